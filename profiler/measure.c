@@ -1,0 +1,579 @@
+#include "profiler/measure.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/clock.h"
+#include "profiler/flush.h"
+
+#define LEVEL     0.95
+#define RESAMPLES 1000
+
+/* Warm-up: two successive times within AGREE of each other end it, or this many launches. */
+#define AGREE       0.10
+#define WARMUPS_MIN 2
+#define WARMUPS_MAX 10
+
+/* The interval of a median narrows with the root of n: to 0.71 when n doubles. Twice in a row
+ * above STALLED, from STALL_FIRST times the least number of repeats on, more will not help. */
+#define STALLED     0.95
+#define STALL_FIRST 4
+
+#define PAIRS_MIN 3 /* taken even where the first one is over the time limit */
+
+#define RESOLUTION_MAX 0.01 /* of a kernel: the coarsest clock that is good enough */
+#define DISAGREE_MAX   0.05 /* of a kernel: host clock beyond event clock and launch */
+#define SLACK_NS       20000
+
+/* One launch shorter than this measures the launch (on PoCL the second worker takes 30 us to
+ * wake); a repeat is then a batch of at least BATCH_NS, or 20 launch costs. */
+#define SHORT_CPU_NS 50000
+#define SHORT_GPU_NS 20000
+#define BATCH_NS     2000000
+#define BATCH_MAX    4096
+
+#define CALIBRATIONS 16
+#define LOOKS_MAX    64
+
+struct measurer {
+    struct device *dev;
+    cl_command_queue queue;
+    struct flush *flush;
+    uint64_t launch_ns;     /* enqueue and finish of an all but empty kernel, less its run */
+    uint64_t resolution_ns; /* of event times */
+};
+
+/* One call of measure(). */
+struct run {
+    struct measurer *m;
+    const struct measure_subject *subject;
+    const struct measure_options *opt;
+    bool host; /* times are taken by the host's clock */
+    int batch;
+    uint64_t expect_ns[2]; /* of one launch, from the warm-up */
+    uint64_t flush_ns;
+    uint64_t *time_ns[2];
+    double *x[2], *ratio; /* the same as doubles, and side 1 / side 0 */
+    int n;
+};
+
+static const char *const status_names[SAMPLE_STATUSES] = {
+    [SAMPLE_OK] = "ok",
+    [SAMPLE_NOISY] = "noisy",
+    [SAMPLE_WRONG] = "wrong",
+    [SAMPLE_BUILD_FAILED] = "build_failed",
+    [SAMPLE_LAUNCH_FAILED] = "launch_failed",
+    [SAMPLE_TIMEOUT] = "timeout",
+    [SAMPLE_CRASHED] = "crashed",
+    [SAMPLE_OUT_OF_MEMORY] = "out_of_memory",
+    [SAMPLE_UNSUPPORTED] = "unsupported",
+};
+
+const char *sample_status_name(enum sample_status s)
+{
+    assert(s >= 0 && s < SAMPLE_STATUSES);
+    return status_names[s];
+}
+
+int sample_status_parse(const char *name)
+{
+    for (int i = 0; i < SAMPLE_STATUSES; i++)
+        if (strcmp(status_names[i], name) == 0)
+            return i;
+    return -EINVAL;
+}
+
+struct measure_options measure_defaults(void)
+{
+    return (struct measure_options){
+        .target = 0.02,
+        .min_repeats = 10,
+        .max_repeats = 100,
+        .max_time_ns = UINT64_C(5000000000),
+        .seed = 1,
+    };
+}
+
+/* Device times of a finished event. False where they cannot be right. */
+static bool event_span(cl_event event, uint64_t *ret_start, uint64_t *ret_end)
+{
+    cl_ulong start = 0, end = 0;
+
+    if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof(start), &start, NULL) !=
+            CL_SUCCESS ||
+        clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL) !=
+            CL_SUCCESS ||
+        end < start)
+        return false;
+    *ret_start = start;
+    *ret_end = end;
+    return true;
+}
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        uint64_t t = a % b;
+
+        a = b;
+        b = t;
+    }
+    return a;
+}
+
+/* What a launch costs, and how coarse event times are. NVIDIA reports a resolution of 1000 ns where
+ * stamps are multiples of 32 ns, so the stamps themselves are asked. */
+static int calibrate(struct measurer *m, struct err *err)
+{
+    uint64_t first = 0, step = 0, start, end;
+    double cost[CALIBRATIONS];
+    int stamped = 0;
+
+    for (int i = 0; i < CALIBRATIONS; i++) {
+        cl_event event = NULL;
+        uint64_t from = clock_ns();
+        int rc = flush_enqueue_least(m->flush, m->queue, &event, err);
+
+        if (rc < 0)
+            return rc;
+        clFinish(m->queue);
+        cost[i] = (double)(clock_ns() - from);
+        if (event_span(event, &start, &end)) {
+            first = stamped ? first : start;
+            step = gcd(gcd(step, start - first), end - first);
+            cost[i] -= fmin((double)(end - start), cost[i]);
+            stamped++;
+        }
+        clReleaseEvent(event);
+    }
+    m->launch_ns = (uint64_t)stats_median(cost, CALIBRATIONS);
+    m->resolution_ns = stamped == CALIBRATIONS && step > 0 ? step : m->dev->info.timer_ns;
+    return 0;
+}
+
+int measurer_new(struct device *dev, struct measurer **ret_m, struct err *err)
+{
+    struct measurer *m = calloc(1, sizeof(*m));
+    int rc;
+
+    if (!m)
+        return err_set(err, -ENOMEM, "out of memory");
+    m->dev = dev;
+    rc = device_queue(dev, true, &m->queue, err);
+    if (rc == 0)
+        rc = flush_new(dev, &m->flush, err);
+    if (rc == 0)
+        rc = calibrate(m, err);
+    if (rc < 0)
+        measurer_free(m);
+    else
+        *ret_m = m;
+    return rc;
+}
+
+void measurer_free(struct measurer *m)
+{
+    if (!m)
+        return;
+    if (m->queue)
+        clFinish(m->queue);
+    flush_free(m->flush);
+    if (m->queue)
+        clReleaseCommandQueue(m->queue);
+    free(m);
+}
+
+cl_command_queue measurer_queue(struct measurer *m)
+{
+    return m->queue;
+}
+
+/* The launches of one repeat, waited for. ret_event, the last one's, is NULL on failure. */
+static int launch(struct run *run, int side, int count, cl_event *ret_event, struct err *err)
+{
+    cl_event event = NULL;
+    cl_int code;
+    int rc = 0;
+
+    for (int i = 0; i < count && rc == 0; i++) {
+        if (event)
+            clReleaseEvent(event);
+        event = NULL;
+        rc = run->subject->enqueue(run->subject->ctx, run->m->queue, side, &event, err);
+    }
+    if (rc == 0) {
+        code = clWaitForEvents(1, &event);
+        if (code != CL_SUCCESS)
+            rc = cl_err(err, code, "kernel run");
+    }
+    if (rc < 0) {
+        clFinish(run->m->queue); /* nothing of it stays in flight */
+        if (event)
+            clReleaseEvent(event);
+        return rc;
+    }
+    *ret_event = event;
+    return 0;
+}
+
+/* Flush and wait, by the host's clock. */
+static int flush_now(struct run *run, struct err *err)
+{
+    uint64_t from = clock_ns();
+    int rc;
+
+    if (run->opt->hot)
+        return 0;
+    rc = flush_enqueue(run->m->flush, run->m->queue, NULL, err);
+    if (rc < 0)
+        return rc;
+    clFinish(run->m->queue);
+    run->flush_ns += clock_ns() - from;
+    return 0;
+}
+
+/* One repeat by the host's clock: ns per launch. */
+static int repeat_host(struct run *run, int side, int batch, uint64_t *ret_ns, struct err *err)
+{
+    cl_event event = NULL;
+    uint64_t from;
+    int rc = flush_now(run, err);
+
+    if (rc < 0)
+        return rc;
+    from = clock_ns();
+    rc = launch(run, side, batch, &event, err);
+    if (rc < 0)
+        return rc;
+    *ret_ns = (clock_ns() - from + (uint64_t)batch / 2) / (uint64_t)batch;
+    clReleaseEvent(event);
+    return 0;
+}
+
+/* One launch right behind the flush, by its event: the workers are awake, as they are within a
+ * model. 0; 1 if the event's times are useless; or -errno. */
+static int repeat_event(struct run *run, int side, uint64_t *ret_ns, struct err *err)
+{
+    cl_event flush = NULL, event = NULL;
+    uint64_t start, end;
+    int rc = 0;
+
+    if (!run->opt->hot)
+        rc = flush_enqueue(run->m->flush, run->m->queue, &flush, err);
+    if (rc == 0)
+        rc = launch(run, side, 1, &event, err);
+    if (rc == 0 && flush && event_span(flush, &start, &end))
+        run->flush_ns += end - start;
+    if (rc == 0) {
+        rc = event_span(event, &start, &end) ? 0 : 1;
+        *ret_ns = rc == 0 ? end - start : 0;
+        clReleaseEvent(event);
+    }
+    if (flush)
+        clReleaseEvent(flush);
+    return rc;
+}
+
+/* One launch by both clocks, alone in the queue. *ret_event_ns is untouched, and false returned in
+ * *ret_sane, where the event's times are useless. */
+static int probe(struct run *run, int side, uint64_t *ret_event_ns, uint64_t *ret_host_ns,
+                 bool *ret_sane, struct err *err)
+{
+    uint64_t from, start, end;
+    cl_event event = NULL;
+    int rc = flush_now(run, err);
+
+    if (rc < 0)
+        return rc;
+    from = clock_ns();
+    rc = launch(run, side, 1, &event, err);
+    if (rc < 0)
+        return rc;
+    *ret_host_ns = clock_ns() - from;
+    *ret_sane = event_span(event, &start, &end);
+    if (*ret_sane)
+        *ret_event_ns = end - start;
+    clReleaseEvent(event);
+    return 0;
+}
+
+/* The two clocks agree if the host saw the kernel last as long as its event says, plus one launch.
+ * The host may be late (another process, a first launch that compiles), so one launch in which
+ * they agree will do; it is never early. */
+static bool clocks_agree(const struct measurer *m, uint64_t event_ns, uint64_t host_ns)
+{
+    double slack = fmax(3.0 * (double)m->launch_ns, DISAGREE_MAX * (double)event_ns) + SLACK_NS;
+    double late = (double)host_ns - (double)event_ns;
+
+    return late >= -(double)m->resolution_ns && late <= slack;
+}
+
+static bool close_to(uint64_t a, uint64_t b)
+{
+    double x = (double)a, y = (double)b;
+
+    return fabs(x - y) <= AGREE * fmax(x, y);
+}
+
+/* Launch `side` until two successive times agree, and learn whether events can be trusted. */
+static int warm_up(struct run *run, int side, struct err *err)
+{
+    uint64_t from = clock_ns(), event_ns = 0, host_ns = 0, last = 0, now = 0;
+    bool agreed = false, all_sane = true, sane = false;
+
+    for (int i = 0; i < WARMUPS_MAX; i++) {
+        int rc = probe(run, side, &event_ns, &host_ns, &sane, err);
+
+        if (rc < 0)
+            return rc;
+        all_sane = all_sane && sane;
+        agreed = agreed || (sane && clocks_agree(run->m, event_ns, host_ns));
+        last = now;
+        now = sane ? event_ns : host_ns;
+        if (i + 1 >= WARMUPS_MIN && ((close_to(last, now) && (agreed || !all_sane)) ||
+                                     clock_ns() - from > run->opt->max_time_ns))
+            break;
+    }
+    run->host = run->host || !all_sane || !agreed ||
+                (double)run->m->resolution_ns > RESOLUTION_MAX * (double)event_ns;
+    run->expect_ns[side] = now < last ? now : last;
+    return 0;
+}
+
+/* Decide how a repeat is taken. Both sides alike, or their ratio would compare two methods. */
+static int choose(struct run *run, struct err *err)
+{
+    const struct measurer *m = run->m;
+    uint64_t limit = m->dev->info.type == DEVICE_CPU ? SHORT_CPU_NS : SHORT_GPU_NS;
+    uint64_t want = 20 * m->launch_ns > BATCH_NS ? 20 * m->launch_ns : BATCH_NS;
+    uint64_t ns = 0, batch, expect;
+    int side = run->subject->sides == 2 && run->expect_ns[1] < run->expect_ns[0];
+    int rc;
+
+    run->batch = 1;
+    expect = run->expect_ns[side];
+    if (expect < limit)
+        run->host = true;
+    if (!run->host || expect >= want)
+        return 0;
+    /* A launch among others costs less than one alone: 2 us against 50 on PoCL. */
+    rc = repeat_host(run, side, expect > want / 16 ? 1 + (int)(want / (expect + 1)) : 16, &ns, err);
+    if (rc < 0)
+        return rc;
+    batch = ns > 0 ? (want + ns - 1) / ns : BATCH_MAX;
+    run->batch = batch > BATCH_MAX ? BATCH_MAX : batch < 1 ? 1 : (int)batch;
+    return 0;
+}
+
+/* Pair number run->n: A B, B A, A B, ... 0, 1 (an event failed) or -errno. */
+static int take_pair(struct run *run, struct err *err)
+{
+    int sides = run->subject->sides, n = run->n, rc;
+
+    for (int i = 0; i < sides; i++) {
+        int side = sides == 2 && n % 2 == 1 ? 1 - i : i;
+        uint64_t ns = 0;
+
+        rc = run->host ? repeat_host(run, side, run->batch, &ns, err)
+                       : repeat_event(run, side, &ns, err);
+        if (rc != 0)
+            return rc;
+        run->time_ns[side][n] = ns;
+        run->x[side][n] = (double)ns;
+    }
+    if (sides == 2)
+        run->ratio[n] = run->x[1][n] / run->x[0][n];
+    run->n++;
+    return 0;
+}
+
+static struct interval interval_of(const struct run *run, const double *x)
+{
+    return stats_median_interval(x, run->n, LEVEL, RESAMPLES, run->opt->seed);
+}
+
+/* The wider side's interval, as a fraction of its median. */
+static double relative_width(const struct run *run)
+{
+    double widest = 0;
+
+    for (int s = 0; s < run->subject->sides; s++) {
+        struct interval i = interval_of(run, run->x[s]);
+        double width = i.mid > 0 ? (i.high - i.low) / i.mid : 0;
+
+        widest = fmax(widest, width);
+    }
+    return widest;
+}
+
+/* The looks taken at the interval so far. */
+struct looks {
+    double width[LOOKS_MAX];
+    int at[LOOKS_MAX]; /* number of repeats */
+    int n, next;       /* next: number of repeats at which to look again */
+    int stalls;        /* of them in a row, so far */
+};
+
+/* Has the interval stopped narrowing, compared with the look at half as many repeats? */
+static bool stalled(struct looks *l, int first, int n, double width)
+{
+    double then = NAN;
+
+    for (int i = 0; i < l->n; i++)
+        if (2 * l->at[i] <= n)
+            then = l->width[i];
+    if (l->n < LOOKS_MAX) {
+        l->at[l->n] = n;
+        l->width[l->n++] = width;
+    }
+    l->stalls = n >= first && width > STALLED * then ? l->stalls + 1 : 0;
+    return l->stalls >= 2;
+}
+
+/* NULL: go on. Else why to stop, "" because the target is met. */
+static const char *why_stop(const struct run *run, struct looks *l, uint64_t spent_ns)
+{
+    const struct measure_options *opt = run->opt;
+    bool late = spent_ns > opt->max_time_ns && run->n >= PAIRS_MIN;
+    bool full = run->n >= opt->max_repeats;
+    double width;
+
+    if (run->n >= opt->min_repeats && run->n >= PAIRS_MIN && (late || full || run->n >= l->next)) {
+        l->next = run->n + 1 + run->n / 5;
+        width = relative_width(run);
+        if (width <= opt->target)
+            return "";
+        if (!late && !full && stalled(l, STALL_FIRST * opt->min_repeats, run->n, width))
+            return "interval stopped narrowing";
+    }
+    return full ? "repeat limit" : late ? "time limit" : NULL;
+}
+
+static int take_pairs(struct run *run, const char **ret_reason, struct err *err)
+{
+    uint64_t from = clock_ns();
+    struct looks looks = {0};
+    const char *reason = NULL;
+    int rc;
+
+    while (!reason) {
+        rc = take_pair(run, err);
+        if (rc < 0)
+            return rc;
+        if (rc > 0) { /* an event that says nonsense now: all again, by the host's clock */
+            run->host = true;
+            run->n = 0;
+            looks = (struct looks){0};
+            rc = choose(run, err);
+            if (rc < 0)
+                return rc;
+            continue;
+        }
+        reason = why_stop(run, &looks, clock_ns() - from);
+    }
+    *ret_reason = reason;
+    return 0;
+}
+
+static int run_new(struct run *run, struct err *err)
+{
+    size_t n = (size_t)run->opt->max_repeats;
+    bool ok = (run->ratio = calloc(n, sizeof(double)));
+
+    for (int s = 0; s < run->subject->sides; s++) {
+        run->time_ns[s] = calloc(n, sizeof(uint64_t));
+        run->x[s] = calloc(n, sizeof(double));
+        ok = ok && run->time_ns[s] && run->x[s];
+    }
+    return ok ? 0 : err_set(err, -ENOMEM, "out of memory");
+}
+
+static void run_done(struct run *run)
+{
+    for (int s = 0; s < 2; s++) {
+        free(run->time_ns[s]);
+        free(run->x[s]);
+    }
+    free(run->ratio);
+}
+
+/* Moves the times out of `run`. */
+static void summarize(struct run *run, struct measure_result *r)
+{
+    r->status = *r->reason ? SAMPLE_NOISY : SAMPLE_OK;
+    r->timer = run->host ? "host" : "event";
+    r->hot = run->opt->hot || run->batch > 1; /* within a batch nothing is flushed */
+    r->batch = run->batch;
+    r->n = run->n;
+    r->sides = run->subject->sides;
+    for (int s = 0; s < r->sides; s++) {
+        struct interval i = interval_of(run, run->x[s]);
+
+        r->side[s] = (struct measure_side){
+            .time_ns = run->time_ns[s],
+            .median_ns = i.mid,
+            .low_ns = i.low,
+            .high_ns = i.high,
+            .mad_ns = stats_mad(run->x[s], run->n),
+        };
+        run->time_ns[s] = NULL;
+    }
+    r->slowdown = r->sides == 2 ? interval_of(run, run->ratio) : (struct interval){NAN, NAN, NAN};
+}
+
+static int check_options(const struct measure_options *opt, struct err *err)
+{
+    if (!(opt->target > 0))
+        return err_set(err, -EINVAL, "target: want more than 0, got %g", opt->target);
+    if (opt->min_repeats < 1 || opt->max_repeats < opt->min_repeats)
+        return err_set(err, -EINVAL, "repeats: want 1 <= min <= max, got %d and %d",
+                       opt->min_repeats, opt->max_repeats);
+    return 0;
+}
+
+int measure(struct measurer *m, const struct measure_subject *subject,
+            const struct measure_options *opt, struct measure_result *ret_result, struct err *err)
+{
+    struct run run = {.m = m, .subject = subject, .opt = opt};
+    struct measure_result r = {0};
+    uint64_t start = clock_ns();
+    int rc;
+
+    assert(subject->sides == 1 || subject->sides == 2);
+    rc = check_options(opt, err);
+    if (rc < 0)
+        return rc;
+    rc = run_new(&run, err);
+    if (rc == 0 && !opt->hot)
+        rc = flush_prepare(m->flush, m->queue, err);
+    for (int s = 0; s < subject->sides && rc == 0; s++)
+        rc = warm_up(&run, s, err);
+    if (rc == 0)
+        rc = choose(&run, err);
+    if (rc < 0)
+        goto out;
+    r.warmup_ns = clock_ns() - start;
+    start = clock_ns();
+    run.flush_ns = 0; /* the warm-up's are in warmup_ns */
+    rc = take_pairs(&run, &r.reason, err);
+    if (rc < 0)
+        goto out;
+    r.measure_ns = clock_ns() - start;
+    r.flush_ns = run.flush_ns < r.measure_ns ? run.flush_ns : r.measure_ns;
+    r.measure_ns -= r.flush_ns;
+    summarize(&run, &r);
+    *ret_result = r;
+out:
+    run_done(&run);
+    return rc;
+}
+
+void measure_done(struct measure_result *r)
+{
+    for (int s = 0; s < 2; s++)
+        free(r->side[s].time_ns);
+    *r = (struct measure_result){0};
+}

@@ -1,0 +1,606 @@
+/* profiler/regressor.c - see regressor.h. XGBoost's return codes stop here. */
+#include "profiler/regressor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "profiler/rng.h"
+
+struct regressor_options regressor_defaults(void)
+{
+    return (struct regressor_options){
+        .trees = 400, .depth = 6, .eta = 0.05, .subsample = 0.8, .seed = 1};
+}
+
+#ifdef HAVE_XGBOOST
+#include <xgboost/c_api.h>
+
+struct regressor {
+    BoosterHandle booster;
+    int cols;
+};
+
+static void drop_log(const char *text)
+{
+    (void)text;
+}
+
+/* XGBoost's configuration and log callback are per thread: called at each door. */
+static void silence(void)
+{
+    XGBRegisterLogCallback(drop_log);
+    XGBSetGlobalConfig("{\"verbosity\": 0}");
+}
+
+/* XGBoost's last message: its first line, without the time and the source position in front. */
+static int xgb_err(struct err *err, int code, const char *what)
+{
+    const char *text = XGBGetLastError(), *end;
+
+    if (*text == '[' && (end = strstr(text, "] ")))
+        text = end + 2;
+    if (strncmp(text, "./", 2) == 0 && (end = strstr(text, ": ")))
+        text = end + 2;
+    return err_set(err, code, "%s: xgboost: %.*s", what, (int)strcspn(text, "\n"), text);
+}
+
+static int check_data(const struct regressor_data *d, struct err *err)
+{
+    if (d->rows < 1 || d->cols < 1)
+        return err_set(err, -EINVAL, "want at least one row and one feature, got %d and %d",
+                       d->rows, d->cols);
+    for (int c = 0; c < d->cols; c++)
+        if (!*d->names[c] || strpbrk(d->names[c], " \t\n[]<"))
+            return err_set(err, -EINVAL, "feature %d: '%s' cannot be a name", c, d->names[c]);
+    for (int r = 0; r < d->rows; r++) {
+        if (!isfinite(d->y[r]))
+            return err_set(err, -EINVAL, "target of row %d is '%g'", r, (double)d->y[r]);
+        if (d->weight && !(d->weight[r] >= 0 && isfinite(d->weight[r])))
+            return err_set(err, -EINVAL, "weight of row %d is '%g'", r, (double)d->weight[r]);
+        for (int c = 0; c < d->cols; c++)
+            if (isinf(d->x[(size_t)r * (size_t)d->cols + (size_t)c]))
+                return err_set(err, -EINVAL, "feature '%s' of row %d is infinite", d->names[c], r);
+    }
+    return 0;
+}
+
+static int check_options(const struct regressor_options *o, int cols, struct err *err)
+{
+    if (o->trees < 1 || o->trees > 100000)
+        return err_set(err, -EINVAL, "trees: want 1..100000, got '%d'", o->trees);
+    if (o->depth < 1 || o->depth > 16)
+        return err_set(err, -EINVAL, "depth: want 1..16, got '%d'", o->depth);
+    if (!(o->eta > 0 && o->eta <= 1))
+        return err_set(err, -EINVAL, "eta: want a number in (0, 1], got '%g'", o->eta);
+    if (!(o->subsample > 0 && o->subsample <= 1))
+        return err_set(err, -EINVAL, "subsample: want a number in (0, 1], got '%g'", o->subsample);
+    if (o->threads < 0)
+        return err_set(err, -EINVAL, "threads: want 0 (all) or more, got '%d'", o->threads);
+    for (int c = 0; o->monotone && c < cols; c++)
+        if (o->monotone[c] < -1 || o->monotone[c] > 1)
+            return err_set(err, -EINVAL, "monotone constraint %d: want -1, 0 or 1, got '%d'", c,
+                           o->monotone[c]);
+    return 0;
+}
+
+static int matrix_new(const struct regressor_data *d, DMatrixHandle *ret_m, struct err *err)
+{
+    DMatrixHandle m = NULL;
+    bst_ulong rows = (bst_ulong)d->rows, cols = (bst_ulong)d->cols;
+
+    if (XGDMatrixCreateFromMat(d->x, rows, cols, NAN, &m))
+        return xgb_err(err, -ENOMEM, "training data");
+    if (XGDMatrixSetFloatInfo(m, "label", d->y, rows) ||
+        (d->weight && XGDMatrixSetFloatInfo(m, "weight", d->weight, rows)) ||
+        XGDMatrixSetStrFeatureInfo(m, "feature_name", (const char **)(uintptr_t)d->names, cols)) {
+        int rc = xgb_err(err, -EINVAL, "training data");
+
+        XGDMatrixFree(m);
+        return rc;
+    }
+    *ret_m = m;
+    return 0;
+}
+
+/* Weighted mean of the target: where boosting starts. XGBoost's own start, 0.5, would cost the
+ * first trees. */
+static double mean_target(const struct regressor_data *d)
+{
+    double sum = 0, weight = 0;
+
+    for (int r = 0; r < d->rows; r++) {
+        double w = d->weight ? (double)d->weight[r] : 1;
+
+        sum += w * (double)d->y[r];
+        weight += w;
+    }
+    return weight > 0 ? sum / weight : 0;
+}
+
+/* "(0,1,-1)"; NULL without memory. */
+static char *monotone_text(const signed char *monotone, int cols)
+{
+    char *text = malloc((size_t)cols * 3 + 3), *p = text;
+
+    if (!text)
+        return NULL;
+    for (int c = 0; c < cols; c++)
+        p += sprintf(p, "%c%d", c ? ',' : '(', monotone[c]);
+    strcpy(p, ")");
+    return text;
+}
+
+static int set_params(BoosterHandle b, const struct regressor_data *d,
+                      const struct regressor_options *o, struct err *err)
+{
+    char depth[16], eta[32], subsample[32], seed[32], threads[16], base[32];
+    char *monotone = NULL;
+    int rc = 0;
+    struct {
+        const char *name, *value;
+    } params[] = {
+        {"verbosity", "0"},       {"objective", "reg:squarederror"},
+        {"tree_method", "hist"},  {"max_depth", depth},
+        {"eta", eta},             {"subsample", subsample},
+        {"seed", seed},           {"nthread", threads},
+        {"base_score", base},     {"monotone_constraints", NULL},
+    };
+    const int n = (int)(sizeof(params) / sizeof(params[0]));
+
+    snprintf(depth, sizeof(depth), "%d", o->depth);
+    snprintf(eta, sizeof(eta), "%.17g", o->eta);
+    snprintf(subsample, sizeof(subsample), "%.17g", o->subsample);
+    /* its type is a signed 64-bit number */
+    snprintf(seed, sizeof(seed), "%llu", (unsigned long long)(o->seed >> 1));
+    snprintf(threads, sizeof(threads), "%d", o->threads);
+    snprintf(base, sizeof(base), "%.9g", mean_target(d));
+    if (o->monotone) {
+        monotone = monotone_text(o->monotone, d->cols);
+        if (!monotone)
+            return err_set(err, -ENOMEM, "no memory for %d features", d->cols);
+        params[n - 1].value = monotone;
+    }
+    for (int i = 0; i < n && rc == 0; i++)
+        if (params[i].value && XGBoosterSetParam(b, params[i].name, params[i].value))
+            rc = xgb_err(err, -EINVAL, params[i].name);
+    free(monotone);
+    return rc;
+}
+
+static int boost(struct regressor *r, DMatrixHandle m, const struct regressor_data *d,
+                 const struct regressor_options *o, struct err *err)
+{
+    int rc = set_params(r->booster, d, o, err);
+
+    if (rc < 0)
+        return rc;
+    if (XGBoosterSetStrFeatureInfo(r->booster, "feature_name",
+                                   (const char **)(uintptr_t)d->names, (bst_ulong)d->cols))
+        return xgb_err(err, -EINVAL, "feature names");
+    for (int i = 0; i < o->trees; i++)
+        if (XGBoosterUpdateOneIter(r->booster, i, m))
+            return xgb_err(err, -EIO, "training");
+    /* single rows are fastest on one thread, and the threads of a pool would be left spinning */
+    if (XGBoosterSetParam(r->booster, "nthread", "1"))
+        return xgb_err(err, -EIO, "training");
+    return 0;
+}
+
+static int regressor_new(const DMatrixHandle *m, int cols, struct regressor **ret_r,
+                         struct err *err)
+{
+    struct regressor *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return err_set(err, -ENOMEM, "no memory for a regressor");
+    r->cols = cols;
+    if (XGBoosterCreate(m, m ? 1 : 0, &r->booster)) {
+        free(r);
+        return xgb_err(err, -ENOMEM, "regressor");
+    }
+    *ret_r = r;
+    return 0;
+}
+
+int regressor_train(const struct regressor_data *data, const struct regressor_options *opt,
+                    struct regressor **ret_r, struct err *err)
+{
+    struct regressor *r = NULL;
+    DMatrixHandle m = NULL;
+    int rc;
+
+    silence();
+    rc = check_data(data, err);
+    if (rc == 0)
+        rc = check_options(opt, data->cols, err);
+    if (rc < 0)
+        return rc;
+    rc = matrix_new(data, &m, err);
+    if (rc < 0)
+        return rc;
+    rc = regressor_new(&m, data->cols, &r, err);
+    if (rc == 0)
+        rc = boost(r, m, data, opt, err);
+    XGDMatrixFree(m);
+    if (rc < 0) {
+        regressor_free(r);
+        return rc;
+    }
+    *ret_r = r;
+    return 0;
+}
+
+void regressor_free(struct regressor *r)
+{
+    if (!r)
+        return;
+    XGBoosterFree(r->booster);
+    free(r);
+}
+
+int regressor_predict(const struct regressor *r, const float *x, int rows, int cols, float *ret_y,
+                      struct err *err)
+{
+    static const char config[] =
+        "{\"type\": 0, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0,"
+        " \"strict_shape\": false, \"cache_id\": 0, \"missing\": NaN}";
+    char array[192];
+    const bst_ulong *shape;
+    const float *y;
+    bst_ulong dim;
+
+    silence();
+    if (cols != r->cols)
+        return err_set(err, -EINVAL, "want rows of %d features, got %d", r->cols, cols);
+    if (rows < 1)
+        return 0;
+    snprintf(array, sizeof(array),
+             "{\"data\": [%llu, true], \"shape\": [%d, %d], \"typestr\": \"<f4\", \"version\": 3}",
+             (unsigned long long)(uintptr_t)x, rows, cols);
+    if (XGBoosterPredictFromDense(r->booster, array, config, NULL, &shape, &dim, &y))
+        return xgb_err(err, -EIO, "prediction");
+    if (dim < 1 || shape[0] != (bst_ulong)rows)
+        return err_set(err, -EIO, "prediction: xgboost returned another number of rows");
+    memcpy(ret_y, y, (size_t)rows * sizeof(*y));
+    return 0;
+}
+
+/* ---- cross-validation ---- */
+
+static int by_int(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The fold of each row: distinct groups in a seeded random order, dealt in turn. */
+static int deal_folds(const int *group, int rows, int folds, uint64_t seed, int *ret_fold,
+                      struct err *err)
+{
+    int *id = malloc((size_t)rows * 2 * sizeof(*id)), *deal = id ? id + rows : NULL;
+    int n = 0;
+
+    if (!id)
+        return err_set(err, -ENOMEM, "no memory for %d rows", rows);
+    memcpy(id, group, (size_t)rows * sizeof(*id));
+    qsort(id, (size_t)rows, sizeof(*id), by_int);
+    for (int i = 0; i < rows; i++)
+        if (n == 0 || id[i] != id[n - 1])
+            id[n++] = id[i];
+    if (folds < 2 || n < folds) {
+        free(id);
+        return err_set(err, -EINVAL, "folds: want 2..%d (the number of groups), got '%d'", n,
+                       folds);
+    }
+    for (int i = 0; i < n; i++)
+        deal[i] = i % folds;
+    for (int i = n - 1; i > 0; i--) { /* Fisher and Yates */
+        int k = (int)rng_below(&seed, (uint64_t)i + 1), t = deal[i];
+
+        deal[i] = deal[k];
+        deal[k] = t;
+    }
+    for (int r = 0; r < rows; r++) {
+        const int *at = bsearch(&group[r], id, (size_t)n, sizeof(*id), by_int);
+
+        ret_fold[r] = deal[at - id];
+    }
+    free(id);
+    return 0;
+}
+
+/* Rows inside or outside one fold, gathered. */
+struct part {
+    int rows;
+    int *row; /* positions in the whole */
+    float *x, *y, *weight;
+};
+
+static void part_done(struct part *p)
+{
+    free(p->row);
+    free(p->x);
+    free(p->y);
+    free(p->weight);
+}
+
+static int part_new(const struct regressor_data *d, const int *fold, int which, bool inside,
+                    struct part *ret_p, struct err *err)
+{
+    size_t rows = (size_t)d->rows, cols = (size_t)d->cols;
+    struct part p = {0, malloc(rows * sizeof(int)), malloc(rows * cols * sizeof(float)),
+                     malloc(rows * sizeof(float)), malloc(rows * sizeof(float))};
+
+    if (!p.row || !p.x || !p.y || !p.weight) {
+        part_done(&p);
+        return err_set(err, -ENOMEM, "no memory for %d rows", d->rows);
+    }
+    for (int r = 0; r < d->rows; r++) {
+        if ((fold[r] == which) != inside)
+            continue;
+        memcpy(p.x + (size_t)p.rows * cols, d->x + (size_t)r * cols, cols * sizeof(float));
+        p.y[p.rows] = d->y[r];
+        p.weight[p.rows] = d->weight ? d->weight[r] : 1;
+        p.row[p.rows++] = r;
+    }
+    *ret_p = p;
+    return 0;
+}
+
+static int one_fold(const struct regressor_data *d, const int *fold, int which,
+                    const struct regressor_options *opt, float *y, struct err *err)
+{
+    struct part rest = {0}, test = {0};
+    struct regressor_data train = *d;
+    struct regressor *r = NULL;
+    int rc;
+
+    rc = part_new(d, fold, which, false, &rest, err);
+    if (rc < 0)
+        goto out;
+    rc = part_new(d, fold, which, true, &test, err);
+    if (rc < 0)
+        goto out;
+    train.rows = rest.rows;
+    train.x = rest.x;
+    train.y = rest.y;
+    train.weight = d->weight ? rest.weight : NULL;
+    rc = regressor_train(&train, opt, &r, err);
+    if (rc < 0)
+        goto out;
+    rc = regressor_predict(r, test.x, test.rows, d->cols, test.y, err);
+    for (int i = 0; rc == 0 && i < test.rows; i++)
+        y[test.row[i]] = test.y[i];
+out:
+    regressor_free(r);
+    part_done(&rest);
+    part_done(&test);
+    return rc;
+}
+
+int regressor_cross_validate(const struct regressor_data *data, const int *group, int folds,
+                             const struct regressor_options *opt, float *ret_y, int *ret_fold,
+                             struct err *err)
+{
+    float *y = NULL;
+    int *fold = NULL;
+    int rc;
+
+    rc = check_data(data, err);
+    if (rc < 0)
+        return rc;
+    y = malloc((size_t)data->rows * sizeof(*y));
+    fold = malloc((size_t)data->rows * sizeof(*fold));
+    if (!y || !fold) {
+        rc = err_set(err, -ENOMEM, "no memory for %d rows", data->rows);
+        goto out;
+    }
+    rc = deal_folds(group, data->rows, folds, opt->seed, fold, err);
+    for (int f = 0; rc == 0 && f < folds; f++)
+        rc = one_fold(data, fold, f, opt, y, err);
+    if (rc < 0)
+        goto out;
+    memcpy(ret_y, y, (size_t)data->rows * sizeof(*y));
+    if (ret_fold)
+        memcpy(ret_fold, fold, (size_t)data->rows * sizeof(*fold));
+out:
+    free(fold);
+    free(y);
+    return rc;
+}
+
+/* ---- storage ---- */
+
+int regressor_to_json(const struct regressor *r, char **ret_json, struct err *err)
+{
+    const char *text;
+    bst_ulong n;
+    char *json;
+
+    silence();
+    if (XGBoosterSaveModelToBuffer(r->booster, "{\"format\": \"json\"}", &n, &text))
+        return xgb_err(err, -EIO, "saving a regressor");
+    json = malloc((size_t)n + 1);
+    if (!json)
+        return err_set(err, -ENOMEM, "no memory for a model of %llu bytes", (unsigned long long)n);
+    memcpy(json, text, (size_t)n);
+    json[n] = 0;
+    *ret_json = json;
+    return 0;
+}
+
+int regressor_from_json(const char *json, struct regressor **ret_r, struct err *err)
+{
+    struct regressor *r = NULL;
+    bst_ulong cols = 0;
+    int rc;
+
+    silence();
+    /* XGBoost tells its three formats apart by the first bytes, and two of them are binary: from
+     * those it would read lengths that nobody checked. */
+    if (strncmp(json, "{\"", 2) != 0)
+        return err_set(err, -EINVAL, "not a regressor in JSON");
+    rc = regressor_new(NULL, 0, &r, err);
+    if (rc < 0)
+        return rc;
+    if (XGBoosterLoadModelFromBuffer(r->booster, json, (bst_ulong)strlen(json)))
+        rc = xgb_err(err, -EINVAL, "not a regressor");
+    else if (XGBoosterGetNumFeature(r->booster, &cols) ||
+             XGBoosterSetParam(r->booster, "nthread", "1") ||
+             XGBoosterSetParam(r->booster, "verbosity", "0"))
+        rc = xgb_err(err, -EIO, "loading a regressor");
+    if (rc < 0) {
+        regressor_free(r);
+        return rc;
+    }
+    r->cols = (int)cols;
+    *ret_r = r;
+    return 0;
+}
+
+static int write_all(int fd, const char *text, size_t n)
+{
+    while (n > 0) {
+        ssize_t w = write(fd, text, n);
+
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return -errno;
+        text += w;
+        n -= (size_t)w;
+    }
+    return fsync(fd) ? -errno : 0;
+}
+
+int regressor_save(const struct regressor *r, const char *path, struct err *err)
+{
+    char *json = NULL, *tmp = NULL;
+    int fd = -1, rc;
+
+    rc = regressor_to_json(r, &json, err);
+    if (rc < 0)
+        return rc;
+    if (asprintf(&tmp, "%s.tmp", path) < 0) {
+        tmp = NULL;
+        rc = err_set(err, -ENOMEM, "no memory for a path");
+        goto out;
+    }
+    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    rc = fd < 0 ? -errno : write_all(fd, json, strlen(json));
+    if (fd >= 0 && close(fd) && rc == 0)
+        rc = -errno;
+    if (rc == 0 && rename(tmp, path))
+        rc = -errno;
+    if (rc < 0) {
+        err_set(err, rc, "cannot write '%s': %s", path, strerror(-rc));
+        if (fd >= 0)
+            unlink(tmp);
+    }
+out:
+    free(tmp);
+    free(json);
+    return rc;
+}
+
+int regressor_load(const char *path, struct regressor **ret_r, struct err *err)
+{
+    FILE *f = fopen(path, "re");
+    char *json = NULL;
+    struct stat st;
+    size_t size;
+    int rc = 0;
+
+    if (!f || fstat(fileno(f), &st)) {
+        rc = -errno;
+        err_set(err, rc, "cannot read '%s': %s", path, strerror(-rc));
+        goto out;
+    }
+    size = (size_t)st.st_size;
+    json = malloc(size + 1);
+    if (!json) {
+        rc = err_set(err, -ENOMEM, "no memory for '%s'", path);
+        goto out;
+    }
+    if (fread(json, 1, size, f) != size) {
+        rc = err_set(err, -EIO, "cannot read '%s'", path);
+        goto out;
+    }
+    json[size] = 0;
+    rc = regressor_from_json(json, ret_r, err);
+    if (rc < 0)
+        err_prefix(err, "%s", path);
+out:
+    free(json);
+    if (f)
+        fclose(f);
+    return rc;
+}
+
+#else /* !HAVE_XGBOOST */
+
+static int absent(struct err *err)
+{
+    return err_set(err, -ENOTSUP,
+                   "this program was built without XGBoost: build it with -Dxgboost=enabled");
+}
+
+int regressor_train(const struct regressor_data *data, const struct regressor_options *opt,
+                    struct regressor **ret_r, struct err *err)
+{
+    (void)data, (void)opt, (void)ret_r;
+    return absent(err);
+}
+
+void regressor_free(struct regressor *r)
+{
+    (void)r;
+}
+
+int regressor_predict(const struct regressor *r, const float *x, int rows, int cols, float *ret_y,
+                      struct err *err)
+{
+    (void)r, (void)x, (void)rows, (void)cols, (void)ret_y;
+    return absent(err);
+}
+
+int regressor_cross_validate(const struct regressor_data *data, const int *group, int folds,
+                             const struct regressor_options *opt, float *ret_y, int *ret_fold,
+                             struct err *err)
+{
+    (void)data, (void)group, (void)folds, (void)opt, (void)ret_y, (void)ret_fold;
+    return absent(err);
+}
+
+int regressor_to_json(const struct regressor *r, char **ret_json, struct err *err)
+{
+    (void)r, (void)ret_json;
+    return absent(err);
+}
+
+int regressor_from_json(const char *json, struct regressor **ret_r, struct err *err)
+{
+    (void)json, (void)ret_r;
+    return absent(err);
+}
+
+int regressor_save(const struct regressor *r, const char *path, struct err *err)
+{
+    (void)r, (void)path;
+    return absent(err);
+}
+
+int regressor_load(const char *path, struct regressor **ret_r, struct err *err)
+{
+    (void)path, (void)ret_r;
+    return absent(err);
+}
+#endif

@@ -1,0 +1,32 @@
+/* tests/need_device.h - for suites that need an OpenCL device: exit 77, a skip, when there is none.
+ * It asks in a child: drivers do not survive fork(), and Check forks for each test. */
+#ifndef FLASHMEM_TESTS_NEED_DEVICE_H
+#define FLASHMEM_TESTS_NEED_DEVICE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "profiler/device.h"
+
+static inline void need_device(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct device *dev = NULL;
+        struct err err = {0};
+
+        if (device_open(NULL, &dev, &err) < 0)
+            fprintf(stderr, "skipped: %s\n", err.text);
+        _exit(dev ? 0 : 77);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        exit(1);
+    if (WEXITSTATUS(status) != 0)
+        exit(WEXITSTATUS(status));
+}
+
+#endif
