@@ -1,0 +1,158 @@
+/* Convolution of a feature map [h*w, cin] as an implicit matrix product: m counts output pixels, k
+ * walks taps (r, s) and, innermost, input channels, n counts output channels. Kernels: gemm.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "operators/gemm.h"
+
+enum { P_H, P_W, P_CIN, P_COUT, P_R, P_S, P_STRIDE, P_PAD, P_DIL, P_GROUPS, P_BIAS };
+
+/* Output pixels along one axis; <= 0 if the filter does not fit. */
+static int64_t out_size(const struct op_case *c, int64_t in, int64_t taps)
+{
+    int64_t span = c->p[P_DIL] * (taps - 1) + 1, room = in + 2 * c->p[P_PAD] - span;
+
+    return room < 0 ? 0 : room / c->p[P_STRIDE] + 1;
+}
+
+static int64_t out_h(const struct op_case *c)
+{
+    return out_size(c, c->p[P_H], c->p[P_R]);
+}
+
+static int64_t out_w(const struct op_case *c)
+{
+    return out_size(c, c->p[P_W], c->p[P_S]);
+}
+
+static int conv2d_check(const struct op_case *c, struct err *err)
+{
+    if (c->p[P_GROUPS] != 1)
+        return err_set(err, -EINVAL, "conv2d: groups=%" PRId64 " is not supported, want 1",
+                       c->p[P_GROUPS]);
+    if (out_h(c) < 1 || out_w(c) < 1)
+        return err_set(err, -EINVAL,
+                       "conv2d: filter %" PRId64 "x%" PRId64 " with dil=%" PRId64
+                       " does not fit %" PRId64 "x%" PRId64 " with pad=%" PRId64,
+                       c->p[P_R], c->p[P_S], c->p[P_DIL], c->p[P_H], c->p[P_W], c->p[P_PAD]);
+    return 0;
+}
+
+static void conv2d_io(const struct op_case *c, struct op_io *ret_io)
+{
+    int64_t cin = c->p[P_CIN], cout = c->p[P_COUT], taps = c->p[P_R] * c->p[P_S];
+    struct op_io io = {0};
+
+    io.slot[io.n++] =
+        (struct op_slot){"x", ROLE_INPUT, {c->p[P_H] * c->p[P_W], cin, cin, c->dtype}};
+    io.slot[io.n++] = (struct op_slot){"w", ROLE_WEIGHT, {cout, taps * cin, cin, c->dtype}};
+    if (c->p[P_BIAS])
+        io.slot[io.n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, cout, 0, c->dtype}};
+    io.slot[io.n++] =
+        (struct op_slot){"y", ROLE_OUTPUT, {out_h(c) * out_w(c), cout, cout, c->dtype}};
+    *ret_io = io;
+}
+
+static struct gemm conv2d_gemm(const struct op_case *c)
+{
+    int64_t k_texels = c->p[P_R] * c->p[P_S] * ((c->p[P_CIN] + 3) / 4);
+
+    return (struct gemm){out_h(c) * out_w(c), c->p[P_COUT], 4 * k_texels, k_texels, 1};
+}
+
+static void conv2d_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
+{
+    double outputs = (double)(out_h(c) * out_w(c)) * (double)c->p[P_COUT];
+
+    *ret_macs = outputs * (double)(c->p[P_R] * c->p[P_S] * c->p[P_CIN]);
+    *ret_ops = c->p[P_BIAS] ? outputs : 0;
+}
+
+static void conv2d_prefer(const struct op_case *c, const struct device_info *dev,
+                          struct op_variant *v)
+{
+    struct gemm g = conv2d_gemm(c);
+
+    gemm_prefer(&g, dev, v);
+}
+
+static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
+                         const struct device_info *dev, struct op_launch *ret_launch,
+                         struct err *err)
+{
+    struct gemm g = conv2d_gemm(c);
+    int64_t ct = (c->p[P_CIN] + 3) / 4;
+    /* texel columns of x, w, y; no batch, so no strides; then the geometry */
+    const int64_t ints[] = {ct, g.k_texels, (c->p[P_COUT] + 3) / 4, 0, 0, 0, 0, 0, 0, c->p[P_H],
+                            c->p[P_W], out_w(c), c->p[P_S], ct, c->p[P_STRIDE], c->p[P_PAD],
+                            c->p[P_DIL]};
+    struct op_launch l;
+    int rc;
+
+    rc = gemm_launch(&g, v, dev, &l, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        l.ints[l.n_ints++] = (int)ints[i];
+    snprintf(l.options, sizeof l.options, "-DCONV=1 -DTB=1 -DBIAS=%d", (int)c->p[P_BIAS]);
+    *ret_launch = l;
+    return 0;
+}
+
+/* One result: channel n at the output pixel whose first tap is (y, x). */
+static double conv2d_sum(const struct op_case *c, const double *const *in, int64_t y, int64_t x,
+                         int64_t n)
+{
+    int64_t h = c->p[P_H], w = c->p[P_W], cin = c->p[P_CIN], r_end = c->p[P_R], s_end = c->p[P_S];
+    double sum = 0;
+
+    for (int64_t r = 0; r < r_end; r++)
+        for (int64_t s = 0; s < s_end; s++) {
+            int64_t iy = y + r * c->p[P_DIL], ix = x + s * c->p[P_DIL];
+            const double *taps = in[1] + ((n * r_end + r) * s_end + s) * cin;
+
+            if (iy < 0 || iy >= h || ix < 0 || ix >= w)
+                continue;
+            for (int64_t i = 0; i < cin; i++)
+                sum += in[0][(iy * w + ix) * cin + i] * taps[i];
+        }
+    return sum;
+}
+
+static void conv2d_reference(const struct op_case *c, const double *const *in, double *out)
+{
+    int64_t cout = c->p[P_COUT], stride = c->p[P_STRIDE], pad = c->p[P_PAD];
+
+    for (int64_t oy = 0; oy < out_h(c); oy++)
+        for (int64_t ox = 0; ox < out_w(c); ox++)
+            for (int64_t n = 0; n < cout; n++)
+                *out++ = conv2d_sum(c, in, oy * stride - pad, ox * stride - pad, n) +
+                         (c->p[P_BIAS] ? in[2][n] : 0);
+}
+
+const struct op op_conv2d = {
+    .name = "conv2d",
+    .summary = "y[oy*ox,n] = sum over r, s, c of x[iy*ix,c] * w[n,(r,s,c)] (+ bias[n])",
+    .class = OP_REUSABLE,
+    .params = {[P_H] = {"h", 0, 1, 1 << 13, NULL, "rows of the input map"},
+               [P_W] = {"w", 0, 1, 1 << 13, NULL, "columns of the input map"},
+               [P_CIN] = {"cin", 0, 1, 1 << 16, NULL, "input channels"},
+               [P_COUT] = {"cout", 0, 1, 1 << 16, NULL, "output channels"},
+               [P_R] = {"r", 0, 1, 64, NULL, "rows of the filter"},
+               [P_S] = {"s", 0, 1, 64, NULL, "columns of the filter"},
+               [P_STRIDE] = {"stride", 1, 1, 64, NULL, "pixels between output pixels"},
+               [P_PAD] = {"pad", 0, 0, 1024, NULL, "zero pixels on each side"},
+               [P_DIL] = {"dil", 1, 1, 64, NULL, "pixels between taps"},
+               [P_GROUPS] = {"groups", 1, 1, 1 << 16, NULL, "channel groups"},
+               [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[cout] is added"}},
+    .kernels = GEMM_KERNELS,
+    .tol_f32 = 1e-5, /* as matmul */
+    .tol_f16 = 1e-3,
+    .check = conv2d_check,
+    .io = conv2d_io,
+    .cost = conv2d_cost,
+    .prefer = conv2d_prefer,
+    .launch = conv2d_launch,
+    .reference = conv2d_reference,
+};

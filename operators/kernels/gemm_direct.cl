@@ -1,0 +1,174 @@
+// Matrix product and convolution, TM x TN results per item, straight from texels: the plain kernel,
+// and the one for GPUs, whose texture cache does what gemm_staged.cl does by hand.
+//
+//   y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n] (+ bias[n])
+//   CONV: m is a pixel of y, n its channel, k = (tap r, tap s, channel of x); a is read from x
+//   grid: ceil(N / TN) x ceil(M / TM) * batch items; ORDER 1: x walks n, 2: x walks m
+//   TB 1: b is [N,K], texels along k; 0: [K,N], texels along n
+//   Any size. Rows past the end repeat the last one and are never written.
+//
+// Matrices of a batch stand below each other (*_row texel rows apart) or, as attention heads, side
+// by side (*_col texel columns apart). KT counts the texels of k: K is padded with zeros to 4 * KT.
+// Each result is one chain acc = fma(a_k, b_k, acc), k ascending, the bias added last: the same
+// bits for every tile, form and memory path, and as gemm_staged.cl.
+#ifndef TM
+#define TM 8 // results of an item along m
+#endif
+#ifndef TN
+#define TN 8 // along n; a multiple of 4
+#endif
+#ifndef ORDER
+#define ORDER 1
+#endif
+
+#if CONV
+#define FOLD_A FOLD_X
+#define FOLD_B FOLD_W
+#endif
+#define TN4 (TN / 4)
+
+__kernel void gemm_direct(IN(a), IN(b),
+#if BIAS
+                          VEC(bias),
+#endif
+                          OUT(y), const int M, const int N, const int K, const int KT,
+                          const int batches, const int cta, const int ctb, const int cty,
+                          const int a_row, const int a_col, const int b_row, const int b_col,
+                          const int y_row, const int y_col
+#if CONV
+                          ,
+                          const int H, const int W, const int OW, const int S, const int CT,
+                          const int STRIDE, const int PAD, const int DIL
+#endif
+                              LOAD_PARAMS)
+{
+    const int gn = get_global_id(ORDER - 1), gm = get_global_id(2 - ORDER);
+    const int n_items = (N + TN - 1) / TN, m_items = (M + TM - 1) / TM;
+    const int batch = gm / m_items;
+    const int m0 = (gm - batch * m_items) * TM, n0 = gn * TN;
+
+    if (gn >= n_items || batch >= batches)
+        return;
+
+    const int a_at = batch * a_col, b_at = batch * b_col + (TB ? 0 : n0 / 4);
+    const int b_end = batch * b_col + (N + 3) / 4 - 1; // last texel column of b, TB 0
+    float4 acc[TM][TN4], av[TM];
+    int am[TM]; // row of a; CONV: y and, in ax, x of the first tap
+#if CONV
+    int ax[TM];
+    int r = 0, s = 0, c = 0;
+#endif
+
+#pragma unroll
+    for (int i = 0; i < TM; i++) {
+        const int m = min(m0 + i, M - 1);
+
+#if CONV
+        am[i] = m / OW * STRIDE - PAD;
+        ax[i] = m % OW * STRIDE - PAD;
+#else
+        am[i] = batch * a_row + m;
+#endif
+#pragma unroll
+        for (int j = 0; j < TN4; j++)
+            acc[i][j] = (float4)(0);
+    }
+
+    LOAD_BEGIN(ORDER == 2 ? gn * (m_items * batches) + gm : gm * n_items + gn,
+               n_items *m_items *batches, KT)
+
+#if CONV
+#define GET_A(i, kt)                                                                               \
+    const int iy = am[i] + r * DIL, ix = ax[i] + s * DIL;                                          \
+    av[i] = iy >= 0 && iy < H && ix >= 0 && ix < W ? GET(a, FOLD_A, cta, iy * W + ix, c)           \
+                                                   : (float4)(0);
+#define NEXT_K                                                                                     \
+    if (++c == CT) {                                                                               \
+        c = 0;                                                                                     \
+        if (++s == S) {                                                                            \
+            s = 0;                                                                                 \
+            r++;                                                                                   \
+        }                                                                                          \
+    }
+#else
+#define GET_A(i, kt) av[i] = GET(a, FOLD_A, cta, am[i], a_at + (kt));
+#define NEXT_K
+#endif
+#if TB
+#define GET_B(l, j, kt)                                                                            \
+    GET(b, FOLD_B, ctb, batch *b_row + min(n0 + 4 * (j) + (l), N - 1), b_at + (kt))
+#else
+#define GET_B(l, j, kt)                                                                            \
+    (4 * (kt) + (l) < K                                                                            \
+         ? GET(b, FOLD_B, ctb, batch *b_row + 4 * (kt) + (l), min(b_at + (j), b_end))              \
+         : (float4)(0))
+#endif
+#define STEP(kt)                                                                                   \
+    _Pragma("unroll") for (int i = 0; i < TM; i++)                                                 \
+    {                                                                                              \
+        GET_A(i, kt)                                                                               \
+    }                                                                                              \
+    NEXT_K                                                                                         \
+    _Pragma("unroll") for (int j = 0; j < TN4; j++)                                                \
+    {                                                                                              \
+        float4 b0 = GET_B(0, j, kt), b1 = GET_B(1, j, kt), b2 = GET_B(2, j, kt),                   \
+               b3 = GET_B(3, j, kt);                                                               \
+        TRANSPOSE                                                                                  \
+        _Pragma("unroll") for (int i = 0; i < TM; i++)                                             \
+        {                                                                                          \
+            acc[i][j] = fma((float4)(av[i].x), b0, acc[i][j]);                                     \
+            acc[i][j] = fma((float4)(av[i].y), b1, acc[i][j]);                                     \
+            acc[i][j] = fma((float4)(av[i].z), b2, acc[i][j]);                                     \
+            acc[i][j] = fma((float4)(av[i].w), b3, acc[i][j]);                                     \
+        }                                                                                          \
+    }
+#if TB // four texels along k of four n, to four vectors along n
+#define TRANSPOSE                                                                                  \
+    const float4 c0 = b0, c1 = b1, c2 = b2, c3 = b3;                                               \
+    b0 = (float4)(c0.x, c1.x, c2.x, c3.x);                                                         \
+    b1 = (float4)(c0.y, c1.y, c2.y, c3.y);                                                         \
+    b2 = (float4)(c0.z, c1.z, c2.z, c3.z);                                                         \
+    b3 = (float4)(c0.w, c1.w, c2.w, c3.w);
+#else
+#define TRANSPOSE
+#endif
+
+    int kt = 0;
+#if FORM == 2
+    for (const int end = min(LOAD_ITERS, KT); kt < end; kt++) {
+        LOAD_STEP(kt);
+        STEP(kt)
+    }
+    for (; kt < KT; kt++) {
+        STEP(kt)
+    }
+#else
+    for (; kt < KT; kt++) {
+        LOAD_STEP(kt);
+        STEP(kt)
+    }
+#endif
+    LOAD_END();
+
+#pragma unroll
+    for (int j = 0; j < TN4; j++) {
+        const int n = n0 + 4 * j;
+
+        if (n >= N)
+            break;
+#if BIAS
+        const float4 bv = GETV(bias, n / 4);
+#endif
+#pragma unroll
+        for (int i = 0; i < TM; i++) {
+            // rows of b past the end were repeated: the padding of y is zero
+            float4 v = TB ? keep_lanes(acc[i][j], N - n) : acc[i][j];
+
+#if BIAS
+            v += bv;
+#endif
+            if (m0 + i < M)
+                PUT(y, FOLD_Y, cty, batch * y_row + m0 + i, batch * y_col + n / 4, v);
+        }
+    }
+}

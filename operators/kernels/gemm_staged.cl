@@ -1,0 +1,232 @@
+// Matrix product and convolution on a CPU: one item per group stages blocks of both operands in
+// local memory, packed in panels, and runs a register-blocked micro-kernel over them.
+//
+//   y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n] (+ bias[n]);  CONV: see gemm_direct.cl
+//   grid: one group of one item per block of BM x BN results; ORDER 1: x walks n, 2: x walks m;
+//         the batch is the slow part of m
+//   local: 4 * (BM * BK + BN * BK + BM * BN) bytes
+//   Any size: what lies outside is packed as zeros and never written.
+//
+// Each result is one chain acc = fma(a_k, b_k, acc), k ascending, the bias added last: the same
+// bits as gemm_direct.cl whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of
+// b stays in L1, the block of a in L2.
+#ifndef BM
+#define BM 128 // results of a block along m; a multiple of MR
+#endif
+#ifndef BN
+#define BN 256 // along n; a multiple of NR
+#endif
+#ifndef BK
+#define BK 256 // elements of k per pass; a multiple of 4
+#endif
+#ifndef MR
+#define MR 8 // rows of the micro-kernel
+#endif
+#ifndef NR
+#define NR 32 // columns of the micro-kernel: 4, 8, 16 or a multiple of 16
+#endif
+#ifndef ORDER
+#define ORDER 1
+#endif
+
+#if NR == 4
+#define VW 4
+typedef float4 vec;
+#define VECLOAD(p) vload4(0, p)
+#define VECSTORE(v, p) vstore4(v, 0, p)
+#elif NR == 8
+#define VW 8
+typedef float8 vec;
+#define VECLOAD(p) vload8(0, p)
+#define VECSTORE(v, p) vstore8(v, 0, p)
+#else
+#define VW 16
+typedef float16 vec;
+#define VECLOAD(p) vload16(0, p)
+#define VECSTORE(v, p) vstore16(v, 0, p)
+#endif
+#define NV (NR / VW)
+#define TILE (MR * NR)
+
+#if CONV
+#define FOLD_A FOLD_X
+#define FOLD_B FOLD_W
+#endif
+
+// Texels [col, col + n) of four rows of t, transposed to p[k * stride + row]; a row < 0 is zeros.
+static inline void pack4(IN(t), int fold, int ct, int4 row, int col, int n, __local float *p,
+                         int stride)
+{
+    for (int i = 0; i < n; i++, p += 4 * stride) {
+        const float4 t0 = row.x < 0 ? (float4)(0) : GET(t, fold, ct, row.x, col + i);
+        const float4 t1 = row.y < 0 ? (float4)(0) : GET(t, fold, ct, row.y, col + i);
+        const float4 t2 = row.z < 0 ? (float4)(0) : GET(t, fold, ct, row.z, col + i);
+        const float4 t3 = row.w < 0 ? (float4)(0) : GET(t, fold, ct, row.w, col + i);
+
+        vstore4((float4)(t0.x, t1.x, t2.x, t3.x), 0, p);
+        vstore4((float4)(t0.y, t1.y, t2.y, t3.y), 0, p + stride);
+        vstore4((float4)(t0.z, t1.z, t2.z, t3.z), 0, p + 2 * stride);
+        vstore4((float4)(t0.w, t1.w, t2.w, t3.w), 0, p + 3 * stride);
+    }
+}
+
+// The same for one row.
+static inline void pack1(IN(t), int fold, int ct, int row, int col, int n, __local float *p,
+                         int stride)
+{
+    for (int i = 0; i < n; i++, p += 4 * stride) {
+        const float4 v = row < 0 ? (float4)(0) : GET(t, fold, ct, row, col + i);
+
+        p[0] = v.x;
+        p[stride] = v.y;
+        p[2 * stride] = v.z;
+        p[3 * stride] = v.w;
+    }
+}
+
+// c[MR, NR] (+)= a panel [k, MR] * b panel [k, NR]. A macro: LLVM 15 in PoCL 3.1 crashes when it
+// inlines this as a function at two places.
+#define MICRO(pa, pb, n_k, first, c)                                                               \
+    {                                                                                              \
+        __local const float *ap = (pa), *bp = (pb);                                                \
+        vec acc[MR][NV], bv[NV];                                                                   \
+                                                                                                   \
+        EACH_I EACH_J acc[i][j] = (first) ? (vec)(0) : VECLOAD((c) + i * NR + j * VW);             \
+        for (int k = 0; k < (n_k); k++, ap += MR, bp += NR) {                                      \
+            EACH_J bv[j] = VECLOAD(bp + j * VW);                                                   \
+            EACH_I EACH_J acc[i][j] = fma((vec)(ap[i]), bv[j], acc[i][j]);                         \
+        }                                                                                          \
+        EACH_I EACH_J VECSTORE(acc[i][j], (c) + i * NR + j * VW);                                  \
+    }
+#define EACH_I _Pragma("unroll") for (int i = 0; i < MR; i++)
+#define EACH_J _Pragma("unroll") for (int j = 0; j < NV; j++)
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+gemm_staged(IN(a), IN(b),
+#if BIAS
+            VEC(bias),
+#endif
+            OUT(y), const int M, const int N, const int K, const int KT, const int batches,
+            const int cta, const int ctb, const int cty, const int a_row, const int a_col,
+            const int b_row, const int b_col, const int y_row, const int y_col
+#if CONV
+            ,
+            const int H, const int W, const int OW, const int S, const int CT, const int STRIDE,
+            const int PAD, const int DIL
+#endif
+                LOAD_PARAMS)
+{
+    __local float al[BM * BK] __attribute__((aligned(64)));
+    __local float bl[BN * BK] __attribute__((aligned(64)));
+    __local float cl[BM * BN] __attribute__((aligned(64)));
+
+    const int gn = get_group_id(ORDER - 1), gm = get_group_id(2 - ORDER);
+    const int m_blocks = (M + BM - 1) / BM;
+    const int batch = gm / m_blocks;
+    const int m0 = (gm - batch * m_blocks) * BM, n0 = gn * BN;
+    const int mp = (min(BM, M - m0) + MR - 1) / MR, np = (min(BN, N - n0) + NR - 1) / NR;
+    const int tiles = mp * np, passes = (4 * KT + BK - 1) / BK;
+    const int nt_end = (N + 3) / 4;
+    int it = 0;
+
+    LOAD_BEGIN(get_group_id(1) * get_num_groups(0) + get_group_id(0),
+               get_num_groups(0) * get_num_groups(1), tiles * passes)
+
+    for (int kt0 = 0; kt0 < KT; kt0 += BK / 4) {
+        const int kts = min(BK / 4, KT - kt0);
+        const int depth = 4 * kts, last = kt0 + kts == KT;
+
+        for (int i = 0; i < mp * MR; i += (MR % 4 == 0 ? 4 : 1)) {
+            __local float *p = al + (i / MR) * (depth * MR) + i % MR;
+#if MR % 4 == 0
+#define LANES int4
+            const int4 m = m0 + i + (int4)(0, 1, 2, 3);
+#define PACK_A(row, col, n, p) pack4(a, FOLD_A, cta, row, col, n, p, MR)
+#else
+#define LANES int
+            const int m = m0 + i;
+#define PACK_A(row, col, n, p) pack1(a, FOLD_A, cta, row, col, n, p, MR)
+#endif
+#if CONV
+            const LANES iy0 = m / OW * STRIDE - PAD, ix0 = m % OW * STRIDE - PAD;
+            int r = kt0 / CT / S, s = kt0 / CT % S, c = kt0 % CT;
+
+            for (int kt = 0, n; kt < kts; kt += n) {
+                const LANES iy = iy0 + r * DIL, ix = ix0 + s * DIL;
+                const LANES in = (iy >= 0) & (iy < H) & (ix >= 0) & (ix < W) & (m < M);
+
+                n = min(CT - c, kts - kt);
+#if MR % 4 == 0
+                PACK_A(select((int4)(-1), iy * W + ix, in), c, n, p + kt * 4 * MR);
+#else
+                PACK_A(in ? iy * W + ix : -1, c, n, p + kt * 4 * MR);
+#endif
+                c = 0;
+                if (++s == S) {
+                    s = 0;
+                    r++;
+                }
+            }
+#elif MR % 4 == 0
+            PACK_A(select((int4)(-1), batch * a_row + m, m < M), batch * a_col + kt0, kts, p);
+#else
+            PACK_A(m < M ? batch * a_row + m : -1, batch * a_col + kt0, kts, p);
+#endif
+        }
+#if TB
+        for (int i = 0; i < np * NR; i += 4) {
+            const int4 n = n0 + i + (int4)(0, 1, 2, 3);
+
+            pack4(b, FOLD_B, ctb, select((int4)(-1), batch * b_row + n, n < N),
+                  batch * b_col + kt0, kts, bl + (i / NR) * (depth * NR) + i % NR, NR);
+        }
+#else
+        for (int k = 0; k < depth; k++)
+            for (int i = 0; i < np * NR; i += 4) {
+                const int nt = (n0 + i) / 4;
+                const float4 v = 4 * kt0 + k < K && nt < nt_end
+                                     ? GET(b, FOLD_B, ctb, batch * b_row + 4 * kt0 + k,
+                                           batch * b_col + nt)
+                                     : (float4)(0);
+
+                vstore4(v, 0, bl + (i / NR) * (depth * NR) + k * NR + i % NR);
+            }
+#endif
+
+#define RESULT(t)                                                                                  \
+    {                                                                                              \
+        const int pn = (t) / mp, pm = (t)-pn * mp;                                                 \
+        __local float *c = cl + (passes == 1 ? 0 : (t)*TILE);                                      \
+                                                                                                   \
+        MICRO(al + pm * (depth * MR), bl + pn * (depth * NR), depth, kt0 == 0, c)                  \
+        if (last)                                                                                  \
+            WRITE(m0 + pm * MR, (n0 + pn * NR) / 4, c)                                             \
+    }
+#if BIAS
+#define BIASED(v, nt) ((v) + GETV(bias, nt))
+#else
+#define BIASED(v, nt) (v)
+#endif
+#define WRITE(m, nt, c)                                                                            \
+    for (int i = 0; i < min(MR, M - (m)); i++)                                                     \
+        for (int j = 0; j < min(NR / 4, nt_end - (nt)); j++)                                       \
+            PUT(y, FOLD_Y, cty, batch * y_row + (m) + i, batch * y_col + (nt) + j,                 \
+                BIASED(vload4(0, (c) + i * NR + 4 * j), (nt) + j));
+        int t = 0;
+#if FORM == 2
+        for (const int end = min(tiles, LOAD_ITERS - it); t < end; t++) {
+            LOAD_STEP(it + t);
+            RESULT(t)
+        }
+        for (; t < tiles; t++)
+            RESULT(t)
+#else
+        for (; t < tiles; t++) {
+            LOAD_STEP(it + t);
+            RESULT(t)
+        }
+#endif
+        it += tiles;
+    }
+    LOAD_END();
+}

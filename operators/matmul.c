@@ -1,0 +1,141 @@
+/* Matrix product, also batched: y = a x b^T (+ bias), b in PyTorch's Linear layout, or y = a x b.
+ * A batch stands below each other, or side by side as attention heads. Kernels: gemm.h. */
+#include <stdio.h>
+
+#include "operators/gemm.h"
+
+enum { P_BATCH, P_M, P_N, P_K, P_TB, P_B, P_AHEADS, P_BHEADS, P_CHEADS, P_BIAS };
+
+static const char *const b_roles[] = {"weight", "input", NULL};
+
+/* `batch` matrices of rows x inner. */
+static struct tensor_desc matrices(const struct op_case *c, int64_t rows, int64_t inner,
+                                   int64_t heads)
+{
+    int64_t batch = c->p[P_BATCH];
+
+    return (struct tensor_desc){heads ? rows : batch * rows, heads ? batch * inner : inner, inner,
+                                c->dtype};
+}
+
+static void matmul_io(const struct op_case *c, struct op_io *ret_io)
+{
+    int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], tb = c->p[P_TB];
+    struct op_io io = {0};
+
+    io.slot[io.n++] = (struct op_slot){"a", ROLE_INPUT, matrices(c, m, k, c->p[P_AHEADS])};
+    io.slot[io.n++] =
+        (struct op_slot){"b", c->p[P_B] ? ROLE_INPUT : ROLE_WEIGHT,
+                         matrices(c, tb ? n : k, tb ? k : n, c->p[P_BHEADS])};
+    if (c->p[P_BIAS])
+        io.slot[io.n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, n, 0, c->dtype}};
+    io.slot[io.n++] = (struct op_slot){"y", ROLE_OUTPUT, matrices(c, m, n, c->p[P_CHEADS])};
+    *ret_io = io;
+}
+
+static struct gemm matmul_gemm(const struct op_case *c)
+{
+    return (struct gemm){c->p[P_M], c->p[P_N], c->p[P_K], (c->p[P_K] + 3) / 4, c->p[P_BATCH]};
+}
+
+static void matmul_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
+{
+    double outputs = (double)c->p[P_BATCH] * (double)c->p[P_M] * (double)c->p[P_N];
+
+    *ret_macs = outputs * (double)c->p[P_K];
+    *ret_ops = c->p[P_BIAS] ? outputs : 0;
+}
+
+static void matmul_prefer(const struct op_case *c, const struct device_info *dev,
+                          struct op_variant *v)
+{
+    struct gemm g = matmul_gemm(c);
+
+    gemm_prefer(&g, dev, v);
+}
+
+/* From one matrix of a batch to the next: texel rows, or texel columns. */
+static void add_strides(struct op_launch *l, int64_t rows, int64_t inner, int64_t heads)
+{
+    l->ints[l->n_ints++] = heads ? 0 : (int)rows;
+    l->ints[l->n_ints++] = heads ? (int)((inner + 3) / 4) : 0;
+}
+
+static int matmul_launch(const struct op_case *c, const struct op_variant *v,
+                         const struct device_info *dev, struct op_launch *ret_launch,
+                         struct err *err)
+{
+    int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], tb = c->p[P_TB];
+    struct gemm g = matmul_gemm(c);
+    struct op_launch l;
+    struct op_io io;
+    int rc;
+
+    rc = gemm_launch(&g, v, dev, &l, err);
+    if (rc < 0)
+        return rc;
+    matmul_io(c, &io);
+    for (int i = 0; i < io.n; i++)
+        if (io.slot[i].role != ROLE_VECTOR)
+            l.ints[l.n_ints++] = (int)tensor_texel_cols(&io.slot[i].desc);
+    add_strides(&l, m, k, c->p[P_AHEADS]);
+    add_strides(&l, tb ? n : k, tb ? k : n, c->p[P_BHEADS]);
+    add_strides(&l, m, n, c->p[P_CHEADS]);
+    snprintf(l.options, sizeof l.options, "-DCONV=0 -DTB=%d -DBIAS=%d", (int)tb,
+             (int)c->p[P_BIAS]);
+    *ret_launch = l;
+    return 0;
+}
+
+/* Element (i, j) of matrix b of a batch of rows x cols. */
+static double element(const double *x, const struct op_case *c, int64_t rows, int64_t cols,
+                      int64_t heads, int64_t b, int64_t i, int64_t j)
+{
+    return heads ? x[(i * c->p[P_BATCH] + b) * cols + j] : x[(b * rows + i) * cols + j];
+}
+
+static void matmul_reference(const struct op_case *c, const double *const *in, double *out)
+{
+    int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], batch = c->p[P_BATCH];
+    int64_t ah = c->p[P_AHEADS], bh = c->p[P_BHEADS];
+
+    for (int64_t b = 0; b < batch; b++)
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) {
+                double sum = 0;
+
+                for (int64_t l = 0; l < k; l++)
+                    sum += element(in[0], c, m, k, ah, b, i, l) *
+                           (c->p[P_TB] ? element(in[1], c, n, k, bh, b, j, l)
+                                       : element(in[1], c, k, n, bh, b, l, j));
+                if (c->p[P_BIAS])
+                    sum += in[2][j];
+                out[c->p[P_CHEADS] ? (i * batch + b) * n + j : (b * m + i) * n + j] = sum;
+            }
+}
+
+const struct op op_matmul = {
+    .name = "matmul",
+    .summary = "y[b][m,n] = sum over k of a[b][m,k] * b[b][n,k] (+ bias[n])",
+    .class = OP_REUSABLE,
+    .params = {[P_BATCH] = {"batch", 1, 1, 1 << 16, NULL, "products"},
+               [P_M] = {"m", 0, 1, 1 << 24, NULL, "rows of a and y"},
+               [P_N] = {"n", 0, 1, 1 << 24, NULL, "columns of y"},
+               [P_K] = {"k", 0, 1, 1 << 24, NULL, "columns of a"},
+               [P_TB] = {"tb", 1, 0, 1, NULL, "1: b is [n,k]; 0: b is [k,n]"},
+               [P_B] = {"b", 0, 0, 1, b_roles, "what b is"},
+               [P_AHEADS] = {"aheads", 0, 0, 1, NULL, "1: the a of a batch stand side by side"},
+               [P_BHEADS] = {"bheads", 0, 0, 1, NULL, "1: the b of a batch stand side by side"},
+               [P_CHEADS] = {"cheads", 0, 0, 1, NULL, "1: the y of a batch stand side by side"},
+               [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[n] is added"}},
+    .kernels = GEMM_KERNELS,
+    /* Rounding errors of k products add up like a random walk: seen 2e-6 at k = 4096. f16: half a
+     * unit of the result, and cancellation in it. */
+    .tol_f32 = 1e-5,
+    .tol_f16 = 1e-3,
+    .io = matmul_io,
+    .cost = matmul_cost,
+    .prefer = matmul_prefer,
+    .launch = matmul_launch,
+    .reference = matmul_reference,
+};

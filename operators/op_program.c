@@ -1,0 +1,391 @@
+/* One built variant of one case: sources and options in, enqueued launches out. */
+#include "operators/op.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "operators/kernels.h"
+#include "profiler/program.h"
+
+struct op_program {
+    struct op_case c;
+    struct op_variant variant;
+    struct op_launch launch; /* gws rounded up to the local size */
+    struct op_io io;
+    cl_program program;
+    cl_kernel kernel;
+    /* Bound to destinations that a launch leaves empty: OpenCL wants every argument set. */
+    cl_mem spare_src, spare_dst;
+    uint64_t hash, build_ns;
+};
+
+static const struct kernel_file *find_source(const char *name)
+{
+    for (const struct kernel_file *f = kernel_files; f->name; f++)
+        if (strcmp(f->name, name) == 0)
+            return f;
+    return NULL;
+}
+
+/* ---- options ---- */
+
+struct text {
+    char *p;
+    size_t room, n;
+};
+
+static void add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct text *t, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(t->n < t->room ? t->p + t->n : NULL, t->n < t->room ? t->room - t->n : 0, fmt,
+                  ap);
+    va_end(ap);
+    t->n += (size_t)n;
+}
+
+static void add_folds(struct text *t, const struct op_io *io)
+{
+    for (int i = 0; i < io->n; i++) {
+        const struct op_slot *slot = &io->slot[i];
+        bool image = slot->role != ROLE_IDS && slot->role != ROLE_VECTOR;
+        char upper[32] = "";
+
+        for (int j = 0; slot->name[j] && j < 31; j++)
+            upper[j] = (char)toupper((unsigned char)slot->name[j]);
+        add(t, " -DFOLD_%s=%d", upper, image && tensor_folded(&slot->desc));
+    }
+}
+
+static int make_options(const struct op_program *p, const struct device *dev, char *options,
+                        size_t room, struct err *err)
+{
+    const struct op_variant *v = &p->variant;
+    const struct op_kernel *k = &p->c.op->kernels[v->kernel];
+    struct text t = {options, room, 0};
+
+    add(&t, "-DIMAGE=%d -DHALF=%d -DFORM=%d -DNLOADS=%d", v->path == PATH_IMAGE,
+        p->c.dtype == DTYPE_F16, v->form, v->n_loads);
+    if (dev->info.type == DEVICE_CPU)
+        add(&t, " -DLOAD_BLOCK=1");
+    add_folds(&t, &p->io);
+    for (int i = 0; i < OP_MAX_TUNABLES && k->tunables[i].name; i++)
+        add(&t, " -D%s=%d", k->tunables[i].name, v->tunable[i]);
+    if (p->launch.options[0])
+        add(&t, " %s", p->launch.options);
+    if (t.n >= room)
+        return err_set(err, -EINVAL, "%s: build options are longer than %zu bytes", p->c.op->name,
+                       room);
+    return 0;
+}
+
+/* ---- checks ---- */
+
+static int check_variant(const struct op_program *p, const struct device_info *info,
+                         struct err *err)
+{
+    const struct op_variant *v = &p->variant;
+    const struct op *op = p->c.op;
+
+    assert(v->kernel >= 0 && v->kernel < OP_MAX_KERNELS && op->kernels[v->kernel].name);
+    if (!(op->kernels[v->kernel].forms & 1u << v->form))
+        return err_set(err, -EINVAL, "%s: kernel '%s' has no %s form", op->name,
+                       op->kernels[v->kernel].name, op_form_name(v->form));
+    if (v->n_loads < 0 || v->n_loads > OP_MAX_LOADS ||
+        (v->form == FORM_NAIVE) != (v->n_loads == 0))
+        return err_set(err, -EINVAL, "%s: %s form with %d loads", op->name, op_form_name(v->form),
+                       v->n_loads);
+    if (v->lws[0] < 0 || v->lws[1] < 0 || (v->lws[0] == 0) != (v->lws[1] == 0) ||
+        (uint64_t)v->lws[0] * (uint64_t)v->lws[1] > info->max_group)
+        return err_set(err, -EINVAL, "%s: local size %dx%d, device '%s' takes up to %" PRIu64
+                       " items a group", op->name, v->lws[0], v->lws[1], info->name,
+                       info->max_group);
+    for (int i = 0; i < p->io.n; i++)
+        if (tensor_texels(&p->io.slot[i].desc) > INT_MAX) /* kernels count texels in int */
+            return err_set(err, -EINVAL, "%s: tensor '%s' has more than %d texels", op->name,
+                           p->io.slot[i].name, INT_MAX);
+    return 0;
+}
+
+static void round_gws(struct op_launch *launch, const int lws[2])
+{
+    for (int i = 0; i < 2; i++) {
+        size_t l = lws[i] ? (size_t)lws[i] : 1;
+
+        if (launch->gws[i] == 0)
+            launch->gws[i] = 1;
+        launch->gws[i] = (launch->gws[i] + l - 1) / l * l;
+    }
+}
+
+/* ---- making one ---- */
+
+static int make_spares(struct op_program *p, struct device *dev, struct err *err)
+{
+    cl_image_format format = {CL_RGBA, p->c.dtype == DTYPE_F16 ? CL_HALF_FLOAT : CL_FLOAT};
+    cl_image_desc image = {.image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 1,
+                           .image_height = 1};
+    cl_int code;
+
+    if (p->variant.n_loads == 0)
+        return 0;
+    p->spare_src = clCreateBuffer(dev->context, CL_MEM_READ_ONLY, 16, NULL, &code);
+    if (!p->spare_src)
+        return cl_err(err, code, "clCreateBuffer of 16 bytes");
+    if (p->variant.path == PATH_IMAGE)
+        p->spare_dst = clCreateImage(dev->context, CL_MEM_WRITE_ONLY, &format, &image, NULL,
+                                     &code);
+    else
+        p->spare_dst = clCreateBuffer(dev->context, CL_MEM_WRITE_ONLY, 16, NULL, &code);
+    return p->spare_dst ? 0 : cl_err(err, code, "an unused destination of loads");
+}
+
+static int build(struct op_program *p, struct device *dev, struct err *err)
+{
+    const char *own = p->c.op->kernels[p->variant.kernel].source;
+    const char *const names[3] = {"texel.cl", "stream.cl", own};
+    struct program_source sources[3];
+    struct program_stats stats = {0};
+    char options[2048], name[64];
+    cl_int code;
+    int rc;
+
+    for (int i = 0; i < 3; i++) {
+        const struct kernel_file *f = find_source(names[i]);
+
+        assert(f); /* op_table_check() */
+        sources[i] = (struct program_source){f->name, (const char *)f->text, f->length};
+    }
+    rc = make_options(p, dev, options, sizeof options, err);
+    if (rc < 0)
+        return rc;
+    p->hash = program_hash(sources, 3, options);
+    rc = program_build(dev, sources, 3, options, &p->program, &stats, err);
+    if (rc < 0)
+        return err_prefix(err, "%s", p->c.op->name);
+    p->build_ns = stats.build_ns;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(own, "."), own);
+    p->kernel = clCreateKernel(p->program, name, &code);
+    if (!p->kernel)
+        return cl_err(err, code, "%s: clCreateKernel '%s'", p->c.op->name, name);
+    return 0;
+}
+
+int op_program_new(struct device *dev, const struct op_case *c, const struct op_variant *v,
+                   struct op_program **ret_p, struct err *err)
+{
+    struct op_program *p = calloc(1, sizeof *p);
+    int rc;
+
+    if (!p)
+        return err_set(err, -ENOMEM, "out of memory");
+    p->c = *c;
+    p->variant = *v;
+    c->op->io(c, &p->io);
+    assert(p->io.n > 0 && p->io.slot[p->io.n - 1].role == ROLE_OUTPUT);
+    rc = check_variant(p, &dev->info, err);
+    if (rc < 0)
+        goto out;
+    rc = c->op->launch(c, v, &dev->info, &p->launch, err);
+    if (rc < 0)
+        goto out;
+    round_gws(&p->launch, v->lws);
+    rc = build(p, dev, err);
+    if (rc < 0)
+        goto out;
+    rc = make_spares(p, dev, err);
+    if (rc < 0)
+        goto out;
+    *ret_p = p;
+    p = NULL; /* moved */
+out:
+    op_program_free(p);
+    return rc;
+}
+
+void op_program_free(struct op_program *p)
+{
+    if (!p)
+        return;
+    if (p->spare_src)
+        clReleaseMemObject(p->spare_src);
+    if (p->spare_dst)
+        clReleaseMemObject(p->spare_dst);
+    if (p->kernel)
+        clReleaseKernel(p->kernel);
+    if (p->program)
+        clReleaseProgram(p->program);
+    free(p);
+}
+
+const struct op_launch *op_program_launch(const struct op_program *p)
+{
+    return &p->launch;
+}
+
+const struct op_variant *op_program_variant(const struct op_program *p)
+{
+    return &p->variant;
+}
+
+uint64_t op_program_hash(const struct op_program *p)
+{
+    return p->hash;
+}
+
+uint64_t op_program_build_ns(const struct op_program *p)
+{
+    return p->build_ns;
+}
+
+/* ---- launching ---- */
+
+static int set_arg(struct op_program *p, int *i, size_t size, const void *value, struct err *err)
+{
+    cl_int code = clSetKernelArg(p->kernel, (cl_uint)*i, size, value);
+
+    if (code)
+        return cl_err(err, code, "%s: clSetKernelArg %d", p->c.op->name, *i);
+    ++*i;
+    return 0;
+}
+
+static int set_int(struct op_program *p, int *i, int64_t value, struct err *err)
+{
+    cl_int v = (cl_int)value;
+
+    assert(value == v);
+    return set_arg(p, i, sizeof v, &v, err);
+}
+
+static int check_load(const struct op_program *p, const struct op_load *l, struct err *err)
+{
+    const char *name = p->c.op->name;
+    size_t src_bytes = 0, texel_bytes = 4 * dtype_bytes(p->c.dtype);
+    cl_int code;
+
+    if (l->texels < 0 || l->src_texel < 0 || l->dst_texel < 0 ||
+        l->src_texel + l->texels > INT_MAX)
+        return err_set(err, -EINVAL, "%s: load of %" PRId64 " texels from texel %" PRId64, name,
+                       l->texels, l->src_texel);
+    if (l->texels == 0)
+        return 0;
+    if (l->dst_desc.dtype != p->c.dtype)
+        return err_set(err, -EINVAL, "%s: carries %s, its load is %s", name,
+                       dtype_name(p->c.dtype), dtype_name(l->dst_desc.dtype));
+    if (l->dst_texel + l->texels > tensor_texels(&l->dst_desc))
+        return err_set(err, -EINVAL, "%s: load of texels %" PRId64 "..%" PRId64
+                       " into a tensor of %" PRId64, name, l->dst_texel,
+                       l->dst_texel + l->texels - 1, tensor_texels(&l->dst_desc));
+    code = clGetMemObjectInfo(l->src, CL_MEM_SIZE, sizeof src_bytes, &src_bytes, NULL);
+    if (code)
+        return cl_err(err, code, "%s: source of the load", name);
+    if ((uint64_t)(l->src_texel + l->texels) * texel_bytes > src_bytes)
+        return err_set(err, -EINVAL, "%s: load ends behind its source of %zu bytes", name,
+                       src_bytes);
+    return 0;
+}
+
+/* The standard forbids an image that one kernel reads and writes, PoCL lets it pass; buffers are
+ * declared restrict. So what is written may not be among what is read. */
+static int check_aliases(const struct op_program *p, const struct op_args *args, struct err *err)
+{
+    int out = p->io.n - 1;
+
+    for (int w = -1; w < args->n_loads; w++) {
+        cl_mem written = w < 0 ? args->tensor[out] : args->load[w].dst;
+
+        if (w >= 0 && args->load[w].texels == 0)
+            continue;
+        for (int i = 0; i < out; i++)
+            if (args->tensor[i] == written)
+                return err_set(err, -EINVAL, "%s: %s is bound for reading as '%s' and for writing",
+                               p->c.op->name, p->variant.path == PATH_IMAGE ? "image" : "buffer",
+                               p->io.slot[i].name);
+        if (w >= 0 && args->tensor[out] == written)
+            return err_set(err, -EINVAL, "%s: its output is a destination of extra load",
+                           p->c.op->name);
+        for (int i = 0; i < args->n_loads; i++)
+            if (args->load[i].texels && args->load[i].src == written)
+                return err_set(err, -EINVAL, "%s: a source of extra load is bound for writing",
+                               p->c.op->name);
+    }
+    return 0;
+}
+
+static int set_tensors(struct op_program *p, const struct op_args *args, int *n, struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < p->io.n && rc == 0; i++) {
+        if (!args->tensor[i])
+            return err_set(err, -EINVAL, "%s: tensor '%s' is not bound", p->c.op->name,
+                           p->io.slot[i].name);
+        rc = set_arg(p, n, sizeof(cl_mem), &args->tensor[i], err);
+        if (rc == 0 && p->io.slot[i].role == ROLE_VECTOR)
+            rc = set_int(p, n, args->vector_texel[i], err);
+    }
+    for (int i = 0; i < p->launch.n_ints && rc == 0; i++)
+        rc = set_int(p, n, p->launch.ints[i], err);
+    return rc;
+}
+
+static int set_load(struct op_program *p, const struct op_load *l, int *n, struct err *err)
+{
+    bool used = l && l->texels > 0;
+    cl_mem src = used ? l->src : p->spare_src, dst = used ? l->dst : p->spare_dst;
+    int64_t width = 1, height = 1;
+    int rc;
+
+    if (used)
+        tensor_image_size(&l->dst_desc, &width, &height);
+    rc = set_arg(p, n, sizeof src, &src, err);
+    rc = rc < 0 ? rc : set_arg(p, n, sizeof dst, &dst, err);
+    rc = rc < 0 ? rc : set_int(p, n, used ? l->src_texel : 0, err);
+    rc = rc < 0 ? rc : set_int(p, n, used ? l->dst_texel : 0, err);
+    rc = rc < 0 ? rc : set_int(p, n, used ? l->texels : 0, err);
+    return rc < 0 ? rc : set_int(p, n, width, err);
+}
+
+int op_program_enqueue(struct op_program *p, cl_command_queue queue, const struct op_args *args,
+                       cl_event *ret_event, struct err *err)
+{
+    const struct op_variant *v = &p->variant;
+    size_t lws[2] = {(size_t)v->lws[0], (size_t)v->lws[1]};
+    int64_t total = 0;
+    int n = 0, rc;
+    cl_int code;
+
+    if (args->n_loads < 0 || args->n_loads > v->n_loads)
+        return err_set(err, -EINVAL, "%s: %d loads, this variant carries %d", p->c.op->name,
+                       args->n_loads, v->n_loads);
+    for (int i = 0; i < args->n_loads; i++) {
+        rc = check_load(p, &args->load[i], err);
+        if (rc < 0)
+            return rc;
+        total += args->load[i].texels;
+    }
+    if (total > INT_MAX)
+        return err_set(err, -EINVAL, "%s: extra load of %" PRId64 " texels, want 0..%d",
+                       p->c.op->name, total, INT_MAX);
+    rc = check_aliases(p, args, err);
+    rc = rc < 0 ? rc : set_tensors(p, args, &n, err);
+    for (int i = 0; i < v->n_loads && rc == 0; i++)
+        rc = set_load(p, i < args->n_loads ? &args->load[i] : NULL, &n, err);
+    if (rc < 0)
+        return rc;
+    code = clEnqueueNDRangeKernel(queue, p->kernel, 2, NULL, p->launch.gws, lws[0] ? lws : NULL, 0,
+                                  NULL, ret_event);
+    return code ? cl_err(err, code, "%s: clEnqueueNDRangeKernel", p->c.op->name) : 0;
+}

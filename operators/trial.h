@@ -1,0 +1,37 @@
+/* operators/trial.h - one case on one device, filled and ready: verify it, then time it.
+ *
+ * A trial owns inputs (seeded, the same for every variant), the reference output (computed once),
+ * a poisoned output with guard texels behind it, and the source and destination of extra load. */
+#ifndef FLASHMEM_OPERATORS_TRIAL_H
+#define FLASHMEM_OPERATORS_TRIAL_H
+
+#include "operators/op.h"
+
+struct trial;
+
+/* max_load_bytes: the most extra load that trial_bind() will ask for. */
+int trial_new(struct device *dev, cl_command_queue queue, const struct op_case *c,
+              enum mem_path path, uint64_t max_load_bytes, uint64_t seed, struct trial **ret_t,
+              struct err *err);
+void trial_free(struct trial *t);
+
+/* Arguments for one program: its tensors and `load_bytes` of extra load (whole texels, spread over
+ * the variant's n_loads destinations). */
+int trial_bind(struct trial *t, const struct op_program *p, uint64_t load_bytes,
+               struct op_args *ret_args, struct err *err);
+
+struct trial_verdict {
+    bool ok;
+    double worst;   /* greatest relative error, see op.h tol_*; NaN counts as infinite */
+    char text[160]; /* why not: first wrong element with both values, or the guard, or the load */
+};
+
+/* Poison output and load destination, launch once, compare output, padding, guard and every
+ * streamed texel. -errno only if the launch fails. */
+int trial_verify(struct trial *t, struct op_program *p, const struct op_args *args,
+                 struct trial_verdict *ret_v, struct err *err);
+
+/* The output of the last launch, row-major elements; ret_y holds rows*cols of the output slot. */
+int trial_output(struct trial *t, float *ret_y, struct err *err);
+
+#endif
