@@ -1,0 +1,591 @@
+#include "harness/store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness/store/internal.h"
+
+#define BUSY_MS    10000
+#define MAX_CACHED 64
+
+/* A statement, and whether somebody steps through it. Kept for the next call with the same text. */
+struct store_query {
+    struct store *st;
+    sqlite3_stmt *stmt;
+    bool busy, cached;
+    uint64_t used; /* when, for the least recently used */
+};
+
+struct store {
+    char *path;
+    sqlite3 *db;
+    enum store_mode mode;
+    int depth; /* of transactions */
+    struct store_query *cache[MAX_CACHED];
+    uint64_t clock;
+};
+
+/* ---- errors ---- */
+
+static int store_errno(sqlite3 *db, int rc)
+{
+    int system = db ? sqlite3_system_errno(db) : 0;
+
+    switch (rc & 0xff) {
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -EUCLEAN;
+    case SQLITE_READONLY:
+        return system == EROFS ? -EROFS : -EACCES;
+    case SQLITE_CANTOPEN:
+        return system > 0 ? -system : -EACCES;
+    case SQLITE_IOERR:
+        return system == ENOSPC || system == EDQUOT ? -ENOSPC : -EIO;
+    case SQLITE_CONSTRAINT:
+        return rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY ||
+                       rc == SQLITE_CONSTRAINT_ROWID
+                   ? -EEXIST
+                   : -EIO;
+    default:
+        return -EIO;
+    }
+}
+
+int store_error(sqlite3 *db, const char *path, int rc, const char *what, struct err *err)
+{
+    const char *said = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+    int code = store_errno(db, rc);
+
+    switch (code) {
+    case -ENOSPC:
+        return err_set(err, code,
+                       "'%s': disk full: make room and run the same command again; what was "
+                       "recorded before is kept",
+                       path);
+    case -EBUSY:
+        return err_set(err, code, "'%s': another process held it for %d s: wait for it to end",
+                       path, BUSY_MS / 1000);
+    case -EUCLEAN:
+        return err_set(err, code, "'%s' is no database of flashmem, or damaged: %s", path, said);
+    case -EACCES:
+    case -EROFS:
+        return err_set(err, code,
+                       "'%s': cannot write (%s): check the permissions of file and "
+                       "folder, or use --db FILE",
+                       path, said);
+    default:
+        if ((rc & 0xff) == SQLITE_CANTOPEN)
+            said = strerror(-code);
+        return err_set(err, code, "'%s': %s: %s", path, what, said);
+    }
+}
+
+/* ---- open and close ---- */
+
+static int make_folders(const char *path, struct err *err)
+{
+    char *folder = strdup(path);
+    int rc = 0;
+
+    if (!folder)
+        return err_set(err, -ENOMEM, "out of memory");
+    for (char *p = folder + 1; *folder && *p && rc == 0; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+            /* An existing folder of a read-only file system says EROFS, not EEXIST. */
+            int code = errno;
+            struct stat s;
+
+            if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode))
+                rc = err_set(err, -code, "cannot make the folder '%s': %s", folder, strerror(code));
+        }
+        *p = '/';
+    }
+    free(folder);
+    return rc;
+}
+
+/* SQLite gives meanings to names such as ":memory:" and "file:x?mode=ro"; a path has none. */
+static char *plain_path(const char *path)
+{
+    char *text = NULL;
+
+    if (asprintf(&text, "%s%s", path[0] == '/' ? "" : "./", path) < 0)
+        return NULL;
+    return text;
+}
+
+/* Asked beforehand, since SQLite tells the errno of its last attempt only: ENOENT, from reading. */
+static int check_folder(const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    int rc = 0;
+
+    if (!folder)
+        return err_set(err, -ENOMEM, "out of memory");
+    if (access(folder, W_OK) != 0)
+        rc = err_set(err, -errno, "cannot make '%s': %s: check the folder, or use --db FILE", path,
+                     strerror(errno));
+    free(folder);
+    return rc;
+}
+
+static int check_path(const char *path, enum store_mode mode, struct err *err)
+{
+    struct stat s;
+
+    if (!*path)
+        return err_set(err, -EINVAL, "the database's name is empty: use --db FILE");
+    if (mode == STORE_WRITE) {
+        int rc = make_folders(path, err);
+
+        if (rc < 0)
+            return rc;
+    }
+    if (stat(path, &s) != 0) {
+        if (errno == ENOENT && mode == STORE_WRITE)
+            return check_folder(path, err);
+        if (errno == ENOENT)
+            return err_set(err, -ENOENT,
+                           "no database '%s': 'flashmem sweep SPEC' makes one, --db FILE names "
+                           "another",
+                           path);
+        return err_set(err, -errno, "cannot open '%s': %s", path, strerror(errno));
+    }
+    if (S_ISDIR(s.st_mode))
+        return err_set(err, -EISDIR, "'%s' is a folder, want a database file", path);
+    if (!S_ISREG(s.st_mode))
+        return err_set(err, -EUCLEAN, "'%s' is not a regular file", path);
+    return 0;
+}
+
+static int configure(struct store *st, struct err *err)
+{
+    int rc;
+
+    sqlite3_extended_result_codes(st->db, 1);
+    sqlite3_busy_timeout(st->db, BUSY_MS);
+    rc = sqlite3_exec(st->db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return store_error(st->db, st->path, rc, "cannot open", err);
+    if (st->mode == STORE_WRITE && sqlite3_db_readonly(st->db, "main") == 1) {
+        int code = access(st->path, W_OK) != 0 && errno == EROFS ? -EROFS : -EACCES;
+
+        return err_set(err, code,
+                       "'%s': cannot write (%s): check its permissions, or use "
+                       "--db FILE",
+                       st->path, strerror(-code));
+    }
+    return 0;
+}
+
+/* After the identity check: nobody else's database is put into WAL mode.
+ *
+ * A commit in WAL mode is a write() to the -wal file, which survives kill -9 of this process: the
+ * kernel has it. synchronous=NORMAL leaves out the fsync() per commit, so that a power failure may
+ * lose the last samples (never tear the file); FULL would cost a disk flush per sample. Where WAL
+ * cannot be had (some network file systems) SQLite stays with its rollback journal, and a commit
+ * is as safe. */
+static int set_journal(struct store *st, struct err *err)
+{
+    int rc = SQLITE_BUSY;
+
+    /* The busy handler is not asked when the mode changes while others open the same file. */
+    for (int i = 0; i < 200 && (rc & 0xff) == SQLITE_BUSY; i++) {
+        rc = sqlite3_exec(st->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+        if ((rc & 0xff) == SQLITE_BUSY)
+            usleep(50000);
+    }
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(st->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : store_error(st->db, st->path, rc, "cannot write", err);
+}
+
+static int open_file(struct store *st, const char *name, int flags, struct err *err)
+{
+    int rc = sqlite3_open_v2(name, &st->db, flags, NULL);
+
+    if (rc != SQLITE_OK)
+        return store_error(st->db, st->path, rc, "cannot open", err);
+    rc = configure(st, err);
+    return rc < 0 ? rc : store_migrate(st->db, st->path, st->mode, err);
+}
+
+/* Readers of a WAL database make a -shm file beside it, which a read-only folder refuses. When
+ * there is no log to read either, the file is whole as it stands and may be read as immutable. */
+static int open_immutable(struct store *st, struct err *err)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    size_t n = strlen(st->path);
+    char *uri = malloc(3 * n + 32), *p = uri;
+    struct stat s;
+    int rc;
+
+    if (!uri)
+        return err_set(err, -ENOMEM, "out of memory");
+    sprintf(uri, "%s-wal", st->path);
+    if (stat(uri, &s) == 0 && s.st_size > 0) {
+        free(uri);
+        return err->code; /* what kept us out before */
+    }
+    p += sprintf(uri, "file:%s", st->path[0] == '/' ? "" : "./");
+    for (const char *c = st->path; *c; c++) {
+        if (strchr("?#%", *c))
+            p += sprintf(p, "%%%c%c", hex[*c >> 4 & 15], hex[*c & 15]);
+        else
+            *p++ = *c;
+    }
+    strcpy(p, "?immutable=1");
+    sqlite3_close(st->db);
+    st->db = NULL;
+    rc = open_file(st, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    free(uri);
+    return rc;
+}
+
+int store_open(const char *path, enum store_mode mode, struct store **ret_st, struct err *err)
+{
+    struct store *st;
+    struct err own; /* errors decide here, so there has to be a place for them */
+    char *name;
+    int rc = check_path(path, mode, err = err ? err : &own);
+
+    if (rc < 0)
+        return rc;
+    st = calloc(1, sizeof(*st));
+    name = plain_path(path);
+    if (st)
+        st->path = strdup(path);
+    if (!st || !st->path || !name) {
+        rc = err_set(err, -ENOMEM, "out of memory");
+        goto out;
+    }
+    st->mode = mode;
+    rc = open_file(st, name,
+                   mode == STORE_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                                       : SQLITE_OPEN_READONLY,
+                   err);
+    /* ENOENT is of the -shm file: the database was there a moment ago. */
+    if (mode == STORE_READ && (rc == -EACCES || rc == -EROFS || rc == -EPERM || rc == -ENOENT))
+        rc = open_immutable(st, err);
+    if (rc == 0 && mode == STORE_WRITE)
+        rc = set_journal(st, err);
+    if (rc < 0)
+        goto out;
+    *ret_st = st;
+    st = NULL;
+out:
+    free(name);
+    store_close(st);
+    return rc;
+}
+
+void store_close(struct store *st)
+{
+    if (!st)
+        return;
+    for (int i = 0; i < MAX_CACHED; i++)
+        if (st->cache[i]) {
+            sqlite3_finalize(st->cache[i]->stmt);
+            free(st->cache[i]);
+        }
+    sqlite3_close(st->db); /* an open transaction is rolled back */
+    free(st->path);
+    free(st);
+}
+
+const char *store_path(const struct store *st)
+{
+    return st->path;
+}
+
+/* ---- statements ---- */
+
+/* A place in the cache: a free one, else the least recently used that is not busy; -1: none. */
+static int cache_slot(struct store *st)
+{
+    int oldest = -1;
+
+    for (int i = 0; i < MAX_CACHED; i++) {
+        struct store_query *q = st->cache[i];
+
+        if (!q)
+            return i;
+        if (!q->busy && (oldest < 0 || q->used < st->cache[oldest]->used))
+            oldest = i;
+    }
+    if (oldest >= 0) {
+        sqlite3_finalize(st->cache[oldest]->stmt);
+        free(st->cache[oldest]);
+        st->cache[oldest] = NULL;
+    }
+    return oldest;
+}
+
+static int get_statement(struct store *st, const char *sql, struct store_query **ret_q,
+                         struct err *err)
+{
+    struct store_query *q;
+    const char *tail;
+    int rc, slot;
+
+    for (int i = 0; i < MAX_CACHED; i++) {
+        q = st->cache[i];
+        if (q && !q->busy && strcmp(sqlite3_sql(q->stmt), sql) == 0) {
+            *ret_q = q;
+            goto found;
+        }
+    }
+    q = calloc(1, sizeof(*q));
+    if (!q)
+        return err_set(err, -ENOMEM, "out of memory");
+    rc = sqlite3_prepare_v2(st->db, sql, -1, &q->stmt, &tail);
+    if (rc != SQLITE_OK) {
+        free(q);
+        return store_error(st->db, st->path, rc, sql, err);
+    }
+    assert(q->stmt && !tail[strspn(tail, "; \n")]); /* one statement, and only one */
+    q->st = st;
+    slot = cache_slot(st);
+    if (slot >= 0) {
+        st->cache[slot] = q;
+        q->cached = true;
+    }
+    *ret_q = q;
+found:
+    q->busy = true;
+    q->used = ++st->clock;
+    return 0;
+}
+
+static int bind_all(struct store_query *q, const char *binds, va_list ap, struct err *err)
+{
+    int n = (int)strlen(binds), rc = SQLITE_OK;
+
+    assert(n == sqlite3_bind_parameter_count(q->stmt));
+    for (int i = 1; i <= n && rc == SQLITE_OK; i++) {
+        switch (binds[i - 1]) {
+        case 'i':
+            rc = sqlite3_bind_int64(q->stmt, i, va_arg(ap, int64_t));
+            break;
+        case 'd': /* SQLite itself turns NaN into NULL */
+            rc = sqlite3_bind_double(q->stmt, i, va_arg(ap, double));
+            break;
+        case 's':
+            rc = sqlite3_bind_text(q->stmt, i, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
+            break;
+        case 'b': {
+            const void *data = va_arg(ap, const void *);
+
+            rc = sqlite3_bind_blob64(q->stmt, i, data, va_arg(ap, size_t), SQLITE_TRANSIENT);
+            break;
+        }
+        default:
+            assert(!"binds: i, d, s or b");
+        }
+    }
+    return rc == SQLITE_OK ? 0 : store_error(q->st->db, q->st->path, rc, "cannot bind", err);
+}
+
+static int start(struct store *st, struct store_query **ret_q, struct err *err, const char *sql,
+                 const char *binds, va_list ap)
+{
+    struct store_query *q = NULL;
+    int rc;
+
+    /* A full disk makes SQLite roll back the whole transaction; what follows must not be taken
+     * for part of it, committed one by one. */
+    if (st->depth > 0 && sqlite3_get_autocommit(st->db))
+        return err_set(err, -EIO, "'%s': the transaction was undone by an earlier error", st->path);
+    rc = get_statement(st, sql, &q, err);
+    if (rc < 0)
+        return rc;
+    rc = bind_all(q, binds, ap, err);
+    if (rc < 0) {
+        store_query_done(q);
+        return rc;
+    }
+    *ret_q = q;
+    return 0;
+}
+
+int store_query(struct store *st, struct store_query **ret_q, struct err *err, const char *sql,
+                const char *binds, ...)
+{
+    va_list ap;
+    int rc;
+
+    va_start(ap, binds);
+    rc = start(st, ret_q, err, sql, binds, ap);
+    va_end(ap);
+    return rc;
+}
+
+int store_exec(struct store *st, struct err *err, const char *sql, const char *binds, ...)
+{
+    struct store_query *q;
+    va_list ap;
+    int rc;
+
+    va_start(ap, binds);
+    rc = start(st, &q, err, sql, binds, ap);
+    va_end(ap);
+    if (rc < 0)
+        return rc;
+    do
+        rc = store_step(q, err);
+    while (rc == 1);
+    store_query_done(q);
+    return rc;
+}
+
+int64_t store_last_id(struct store *st)
+{
+    return sqlite3_last_insert_rowid(st->db);
+}
+
+int store_step(struct store_query *q, struct err *err)
+{
+    int rc = sqlite3_step(q->stmt);
+
+    if (rc == SQLITE_ROW)
+        return 1;
+    if (rc == SQLITE_DONE)
+        return 0;
+    return store_error(q->st->db, q->st->path, rc, "database error", err);
+}
+
+void store_query_done(struct store_query *q)
+{
+    if (!q)
+        return;
+    sqlite3_reset(q->stmt);
+    sqlite3_clear_bindings(q->stmt); /* long texts and blobs are not kept */
+    q->busy = false;
+    if (!q->cached) {
+        sqlite3_finalize(q->stmt);
+        free(q);
+    }
+}
+
+/* ---- columns ---- */
+
+int64_t store_int(struct store_query *q, int col)
+{
+    assert(col >= 0 && col < sqlite3_column_count(q->stmt));
+    return sqlite3_column_int64(q->stmt, col);
+}
+
+double store_real(struct store_query *q, int col)
+{
+    return store_null(q, col) ? NAN : sqlite3_column_double(q->stmt, col);
+}
+
+const char *store_text(struct store_query *q, int col)
+{
+    assert(col >= 0 && col < sqlite3_column_count(q->stmt));
+    return (const char *)sqlite3_column_text(q->stmt, col);
+}
+
+bool store_null(struct store_query *q, int col)
+{
+    return store_type(q, col) == STORE_NULL;
+}
+
+enum store_type store_type(struct store_query *q, int col)
+{
+    assert(col >= 0 && col < sqlite3_column_count(q->stmt));
+    switch (sqlite3_column_type(q->stmt, col)) {
+    case SQLITE_INTEGER:
+        return STORE_INT;
+    case SQLITE_FLOAT:
+        return STORE_REAL;
+    case SQLITE_TEXT:
+        return STORE_TEXT;
+    case SQLITE_BLOB:
+        return STORE_BLOB;
+    default:
+        return STORE_NULL;
+    }
+}
+
+int store_columns(struct store_query *q)
+{
+    return sqlite3_column_count(q->stmt);
+}
+
+const char *store_column_name(struct store_query *q, int col)
+{
+    return sqlite3_column_name(q->stmt, col);
+}
+
+/* ---- transactions ---- */
+
+/* Not through the cache: these are refused there when a transaction was undone. */
+static int run(struct store *st, const char *sql, struct err *err)
+{
+    int rc = sqlite3_exec(st->db, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : store_error(st->db, st->path, rc, sql, err);
+}
+
+int store_begin(struct store *st, struct err *err)
+{
+    char sql[64];
+    int rc;
+
+    if (st->depth > 0 && sqlite3_get_autocommit(st->db))
+        return err_set(err, -EIO, "'%s': the transaction was undone by an earlier error", st->path);
+    /* IMMEDIATE: wait for other writers here, not in the middle, where waiting cannot help. */
+    if (st->depth == 0)
+        snprintf(sql, sizeof(sql), st->mode == STORE_WRITE ? "BEGIN IMMEDIATE" : "BEGIN");
+    else
+        snprintf(sql, sizeof(sql), "SAVEPOINT depth_%d", st->depth);
+    rc = run(st, sql, err);
+    if (rc == 0)
+        st->depth++;
+    return rc;
+}
+
+int store_end(struct store *st, bool commit, struct err *err)
+{
+    char sql[96];
+    int rc;
+
+    assert(st->depth > 0);
+    st->depth--;
+    if (sqlite3_get_autocommit(st->db)) {
+        if (!commit)
+            return 0; /* SQLite was quicker */
+        return err_set(err, -EIO, "'%s': the transaction was undone by an earlier error", st->path);
+    }
+    if (st->depth > 0) {
+        if (commit)
+            snprintf(sql, sizeof(sql), "RELEASE depth_%d", st->depth);
+        else
+            snprintf(sql, sizeof(sql), "ROLLBACK TO depth_%d; RELEASE depth_%d", st->depth,
+                     st->depth);
+        return run(st, sql, err);
+    }
+    rc = run(st, commit ? "COMMIT" : "ROLLBACK", err);
+    if (rc < 0 && !sqlite3_get_autocommit(st->db))
+        sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+    return rc;
+}
