@@ -1,0 +1,374 @@
+#include "harness/model/weights.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "harness/model/random.h"
+#include "harness/text/units.h"
+
+/* Pages of a file system and sectors of a disk: O_DIRECT reads begin and end at these. */
+enum { ALIGN = 4096, SLICE_BYTES = 4 << 20 };
+
+static uint64_t align_up(uint64_t v)
+{
+    return (v + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+/* ---- values ---- */
+
+static void values_of_rows(const struct weight *w, uint64_t seed, int64_t row, int64_t rows,
+                           float *ret_values)
+{
+    uint64_t first = (uint64_t)(row * w->desc.cols), n = (uint64_t)(rows * w->desc.cols);
+
+    if (w->init == INIT_CONST) {
+        for (uint64_t i = 0; i < n; i++)
+            ret_values[i] = (float)w->init_value;
+        return;
+    }
+    random_normal(random_stream(seed, w->name), first, n, w->init_mean, w->init_value, ret_values);
+}
+
+void weights_values(const struct model *m, int weight, uint64_t seed, float *ret_values)
+{
+    assert(weight >= 0 && weight < m->n_weights);
+    values_of_rows(&m->weight[weight], seed, 0, m->weight[weight].desc.rows, ret_values);
+}
+
+/* ---- header ---- */
+
+static const char *dtype_tag(const struct model *m)
+{
+    return m->dtype == DTYPE_F16 ? "F16" : "F32";
+}
+
+/* One tensor and the gap behind it; offsets count from the end of the header. */
+static void put_tensor(FILE *f, const char *name, const char *dtype, int64_t rows, int64_t cols,
+                       uint64_t *offset, uint64_t bytes, int *pads)
+{
+    uint64_t end = *offset + bytes, next = align_up(end);
+
+    fprintf(f, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", name, dtype);
+    if (rows > 0)
+        fprintf(f, "%" PRId64 ",", rows);
+    fprintf(f, "%" PRId64 "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", cols, *offset, end);
+    if (next > end)
+        fprintf(f,
+                ",\"__pad.%d\":{\"dtype\":\"U8\",\"shape\":[%" PRIu64 "],\"data_offsets\":[%" PRIu64
+                ",%" PRIu64 "]}",
+                (*pads)++, next - end, end, next);
+    *offset = next;
+}
+
+/* The two indexes are JSON inside a JSON string, because metadata values must be strings. Names
+ * need no escapes: graph.c sees to that. */
+static void put_metadata(FILE *f, const struct model *m, uint64_t seed)
+{
+    const char *comma = "";
+
+    fprintf(f,
+            "{\"__metadata__\":{\"format\":\"flashmem-weights\",\"version\":\"1\",\"model\":\"%s\","
+            "\"graph_hash\":\"%016" PRIx64 "\",\"dtype\":\"%s\",\"seed\":\"%" PRIu64
+            "\",\"vectors\":\"{",
+            m->name, m->hash, dtype_name(m->dtype), seed);
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct weight *w = &m->weight[i];
+
+        if (!w->vector)
+            continue;
+        fprintf(f, "%s\\\"%s\\\":[%" PRIu64 ",%" PRId64 "]", comma, w->name,
+                (uint64_t)w->vector_texel * 4 * dtype_bytes(m->dtype), w->desc.cols);
+        comma = ",";
+    }
+    fputs("}\",\"matrices\":\"{", f);
+    comma = "";
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct tensor_desc *d = &m->weight[i].desc;
+
+        if (m->weight[i].vector)
+            continue;
+        fprintf(f, "%s\\\"%s\\\":[%" PRId64 ",%" PRId64 ",%" PRId64 "]", comma, m->weight[i].name,
+                d->rows, d->cols, d->inner ? d->inner : d->cols);
+        comma = ",";
+    }
+    fputs("}\"}", f);
+}
+
+/* Length and text, padded with blanks to a multiple of ALIGN; freed by the caller. */
+static int make_header(const struct model *m, uint64_t seed, char **ret_header, size_t *ret_size,
+                       uint64_t *ret_data_bytes, struct err *err)
+{
+    char *text = NULL;
+    size_t n = 0;
+    uint64_t offset = 0, length;
+    int pads = 0;
+    FILE *f = open_memstream(&text, &n);
+
+    if (!f)
+        return err_set(err, -ENOMEM, "out of memory");
+    fwrite("        ", 1, 8, f);
+    put_metadata(f, m, seed);
+    if (m->bundle_bytes)
+        put_tensor(f, "__vectors", dtype_tag(m), 0,
+                   (int64_t)(m->bundle_bytes / dtype_bytes(m->dtype)), &offset, m->bundle_bytes,
+                   &pads);
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct weight *w = &m->weight[i];
+
+        if (!w->vector)
+            put_tensor(f, w->name, dtype_tag(m), w->desc.rows, 4 * tensor_texel_cols(&w->desc),
+                       &offset, tensor_bytes(&w->desc), &pads);
+    }
+    fputc('}', f);
+    fflush(f);
+    fprintf(f, "%*s", (int)(align_up(n) - n), "");
+    if (ferror(f) || fclose(f) != 0) {
+        free(text);
+        return err_set(err, -ENOMEM, "out of memory");
+    }
+    length = n - 8;
+    for (int i = 0; i < 8; i++)
+        text[i] = (char)(length >> (8 * i) & 0xff);
+    *ret_header = text;
+    *ret_size = n;
+    *ret_data_bytes = offset;
+    return 0;
+}
+
+/* ---- writing ---- */
+
+struct writer {
+    const struct model *m;
+    uint64_t seed;
+    const char *path;
+    int fd;
+    uint64_t done, total;
+    int (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void *ctx;
+    float *values; /* one slice, row-major */
+    char *texels;  /* the same in texel order */
+    struct err *err;
+};
+
+static int write_all(struct writer *w, const void *data, size_t n)
+{
+    const char *p = data;
+
+    while (n > 0) {
+        ssize_t put = write(w->fd, p, n);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return err_set(w->err, -errno, "cannot write '%s': %s", w->path, strerror(errno));
+        p += put;
+        n -= (size_t)put;
+        w->done += (uint64_t)put;
+    }
+    if (w->progress && w->progress(w->ctx, w->done, w->total))
+        return err_set(w->err, -EINTR, "writing '%s' was interrupted; nothing is left of it",
+                       w->path);
+    return 0;
+}
+
+static int write_padding(struct writer *w)
+{
+    static const char zeros[ALIGN];
+
+    return write_all(w, zeros, (size_t)(align_up(w->done) - w->done));
+}
+
+static int write_bundle(struct writer *w)
+{
+    const struct model *m = w->m;
+    char *bundle;
+    int rc;
+
+    if (m->bundle_bytes == 0)
+        return 0;
+    bundle = calloc(1, (size_t)m->bundle_bytes);
+    if (!bundle)
+        return err_set(w->err, -ENOMEM, "out of memory for %" PRIu64 " bytes of vectors",
+                       m->bundle_bytes);
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct weight *v = &m->weight[i];
+        float *values;
+
+        if (!v->vector)
+            continue;
+        values = malloc((size_t)v->desc.cols * sizeof(*values));
+        if (!values) {
+            free(bundle);
+            return err_set(w->err, -ENOMEM, "out of memory for '%s'", v->name);
+        }
+        weights_values(m, i, w->seed, values);
+        tensor_pack(&v->desc, values,
+                    bundle + (size_t)v->vector_texel * 4 * dtype_bytes(m->dtype));
+        free(values);
+    }
+    rc = write_all(w, bundle, (size_t)m->bundle_bytes);
+    free(bundle);
+    return rc < 0 ? rc : write_padding(w);
+}
+
+static int64_t rows_a_slice(const struct tensor_desc *d)
+{
+    int64_t rows = SLICE_BYTES / (16 * tensor_texel_cols(d)); /* a texel of floats */
+
+    return rows < 1 ? 1 : rows > d->rows ? d->rows : rows;
+}
+
+static int write_matrix(struct writer *w, const struct weight *v)
+{
+    int64_t step = rows_a_slice(&v->desc);
+
+    for (int64_t row = 0; row < v->desc.rows; row += step) {
+        struct tensor_desc slice = v->desc; /* rows follow each other: a slice packs by itself */
+        int rc;
+
+        slice.rows = v->desc.rows - row < step ? v->desc.rows - row : step;
+        values_of_rows(v, w->seed, row, slice.rows, w->values);
+        tensor_pack(&slice, w->values, w->texels);
+        rc = write_all(w, w->texels, (size_t)tensor_bytes(&slice));
+        if (rc < 0)
+            return rc;
+    }
+    return write_padding(w);
+}
+
+static int write_data(struct writer *w)
+{
+    size_t most = 1;
+    int rc;
+
+    for (int i = 0; i < w->m->n_weights; i++) {
+        const struct tensor_desc *d = &w->m->weight[i].desc;
+        size_t texels = (size_t)(rows_a_slice(d) * tensor_texel_cols(d));
+
+        if (!w->m->weight[i].vector && texels > most)
+            most = texels;
+    }
+    w->values = malloc(most * 16);
+    w->texels = malloc(most * 16);
+    if (!w->values || !w->texels)
+        return err_set(w->err, -ENOMEM, "out of memory");
+    rc = write_bundle(w);
+    for (int i = 0; i < w->m->n_weights && rc == 0; i++)
+        if (!w->m->weight[i].vector)
+            rc = write_matrix(w, &w->m->weight[i]);
+    return rc;
+}
+
+/* ---- the file ---- */
+
+static int check_space(const char *path, int fd, uint64_t need, struct err *err)
+{
+    struct statvfs fs;
+    uint64_t have;
+    char need_text[UNIT_TEXT], have_text[UNIT_TEXT];
+
+    if (fstatvfs(fd, &fs) < 0)
+        return err_set(err, -errno, "cannot ask for free space at '%s': %s", path, strerror(errno));
+    have = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (have >= need)
+        return 0;
+    return err_set(err, -ENOSPC, "'%s' needs %s, its disk has %s left: free some or use --out",
+                   path, format_bytes(need_text, need), format_bytes(have_text, have));
+}
+
+/* The temporary file, empty and locked: two writers of one path do not mix. */
+static int open_locked(const char *tmp, struct err *err)
+{
+    struct stat mine, there;
+    int fd;
+
+    for (;;) {
+        fd = open(tmp, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0)
+            return err_set(err, -errno, "cannot write '%s': %s", tmp, strerror(errno));
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+            close(fd);
+            return err_set(err, -EBUSY, "'%s' is being written by another process", tmp);
+        }
+        /* Another writer may have renamed it between our open and our lock. */
+        if (fstat(fd, &mine) == 0 && stat(tmp, &there) == 0 && mine.st_ino == there.st_ino &&
+            mine.st_dev == there.st_dev)
+            break;
+        close(fd);
+    }
+    if (ftruncate(fd, 0) == 0)
+        return fd;
+    close(fd);
+    return err_set(err, -EIO, "cannot empty '%s': %s", tmp, strerror(errno));
+}
+
+/* The rename must survive a power cut too. Some file systems cannot sync a folder: no harm. */
+static void sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    char *slash;
+    int fd;
+
+    snprintf(folder, sizeof(folder), "%s", path);
+    slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+int weights_write(const struct model *m, uint64_t seed, const char *path,
+                  int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                  struct err *err)
+{
+    struct writer w = {.m = m, .seed = seed, .path = path, .fd = -1, .progress = progress,
+                       .ctx = ctx, .err = err};
+    char tmp[PATH_MAX];
+    char *header = NULL;
+    size_t header_size = 0;
+    int rc;
+
+    if (snprintf(tmp, sizeof(tmp), "%s.tmp", path) >= (int)sizeof(tmp))
+        return err_set(err, -ENAMETOOLONG, "path of %zu characters", strlen(path));
+    rc = make_header(m, seed, &header, &header_size, &w.total, err);
+    if (rc < 0)
+        return rc;
+    w.total += header_size;
+    rc = w.fd = open_locked(tmp, err);
+    if (rc < 0)
+        goto out;
+    rc = check_space(path, w.fd, w.total, err);
+    if (rc == 0)
+        rc = write_all(&w, header, header_size);
+    if (rc == 0)
+        rc = write_data(&w);
+    assert(rc < 0 || w.done == w.total);
+    if (rc == 0 && fsync(w.fd) < 0)
+        rc = err_set(err, -errno, "cannot write '%s': %s", path, strerror(errno));
+    if (rc == 0 && rename(tmp, path) < 0)
+        rc = err_set(err, -errno, "cannot rename '%s' to '%s': %s", tmp, path, strerror(errno));
+    if (rc == 0)
+        sync_folder(path);
+    else
+        unlink(tmp);
+out:
+    if (w.fd >= 0)
+        close(w.fd);
+    free(w.values);
+    free(w.texels);
+    free(header);
+    return rc;
+}
