@@ -1,0 +1,447 @@
+/* harness/predict/predict.c - the stored regressors at work: latency, load curve, capacity. */
+#include "harness/predict/predict.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/predict/curve.h"
+#include "harness/predict/feature.h"
+#include "harness/predict/training.h"
+#include "profiler/regressor.h"
+
+enum { MAX_OPS = 64, BAND_SAMPLES = 10 };
+
+/* What the trained samples of one operator cover. */
+struct support {
+    int bases, loads;                /* samples behind each regressor */
+    double max_bytes;                /* carried */
+    double min_ratio, max_ratio;     /* carried / input bytes */
+    double max_rate;                 /* carried / base latency as predicted, bytes per ns */
+    struct interval latency, loaded; /* measured over predicted, out of fold */
+};
+
+struct predictor {
+    int64_t latency_id, slowdown_id; /* rows; slowdown_id 0: none */
+    enum dtype dtype;
+    enum mem_path path;
+    struct regressor *latency, *slowdown;
+    struct support support[MAX_OPS]; /* by position in op_table */
+};
+
+void predictor_free(struct predictor *p)
+{
+    if (!p)
+        return;
+    regressor_free(p->latency);
+    regressor_free(p->slowdown);
+    free(p);
+}
+
+int64_t predictor_id(const struct predictor *p)
+{
+    return p->slowdown_id ? p->slowdown_id : p->latency_id;
+}
+
+static int op_index(const struct op *op)
+{
+    int i = 0;
+
+    while (op_table[i] && op_table[i] != op)
+        i++;
+    assert(op_table[i] && i < MAX_OPS);
+    return i;
+}
+
+/* ---- loading ---- */
+
+/* Feature names as stored, against this program's. */
+static bool same_features(const char *text, int cols)
+{
+    const char *const *names = feature_names();
+
+    for (int i = 0; i < cols; i++) {
+        size_t n = strlen(names[i]);
+
+        if (strncmp(text, names[i], n) != 0 || text[n] != (i < cols - 1 ? ' ' : 0))
+            return false;
+        text += n + 1;
+    }
+    return true;
+}
+
+/* The feature "op" counts through the operator table, which may have grown at its end. */
+static bool same_ops(const char *options)
+{
+    const char *stored = strstr(options, "ops=");
+    char ops[512];
+    size_t n;
+
+    if (!stored)
+        return false;
+    stored += strlen("ops=");
+    n = strlen(stored);
+    training_ops(ops, sizeof(ops));
+    return strncmp(ops, stored, n) == 0 && (ops[n] == 0 || ops[n] == ',');
+}
+
+/* The latest regressor of a target with an id above `after`. 0 with *ret_r == NULL: none. */
+static int load_regressor(struct store *st, int64_t device_id, const char *target,
+                          const struct predictor *p, int64_t after, int cols,
+                          struct regressor **ret_r, int64_t *ret_id, struct err *err)
+{
+    struct store_query *q = NULL;
+    struct regressor *r = NULL;
+    int64_t id = 0;
+    int rc;
+
+    rc = store_query(st, &q, err,
+                     "SELECT id, features, options, model_json FROM regressor WHERE device_id = ?"
+                     " AND target = ? AND dtype = ? AND path = ? AND id > ?"
+                     " ORDER BY id DESC LIMIT 1", "isssi", device_id, target,
+                     dtype_name(p->dtype), mem_path_name(p->path), after);
+    if (rc < 0)
+        return rc;
+    rc = store_step(q, err);
+    if (rc == 1) {
+        id = store_int(q, 0);
+        if (!same_features(store_text(q, 1), cols) || !same_ops(store_text(q, 2)))
+            rc = err_set(err, -ESTALE,
+                         "regressor %" PRId64 " was trained with other operators or features: run"
+                         " 'flashmem train' again", id);
+        else
+            rc = regressor_from_json(store_text(q, 3), &r, err);
+    }
+    store_query_done(q);
+    if (rc < 0)
+        return rc;
+    *ret_r = r;
+    *ret_id = id;
+    return 0;
+}
+
+static int load_ranges(struct store *st, struct predictor *p, struct err *err)
+{
+    struct store_query *q = NULL;
+    int rc;
+
+    rc = store_query(st, &q, err,
+                     "SELECT c.op, l.regressor_id IS NOT NULL, c.load_bytes, c.shape, b.predicted"
+                     " FROM prediction b JOIN sample s ON s.id = b.sample_id"
+                     " JOIN config c ON c.id = s.config_id LEFT JOIN prediction l"
+                     " ON l.sample_id = b.sample_id AND l.regressor_id = ?"
+                     " WHERE b.regressor_id = ?", "ii", p->slowdown_id, p->latency_id);
+    if (rc < 0)
+        return rc;
+    while ((rc = store_step(q, err)) == 1) {
+        const struct op *op = op_find(store_text(q, 0));
+        struct support *s = op ? &p->support[op_index(op)] : NULL;
+        double bytes = store_real(q, 2), ratio;
+        struct op_case c;
+
+        if (!s)
+            continue;
+        s->bases++;
+        if (!store_int(q, 1) ||
+            op_case_make(op->name, p->dtype, store_text(q, 3), &c, NULL) < 0)
+            continue;
+        ratio = bytes / (double)op_input_bytes(&c);
+        s->max_bytes = fmax(s->max_bytes, bytes);
+        s->max_ratio = fmax(s->max_ratio, ratio);
+        s->max_rate = fmax(s->max_rate, bytes / store_real(q, 4));
+        s->min_ratio = s->loads++ ? fmin(s->min_ratio, ratio) : ratio;
+    }
+    store_query_done(q);
+    return rc;
+}
+
+/* Quantiles of measured over predicted. */
+static struct interval band(const double *ratio, int n)
+{
+    if (n < BAND_SAMPLES)
+        return (struct interval){NAN, NAN, NAN};
+    return (struct interval){stats_median(ratio, n), stats_quantile(ratio, n, 0.025),
+                             stats_quantile(ratio, n, 0.975)};
+}
+
+/* Rows of (op, ratio), sorted by op, into the bands. */
+static int load_bands(struct store *st, struct predictor *p, bool loaded, struct err *err)
+{
+    static const char *const sql[2] = {
+        "SELECT c.op, p.measured / p.predicted FROM prediction p"
+        " JOIN sample s ON s.id = p.sample_id JOIN config c ON c.id = s.config_id"
+        " WHERE p.regressor_id = ?1 AND ?2 >= 0 ORDER BY c.op",
+        "SELECT c.op, s.median_ns / (p.predicted * b.predicted) FROM prediction p"
+        " JOIN prediction b ON b.sample_id = p.sample_id AND b.regressor_id = ?1"
+        " JOIN sample s ON s.id = p.sample_id JOIN config c ON c.id = s.config_id"
+        " WHERE p.regressor_id = ?2 ORDER BY c.op"};
+    struct store_query *q = NULL;
+    double *ratio = NULL;
+    int n = 0, room = 0, rc;
+    const struct op *op = NULL;
+
+    rc = store_query(st, &q, err, sql[loaded], "ii", p->latency_id, p->slowdown_id);
+    if (rc < 0)
+        return rc;
+    do {
+        const struct op *next;
+
+        rc = store_step(q, err);
+        next = rc == 1 ? op_find(store_text(q, 0)) : NULL;
+        if (op && next != op) {
+            struct support *s = &p->support[op_index(op)];
+
+            *(loaded ? &s->loaded : &s->latency) = band(ratio, n);
+        }
+        n = next == op ? n : 0;
+        op = next;
+        if (n == room) {
+            double *more = realloc(ratio, (size_t)(room = room ? 2 * room : 256) * sizeof(*more));
+
+            if (!more) {
+                rc = err_set(err, -ENOMEM, "no memory for %d samples", room);
+                break;
+            }
+            ratio = more;
+        }
+        if (op)
+            ratio[n++] = store_real(q, 1);
+    } while (rc == 1);
+    free(ratio);
+    store_query_done(q);
+    return rc;
+}
+
+static int load_all(struct store *st, int64_t device_id, struct predictor *p, struct err *err)
+{
+    int rc;
+
+    rc = load_regressor(st, device_id, "latency", p, 0, FEATURES_LATENCY, &p->latency,
+                        &p->latency_id, err);
+    if (rc == 0 && !p->latency)
+        rc = err_set(err, -ENOENT,
+                     "no latency regressor for %s %s of this device in '%s': run 'flashmem train'",
+                     dtype_name(p->dtype), mem_path_name(p->path), store_path(st));
+    /* A slowdown regressor belongs to the latency regressor stored before it, whose predictions
+     * it was trained on. */
+    if (rc == 0)
+        rc = load_regressor(st, device_id, "slowdown", p, p->latency_id, FEATURES_SLOWDOWN,
+                            &p->slowdown, &p->slowdown_id, err);
+    if (rc == 0)
+        rc = load_ranges(st, p, err);
+    if (rc == 0)
+        rc = load_bands(st, p, false, err);
+    if (rc == 0)
+        rc = load_bands(st, p, true, err);
+    return rc;
+}
+
+int predictor_load(struct store *st, int64_t device_id, enum dtype dtype, enum mem_path path,
+                   struct predictor **ret_p, struct err *err)
+{
+    struct predictor *p = calloc(1, sizeof(*p));
+    int rc;
+
+    if (!p)
+        return err_set(err, -ENOMEM, "no memory for a predictor");
+    p->dtype = dtype;
+    p->path = path;
+    for (int i = 0; i < MAX_OPS; i++)
+        p->support[i].latency = p->support[i].loaded = (struct interval){NAN, NAN, NAN};
+    rc = load_all(st, device_id, p, err);
+    if (rc < 0) {
+        predictor_free(p);
+        return rc;
+    }
+    *ret_p = p;
+    return 0;
+}
+
+/* ---- predictions ---- */
+
+static int check_case(const struct predictor *p, const struct op_case *c,
+                      const struct op_variant *v, struct err *err)
+{
+    if (c->dtype == p->dtype && v->path == p->path)
+        return 0;
+    return err_set(err, -EINVAL, "this predictor is for %s %s, not for %s %s",
+                   dtype_name(p->dtype), mem_path_name(p->path), dtype_name(c->dtype),
+                   mem_path_name(v->path));
+}
+
+int predictor_latency(const struct predictor *p, const struct device_info *dev,
+                      const struct op_case *c, const struct op_variant *v, double *ret_ns,
+                      struct err *err)
+{
+    float x[FEATURES_LATENCY], y;
+    int rc;
+
+    rc = check_case(p, c, v, err);
+    if (rc < 0)
+        return rc;
+    if (p->support[op_index(c->op)].bases == 0)
+        return err_set(err, -ENODATA,
+                       "no samples of '%s' (%s %s) were trained on: sweep it, then train again",
+                       c->op->name, dtype_name(p->dtype), mem_path_name(p->path));
+    rc = feature_latency(dev, c, v, x, err);
+    if (rc == 0)
+        rc = regressor_predict(p->latency, x, 1, FEATURES_LATENCY, &y, err);
+    if (rc < 0)
+        return rc;
+    *ret_ns = feature_work(c) * exp((double)y);
+    return 0;
+}
+
+struct interval predictor_band(const struct predictor *p, const struct op *op, bool loaded)
+{
+    const struct support *s = &p->support[op_index(op)];
+
+    return loaded ? s->loaded : s->latency;
+}
+
+static bool streams(const struct op_case *c, const struct op_variant *v)
+{
+    return c->op->kernels[v->kernel].forms & 1u << FORM_PIPELINED;
+}
+
+static double texel_bytes(enum dtype dtype)
+{
+    return 4 * (double)dtype_bytes(dtype);
+}
+
+/* Where the operator's samples support a curve for this case: from the least sampled ratio up to
+ * the greatest ratio, rate and bytes. (Trees are flat beyond their samples.) Returns the number of
+ * points. */
+static int curve_grid(const struct support *s, const struct op_case *c, double latency_ns,
+                      double *ret_bytes)
+{
+    double input = (double)op_input_bytes(c);
+    double high = fmin(fmin(s->max_bytes, s->max_ratio * input), s->max_rate * latency_ns);
+    double low = fmax(s->min_ratio * input, texel_bytes(c->dtype));
+    const int points = CURVE_POINTS - 1;
+
+    if (!(low < high)) {
+        ret_bytes[0] = high;
+        return high > 0 ? 1 : 0;
+    }
+    for (int i = 0; i < points; i++)
+        ret_bytes[i] = low * pow(high / low, (double)i / (points - 1));
+    ret_bytes[points - 1] = high;
+    return points;
+}
+
+int predictor_curve(const struct predictor *p, const struct device_info *dev,
+                    const struct op_case *c, const struct op_variant *v,
+                    struct load_curve *ret_curve, struct err *err)
+{
+    const struct support *s = &p->support[op_index(c->op)];
+    float x[CURVE_POINTS][FEATURES_SLOWDOWN], y[CURVE_POINTS];
+    double bytes[CURVE_POINTS], slowdown[CURVE_POINTS], latency;
+    struct op_variant loaded = *v;
+    int n, rc;
+
+    rc = predictor_latency(p, dev, c, v, &latency, err);
+    if (rc < 0)
+        return rc;
+    if (!streams(c, v))
+        return err_set(err, -EINVAL, "%s: kernel '%s' has no pipelined form", c->op->name,
+                       c->op->kernels[v->kernel].name);
+    if (!p->slowdown || s->loads == 0)
+        return err_set(err, -ENODATA,
+                       "no samples of '%s' (%s %s) with extra load were trained on: sweep some",
+                       c->op->name, dtype_name(p->dtype), mem_path_name(p->path));
+    loaded.form = FORM_PIPELINED;
+    loaded.n_loads = 1;
+    n = curve_grid(s, c, latency, bytes);
+    for (int i = 0; i < n; i++) {
+        rc = feature_slowdown(dev, c, &loaded, latency, bytes[i], x[i], err);
+        if (rc < 0)
+            return rc;
+    }
+    rc = regressor_predict(p->slowdown, x[0], n, FEATURES_SLOWDOWN, y, err);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < n; i++)
+        slowdown[i] = fmax(1, exp((double)y[i]));
+    curve_fit(bytes, slowdown, n, ret_curve);
+    return 0;
+}
+
+/* ---- thresholds and capacity ---- */
+
+struct thresholds thresholds_default(void)
+{
+    return (struct thresholds){{[OP_ELEMENTAL] = 3.0, [OP_REUSABLE] = 0.2, [OP_HIERARCHICAL] = 0}};
+}
+
+int thresholds_set(struct thresholds *t, const char *text, struct err *err)
+{
+    static const double most = 1000;
+    const char *value = strchr(text, '=');
+    char *end;
+    double v;
+
+    for (int c = OP_ELEMENTAL; value && c <= OP_HIERARCHICAL; c++) {
+        const char *name = op_class_name((enum op_class)c);
+
+        if (strlen(name) != (size_t)(value - text) || strncmp(text, name, strlen(name)) != 0)
+            continue;
+        v = strtod(value + 1, &end);
+        if (end == value + 1 || *end || !(v >= 0 && v <= most))
+            return err_set(err, -EINVAL, "threshold of %s: want a fraction 0..%g, got '%s'", name,
+                           most, value + 1);
+        if (c == OP_HIERARCHICAL && v > 0)
+            return err_set(err, -EINVAL,
+                           "threshold of %s: these operators carry no load, by rule; want 0,"
+                           " got '%s'", name, value + 1);
+        t->allowed[c] = v;
+        return 0;
+    }
+    return err_set(err, -EINVAL,
+                   "threshold: want CLASS=FRACTION with class elemental or reusable, got '%s'",
+                   text);
+}
+
+/* Why an operator carries nothing whatever the curve says; "" if it may. */
+static const char *zero_by_rule(const struct predictor *p, const struct op_case *c,
+                                const struct op_variant *v)
+{
+    const struct support *s = &p->support[op_index(c->op)];
+
+    if (c->op->class == OP_HIERARCHICAL)
+        return "hierarchical";
+    if (!streams(c, v))
+        return "no streaming form";
+    if (s->bases == 0 || s->loads == 0)
+        return "no samples of this operator";
+    return "";
+}
+
+int predictor_capacity(const struct predictor *p, const struct device_info *dev,
+                       const struct op_case *c, const struct op_variant *v,
+                       const struct thresholds *t, struct capacity *ret_c, struct err *err)
+{
+    struct capacity cap = {.latency_ns = NAN, .threshold = t->allowed[c->op->class]};
+    double texel = texel_bytes(c->dtype);
+    int rc;
+
+    rc = predictor_latency(p, dev, c, v, &cap.latency_ns, err);
+    if (rc < 0 && rc != -ENODATA)
+        return rc;
+    cap.reason = zero_by_rule(p, c, v);
+    if (!*cap.reason) {
+        rc = predictor_curve(p, dev, c, v, &cap.curve, err);
+        if (rc < 0)
+            return rc;
+        cap.bytes = (uint64_t)(curve_invert(&cap.curve, cap.threshold, &cap.censored) / texel) *
+                    (uint64_t)texel;
+        if (cap.bytes == 0)
+            cap.reason = "below one texel";
+    }
+    *ret_c = cap;
+    return 0;
+}

@@ -1,0 +1,282 @@
+/* harness/predict/training.c - see training.h. */
+#include "harness/predict/training.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/predict/feature.h"
+#include "harness/predict/group.h"
+
+int training_new(int max_rows, int max_uses, int cols, struct training *ret_t, struct err *err)
+{
+    size_t rows = (size_t)max_rows + 1, uses = (size_t)max_uses + 1; /* never 0 bytes */
+    struct training t = {
+        .cols = cols,
+        .row = calloc(rows, sizeof(*t.row)),
+        .x = calloc(rows * (size_t)cols, sizeof(*t.x)),
+        .use = calloc(uses, sizeof(*t.use)),
+        .fold = calloc(rows, sizeof(*t.fold)),
+        .predicted = calloc(rows, sizeof(*t.predicted)),
+    };
+
+    if (!t.row || !t.x || !t.use || !t.fold || !t.predicted) {
+        training_done(&t);
+        return err_set(err, -ENOMEM, "no memory for %d samples", max_uses);
+    }
+    *ret_t = t;
+    return 0;
+}
+
+void training_done(struct training *t)
+{
+    free(t->row);
+    free(t->x);
+    free(t->use);
+    free(t->fold);
+    free(t->predicted);
+    regressor_free(t->regressor);
+    *t = (struct training){0};
+}
+
+static struct regressor_options tuning(const struct predict_train_options *opt,
+                                       const signed char *monotone)
+{
+    struct regressor_options o = regressor_defaults();
+
+    o.seed = opt->seed;
+    o.monotone = monotone;
+    o.threads = opt->threads;
+    if (opt->trees)
+        o.trees = opt->trees;
+    return o;
+}
+
+static bool teaches(const struct training_row *row, const struct predict_train_options *opt)
+{
+    return !row->noisy || opt->include_noisy;
+}
+
+static int by_int(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Distinct groups among the rows that teach; `scratch` has room for all rows. */
+static int teaching_groups(const struct training *t, const struct predict_train_options *opt,
+                           const int *group, int *scratch)
+{
+    int n = 0, distinct = 0;
+
+    for (int i = 0; i < t->rows; i++)
+        if (teaches(&t->row[i], opt))
+            scratch[n++] = group[i];
+    qsort(scratch, (size_t)n, sizeof(*scratch), by_int);
+    for (int i = 0; i < n; i++)
+        distinct += i == 0 || scratch[i] != scratch[i - 1];
+    return distinct;
+}
+
+static int find_groups(struct training *t, const struct predict_train_options *opt, int *group,
+                       struct err *err)
+{
+    const struct op_case **c = malloc((size_t)t->rows * sizeof(*c) + 1);
+    int *scratch = malloc((size_t)t->rows * sizeof(*scratch) + 1);
+    int rc = 0, teaching;
+
+    if (!c || !scratch) {
+        rc = err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
+        goto out;
+    }
+    for (int i = 0; i < t->rows; i++)
+        c[i] = t->row[i].c;
+    t->groups = group_cases(c, t->rows, group);
+    if (t->groups < 0) {
+        rc = err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
+        goto out;
+    }
+    teaching = teaching_groups(t, opt, group, scratch);
+    if (teaching < opt->folds)
+        rc = err_set(err, -ENODATA,
+                     "%s of %s %s: %d distinct shapes%s for %d folds; sweep more shapes%s",
+                     t->target, dtype_name(t->dtype), mem_path_name(t->path), teaching,
+                     opt->include_noisy ? "" : " that are not noisy", opt->folds,
+                     strcmp(t->target, "slowdown") == 0 ? " with extra load" : "");
+out:
+    free(scratch);
+    free(c);
+    return rc;
+}
+
+int training_run(struct training *t, const signed char *monotone,
+                 const struct predict_train_options *opt, struct err *err)
+{
+    struct regressor_options tune = tuning(opt, monotone);
+    struct regressor_data data = {.rows = t->rows, .cols = t->cols, .x = t->x,
+                                  .names = feature_names()};
+    size_t n = (size_t)t->rows + 1;
+    float *y = calloc(n, sizeof(*y)), *weight = calloc(n, sizeof(*weight));
+    float *oof = calloc(n, sizeof(*oof));
+    int *group = calloc(n, sizeof(*group));
+    int rc;
+
+    if (!y || !weight || !oof || !group) {
+        rc = err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
+        goto out;
+    }
+    rc = find_groups(t, opt, group, err);
+    if (rc < 0)
+        goto out;
+    for (int i = 0; i < t->rows; i++) {
+        y[i] = (float)log(t->row[i].measured / t->row[i].scale);
+        weight[i] = teaches(&t->row[i], opt) ? (float)t->row[i].weight : 0;
+    }
+    data.y = y;
+    data.weight = weight;
+    rc = regressor_cross_validate(&data, group, opt->folds, &tune, oof, t->fold, err);
+    if (rc < 0)
+        goto out;
+    for (int i = 0; i < t->rows; i++)
+        t->predicted[i] = t->row[i].scale * exp((double)oof[i]);
+    rc = regressor_train(&data, &tune, &t->regressor, err);
+out:
+    free(group);
+    free(oof);
+    free(weight);
+    free(y);
+    return rc;
+}
+
+/* ---- the store ---- */
+
+void training_ops(char *text, size_t size)
+{
+    size_t n = 0;
+
+    text[0] = 0;
+    for (int i = 0; op_table[i] && n < size; i++)
+        n += (size_t)snprintf(text + n, size - n, "%s%s", i ? "," : "", op_table[i]->name);
+}
+
+static bool in_scope(const struct training_row *row, const char *scope)
+{
+    return strcmp(scope, "all") == 0 || strcmp(scope, op_class_name(row->c->op->class)) == 0 ||
+           strcmp(scope, row->c->op->name) == 0;
+}
+
+/* Errors over a scope; scopes without rows have no metric. p and y are scratch of t->rows. */
+static int store_metric(const struct training *t, struct store *st, int64_t regressor_id,
+                        const char *scope, bool noisy, double *p, double *y, struct err *err)
+{
+    struct stats_errors e;
+    int n = 0;
+
+    for (int i = 0; i < t->rows; i++) {
+        if (t->row[i].between || !in_scope(&t->row[i], scope) || (t->row[i].noisy && !noisy))
+            continue;
+        p[n] = t->predicted[i];
+        y[n++] = t->row[i].measured;
+    }
+    if (n == 0)
+        return 0;
+    e = stats_errors(p, y, n);
+    return store_exec(st, err,
+                      "INSERT INTO metric (regressor_id, scope, noisy, samples, within_5pct,"
+                      " within_10pct, mape, rmspe, spearman) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                      "isiiddddd", regressor_id, scope, (int64_t)noisy, (int64_t)n, e.within_5pct,
+                      e.within_10pct, e.mape, e.rmspe, e.spearman);
+}
+
+static int store_metrics(const struct training *t, struct store *st, int64_t regressor_id,
+                         struct err *err)
+{
+    double *p = malloc(((size_t)t->rows + 1) * 2 * sizeof(*p)), *y = p ? p + t->rows : NULL;
+    int rc = 0;
+
+    if (!p)
+        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
+    for (int noisy = 0; noisy < 2 && rc == 0; noisy++) {
+        rc = store_metric(t, st, regressor_id, "all", noisy, p, y, err);
+        for (int c = OP_ELEMENTAL; c <= OP_HIERARCHICAL && rc == 0; c++)
+            rc = store_metric(t, st, regressor_id, op_class_name((enum op_class)c), noisy, p, y,
+                              err);
+        for (int i = 0; op_table[i] && rc == 0; i++)
+            rc = store_metric(t, st, regressor_id, op_table[i]->name, noisy, p, y, err);
+    }
+    free(p);
+    return rc;
+}
+
+static int store_predictions(const struct training *t, struct store *st, int64_t regressor_id,
+                             struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < t->uses && rc == 0; i++) {
+        const struct training_use *u = &t->use[i];
+
+        rc = store_exec(st, err,
+                        "INSERT INTO prediction (regressor_id, sample_id, fold, predicted,"
+                        " measured) VALUES (?, ?, ?, ?, ?)", "iiidd", regressor_id, u->sample_id,
+                        (int64_t)t->fold[u->row], t->predicted[u->row], u->measured);
+    }
+    return rc;
+}
+
+/* Names in order, separated by blanks; freed by the caller. */
+static char *joined_names(int cols)
+{
+    const char *const *names = feature_names();
+    size_t size = 1;
+    char *text, *end;
+
+    for (int i = 0; i < cols; i++)
+        size += strlen(names[i]) + 1;
+    text = end = malloc(size);
+    for (int i = 0; text && i < cols; i++)
+        end += sprintf(end, "%s%s", i ? " " : "", names[i]);
+    return text;
+}
+
+int training_store(const struct training *t, struct store *st, int64_t device_id,
+                   const struct predict_train_options *opt, struct err *err)
+{
+    struct regressor_options tune = tuning(opt, NULL);
+    char options[1024], ops[512], *names = joined_names(t->cols), *json = NULL;
+    int64_t id, samples = 0;
+    int rc;
+
+    for (int i = 0; i < t->rows; i++)
+        samples += !t->row[i].between;
+    training_ops(ops, sizeof(ops));
+    snprintf(options, sizeof(options),
+             "trees=%d,depth=%d,eta=%g,subsample=%g,seed=%llu,noisy=%d ops=%s", tune.trees,
+             tune.depth, tune.eta, tune.subsample, (unsigned long long)tune.seed,
+             opt->include_noisy, ops);
+    rc = regressor_to_json(t->regressor, &json, err);
+    if (rc == 0 && !names)
+        rc = err_set(err, -ENOMEM, "no memory for %d names", t->cols);
+    if (rc < 0)
+        goto out;
+    rc = store_exec(st, err,
+                    "INSERT INTO regressor (device_id, trained_utc, target, dtype, path, samples,"
+                    " shapes, folds, options, features, model_json)"
+                    " VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "isssiiisss", device_id, t->target, dtype_name(t->dtype),
+                    mem_path_name(t->path), samples, (int64_t)t->groups,
+                    (int64_t)opt->folds, options, names, json);
+    if (rc < 0)
+        goto out;
+    id = store_last_id(st);
+    rc = store_metrics(t, st, id, err);
+    if (rc == 0)
+        rc = store_predictions(t, st, id, err);
+out:
+    free(json);
+    free(names);
+    return rc;
+}
