@@ -1,0 +1,49 @@
+/* harness/plan/plan_build.h - making a plan, for policies and readers of this folder. */
+#ifndef FLASHMEM_HARNESS_PLAN_PLAN_BUILD_H
+#define FLASHMEM_HARNESS_PLAN_PLAN_BUILD_H
+
+#include "harness/plan/plan.h"
+
+extern const struct policy policy_preload, policy_always_next, policy_same_op_type, policy_greedy,
+    policy_lc_opg;
+
+/* An empty plan: nothing preloaded, nothing moved, no bound. NULL: out of memory. */
+struct plan *plan_new(const struct plan_problem *p);
+/* A copy of the decisions, the status, the bound and the note. */
+struct plan *plan_copy(const struct plan_problem *p, const struct plan *plan);
+
+/* Append x[weight,layer] = chunks, in any order; -ENOMEM. */
+int plan_add_move(struct plan *plan, int weight, int layer, int chunks);
+/* Into the order of the contract: by layer, then by weight. */
+void plan_sort_moves(struct plan *plan);
+
+/* load_layer, objective, preloaded, preloaded_bytes from preload[] and move[]. */
+void plan_sum_up(const struct plan_problem *p, struct plan *plan);
+
+/* P_w: what preloading weight w costs, before the factor a. */
+static inline int64_t plan_price_of(const struct plan_problem *p, int w)
+{
+    return p->price == PRICE_BYTES ? p->weight[w].chunks : 1;
+}
+
+/* Preloaded by rule, whatever a policy wants. */
+static inline bool plan_must_preload(const struct plan_problem *p, int w)
+{
+    return p->weight[w].forced || p->weight[w].consumer == 1;
+}
+
+/* Chunks that layer l (from 1) can move: the literal reading of C2 is a capacity too. */
+static inline int plan_capacity(const struct plan_problem *p, int l)
+{
+    int c = p->layer[l - 1].capacity;
+
+    return p->limit == LIMIT_LITERAL && p->m_peak >= 0 && p->m_peak < c ? (int)p->m_peak : c;
+}
+
+/* Service in reverse. The first is SRPT; the second serves the weight that is needed last to its
+ * end before the next, so that at most one image a time is partly there (reading U). */
+enum serve_rule { SERVE_SHORTEST, SERVE_IN_TURN };
+int plan_serve(const struct plan_problem *p, enum serve_rule rule, struct plan *plan,
+               int *ret_short);
+
+#endif

@@ -1,0 +1,323 @@
+#include "harness/plan/problem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUNDLE          "__vectors" /* as in weights files */
+#define MIN_CHUNK_BYTES 65536
+#define MAX_CHUNKS      (1 << 30)
+
+struct problem_options problem_defaults(void)
+{
+    return (struct problem_options){
+        .chunk_bytes = 1 << 20,
+        .lambda = 0.9,
+        .price = PRICE_BYTES,
+        .limit = LIMIT_STREAMED,
+        .thresholds = thresholds_default(),
+        .time_limit_s = 1.0,
+    };
+}
+
+void problem_done(struct model_problem *mp)
+{
+    free(mp->layer);
+    free(mp->weight);
+    free(mp->weight_index);
+    free(mp->capacity);
+    *mp = (struct model_problem){0};
+}
+
+static int check_options(const struct problem_options *opt, struct err *err)
+{
+    if (opt->chunk_bytes < MIN_CHUNK_BYTES || opt->chunk_bytes > UINT64_C(1) << 40)
+        return err_set(err, -EINVAL, "chunk: want %d bytes to 1 TiB, got '%" PRIu64 "'",
+                       MIN_CHUNK_BYTES, opt->chunk_bytes);
+    if (!(opt->lambda >= 0 && opt->lambda <= 1))
+        return err_set(err, -EINVAL, "lambda: want 0..1, got '%g'", opt->lambda);
+    return 0;
+}
+
+void problem_ratio(double lambda, int *ret_a, int *ret_b)
+{
+    int whole = 10;
+
+    while (whole < 1000 && fabs(lambda * whole - round(lambda * whole)) > 1e-9)
+        whole *= 10;
+    *ret_a = (int)lround(lambda * whole);
+    *ret_b = whole - *ret_a;
+}
+
+static bool read_by_gather(const struct model *m, int weight)
+{
+    for (int l = m->weight[weight].first; l <= m->weight[weight].last; l++) {
+        const struct layer *y = &m->layer[l];
+
+        for (int i = 0; i < y->io.n; i++) {
+            if (y->io.slot[i].role == ROLE_WEIGHT && y->source[i].kind == SOURCE_WEIGHT &&
+                y->source[i].index == weight && !strcmp(y->c.op->name, "gather"))
+                return true;
+        }
+    }
+    return false;
+}
+
+static int chunks_of(uint64_t bytes, uint64_t chunk_bytes, struct err *err)
+{
+    uint64_t n = bytes / chunk_bytes + (bytes % chunk_bytes != 0);
+
+    if (n > MAX_CHUNKS)
+        return err_set(err, -EINVAL, "chunk: %" PRIu64 " bytes are too small for this model",
+                       chunk_bytes);
+    return n > 0 ? (int)n : 1;
+}
+
+static int add_weight(struct model_problem *mp, const struct plan_weight *weight, int index,
+                      struct err *err)
+{
+    int n = mp->problem.n_weights, chunks;
+
+    chunks = chunks_of(weight->bytes, mp->problem.chunk_bytes, err);
+    if (chunks < 0)
+        return chunks;
+    mp->weight[n] = *weight;
+    mp->weight[n].chunks = chunks;
+    mp->weight_index[n] = index;
+    mp->problem.n_weights = n + 1;
+    return 0;
+}
+
+static int fill_weights(const struct model *m, struct model_problem *mp, struct err *err)
+{
+    struct plan_weight bundle = {
+        .name = BUNDLE, .consumer = 1, .last_use = 1, .bytes = m->bundle_bytes, .forced = true};
+    int rc = 0;
+
+    for (int w = 0; w < m->n_weights; w++) {
+        if (m->weight[w].vector && m->weight[w].last + 1 > bundle.last_use)
+            bundle.last_use = m->weight[w].last + 1;
+    }
+    if (bundle.bytes > 0)
+        rc = add_weight(mp, &bundle, -1, err);
+    for (int w = 0; w < m->n_weights && rc == 0; w++) {
+        struct plan_weight k = {
+            .name = m->weight[w].name,
+            .consumer = m->weight[w].first + 1,
+            .last_use = m->weight[w].last + 1,
+            .bytes = model_weight_read_bytes(m, w),
+            .forced = read_by_gather(m, w),
+        };
+
+        if (!m->weight[w].vector)
+            rc = add_weight(mp, &k, w, err);
+    }
+    return rc;
+}
+
+static int force_by_name(struct model_problem *mp, const char *name, struct err *err)
+{
+    for (int w = 0; w < mp->problem.n_weights; w++) {
+        if (!strcmp(mp->weight[w].name, name)) {
+            mp->weight[w].forced = true;
+            return 0;
+        }
+    }
+    return err_set(err, -EINVAL, "preload: '%s' is not a weight of '%s' that can be planned", name,
+                   mp->problem.model);
+}
+
+static bool same_case(const struct op_case *x, const struct op_case *y)
+{
+    return x->op == y->op && x->dtype == y->dtype && !memcmp(x->p, y->p, sizeof(x->p));
+}
+
+/* Models repeat their layers: ask the regressor once for each case. */
+static int fill_capacity(const struct model *m, const struct device_info *dev,
+                         const struct predictor *p, enum mem_path path,
+                         const struct problem_options *opt, int l, struct model_problem *mp,
+                         struct err *err)
+{
+    const struct op_case *c = &m->layer[l].c;
+    struct op_variant v;
+
+    for (int k = 0; k < l; k++) {
+        if (same_case(&m->layer[k].c, c)) {
+            mp->capacity[l] = mp->capacity[k];
+            return 0;
+        }
+    }
+    op_variant_default(c, dev, path, &v);
+    return predictor_capacity(p, dev, c, &v, &opt->thresholds, &mp->capacity[l], err);
+}
+
+static int fill_layers(const struct model *m, const struct device_info *dev,
+                       const struct predictor *p, enum mem_path path,
+                       const struct problem_options *opt, struct model_problem *mp, struct err *err)
+{
+    for (int l = 0; l < m->n_layers; l++) {
+        uint64_t chunks;
+        int rc;
+
+        mp->layer[l].name = m->layer[l].name;
+        mp->layer[l].op = m->layer[l].c.op->name;
+        mp->capacity[l].reason = "no regressor";
+        if (!p)
+            continue;
+        rc = fill_capacity(m, dev, p, path, opt, l, mp, err);
+        if (rc < 0)
+            return err_prefix(err, "layer '%s'", m->layer[l].name);
+        chunks = mp->capacity[l].bytes / opt->chunk_bytes;
+        mp->layer[l].capacity = chunks < MAX_CHUNKS ? (int)chunks : MAX_CHUNKS;
+        if (mp->capacity[l].latency_ns > 0) /* NaN: this operator was never sampled */
+            mp->layer[l].time_us = mp->capacity[l].latency_ns / 1e3;
+        mp->kernel_ns += mp->capacity[l].latency_ns;
+    }
+    return 0;
+}
+
+/* Folded images have a partly empty last row, which the device allocates too: what that may exceed
+ * the weights' chunks by, all weights together. */
+static uint64_t image_slack(const struct model *m, enum mem_path path,
+                            const struct model_problem *mp)
+{
+    uint64_t slack = 0;
+
+    for (int i = 0; i < mp->problem.n_weights && path == PATH_IMAGE; i++) {
+        const struct plan_weight *k = &mp->weight[i];
+        uint64_t have = (uint64_t)k->chunks * mp->problem.chunk_bytes, need;
+        int64_t width, height;
+
+        if (mp->weight_index[i] < 0 || read_by_gather(m, mp->weight_index[i]))
+            continue;
+        tensor_image_size(&m->weight[mp->weight_index[i]].desc, &width, &height);
+        need =
+            (uint64_t)(width * height) * 4 * dtype_bytes(m->weight[mp->weight_index[i]].desc.dtype);
+        slack += need > have ? need - have : 0;
+    }
+    return slack;
+}
+
+static int fill_limits(const struct model *m, enum mem_path path, const struct problem_options *opt,
+                       struct model_problem *mp, struct err *err)
+{
+    uint64_t reserve = opt->reserve_bytes + image_slack(m, path, mp);
+    struct plan_problem *p = &mp->problem;
+
+    p->m_peak = opt->m_peak_bytes ? (int64_t)(opt->m_peak_bytes / opt->chunk_bytes) : -1;
+    if (!opt->memory_limit)
+        return 0;
+    if (opt->memory_limit < reserve + opt->chunk_bytes)
+        return err_set(err, -ENOSPC,
+                       "memory: '%" PRIu64 "' bytes leave nothing for weights: activations and "
+                       "staging take %" PRIu64,
+                       opt->memory_limit, reserve);
+    p->m_total = (int64_t)((opt->memory_limit - reserve) / opt->chunk_bytes);
+    return 0;
+}
+
+static int fill(const struct model *m, const struct device_info *dev, const struct predictor *p,
+                enum mem_path path, const struct problem_options *opt, struct model_problem *mp,
+                struct err *err)
+{
+    size_t layers = (size_t)m->n_layers + 1, weights = (size_t)m->n_weights + 2;
+    int rc;
+
+    mp->layer = calloc(layers, sizeof(*mp->layer));
+    mp->capacity = calloc(layers, sizeof(*mp->capacity));
+    mp->weight = calloc(weights, sizeof(*mp->weight));
+    mp->weight_index = calloc(weights, sizeof(*mp->weight_index));
+    if (!mp->layer || !mp->capacity || !mp->weight || !mp->weight_index)
+        return err_set(err, -ENOMEM, "no memory for the plan of '%s'", m->name);
+    rc = fill_weights(m, mp, err);
+    for (int i = 0; i < opt->n_preload && rc == 0; i++)
+        rc = force_by_name(mp, opt->preload[i], err);
+    if (rc == 0)
+        rc = fill_layers(m, dev, p, path, opt, mp, err);
+    return rc == 0 ? fill_limits(m, path, opt, mp, err) : rc;
+}
+
+int problem_for_model(const struct model *m, const struct device_info *dev,
+                      const struct predictor *p, enum mem_path path,
+                      const struct problem_options *opt, struct model_problem *ret_mp,
+                      struct err *err)
+{
+    struct model_problem mp = {0};
+    int rc = check_options(opt, err);
+
+    if (rc < 0)
+        return rc;
+    mp.problem = (struct plan_problem){
+        .model = m->name,
+        .n_layers = m->n_layers,
+        .chunk_bytes = opt->chunk_bytes,
+        .price = opt->price,
+        .limit = opt->limit,
+        .m_peak = -1,
+        .max_loads = PLAN_MAX_LOADS,
+        .respect_capacity = opt->respect_capacity,
+        .time_limit_s = opt->time_limit_s,
+    };
+    problem_ratio(opt->lambda, &mp.problem.a, &mp.problem.b);
+    rc = fill(m, dev, p, path, opt, &mp, err);
+    if (rc < 0) {
+        problem_done(&mp);
+        return rc;
+    }
+    mp.problem.layer = mp.layer;
+    mp.problem.weight = mp.weight;
+    *ret_mp = mp;
+    return 0;
+}
+
+/* Bytes that the i-th move of the plan carries: the last chunk of a weight may be short. */
+static uint64_t move_bytes(const struct model_problem *mp, const struct plan_move *m,
+                           uint64_t *moved)
+{
+    uint64_t left = mp->weight[m->weight].bytes - moved[m->weight];
+    uint64_t bytes = (uint64_t)m->chunks * mp->problem.chunk_bytes;
+
+    bytes = bytes < left ? bytes : left;
+    moved[m->weight] += bytes;
+    return bytes;
+}
+
+/* The disk never waits: byte k has arrived at k / rate. Layer l starts when layer l - 1 is done and
+ * what l carries has arrived; what it reads was carried by then (C0). */
+static double simulate(const struct model_problem *mp, const struct plan *plan,
+                       double disk_bytes_per_s, uint64_t *moved)
+{
+    double read = (double)plan->preloaded_bytes, now_ns = read / disk_bytes_per_s * 1e9;
+
+    for (int l = 1, i = 0; l <= mp->problem.n_layers; l++) {
+        const struct capacity *c = &mp->capacity[l - 1];
+        double carried = 0;
+
+        for (; i < plan->n_moves && plan->move[i].layer == l; i++)
+            carried += (double)move_bytes(mp, &plan->move[i], moved);
+        read += carried;
+        if (carried > 0 && c->curve.n == 0)
+            return NAN;
+        now_ns = carried > 0 ? fmax(now_ns, read / disk_bytes_per_s * 1e9) : now_ns;
+        now_ns += c->latency_ns * (carried > 0 ? load_curve_at(&c->curve, carried) : 1);
+    }
+    return now_ns;
+}
+
+double problem_predict_ns(const struct model_problem *mp, const struct plan *plan,
+                          double disk_bytes_per_s)
+{
+    uint64_t *moved;
+    double ns;
+
+    if (!(mp->kernel_ns > 0) || !(disk_bytes_per_s > 0))
+        return NAN;
+    moved = calloc((size_t)mp->problem.n_weights + 1, sizeof(*moved));
+    if (!moved)
+        return NAN;
+    ns = simulate(mp, plan, disk_bytes_per_s, moved);
+    free(moved);
+    return ns;
+}
