@@ -1,0 +1,32 @@
+/* harness/sweep/record.h - samples into the results database, one transaction each, and what is
+ * there already. Tables: harness/store/sql/001-samples.sql. */
+#ifndef FLASHMEM_HARNESS_SWEEP_RECORD_H
+#define FLASHMEM_HARNESS_SWEEP_RECORD_H
+
+#include "harness/store/store.h"
+#include "harness/sweep/wire.h"
+
+/* What the database knows of one configuration on one device. */
+struct recorded {
+    int ok;     /* samples that are ok or noisy */
+    int failed; /* final verdicts: wrong, build_failed, launch_failed, out_of_memory, unsupported */
+    int crashed;                   /* crashed or timeout: may have been somebody else's fault */
+    double slowdown, slowdown_low; /* of the latest ok or noisy sample; NaN: none */
+};
+int record_find(struct store *st, int64_t device_id, const char *key, struct recorded *ret_r,
+                struct err *err);
+
+/* Mean time that one sample of `op` took on this device, all booked phases; NaN: no samples. */
+int record_mean_ns(struct store *st, int64_t device_id, const char *op, double *ret_ns,
+                   struct err *err);
+
+/* The row of a device if there is one, else *ret_id = 0: nothing is written. */
+int record_device(struct store *st, const struct device_info *dev, int64_t *ret_id,
+                  struct err *err);
+
+/* Configuration row if it is new, sample, every repeat: all or nothing. */
+int record_sample(struct store *st, int64_t session_id, const struct device_info *dev,
+                  const struct sweep_config *g, bool hot, const struct work_result *r,
+                  struct err *err);
+
+#endif
