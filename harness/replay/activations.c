@@ -1,0 +1,168 @@
+#include "harness/replay/activations.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool tensor_desc_equal(const struct tensor_desc *a, const struct tensor_desc *b)
+{
+    /* Texels are what memory is made of: how columns are grouped does not matter. */
+    return a->rows == b->rows && tensor_texel_cols(a) == tensor_texel_cols(b) &&
+           a->dtype == b->dtype;
+}
+
+bool tensor_pool_take(struct tensor_pool *p, const struct tensor_desc *d, enum mem_path path,
+                      struct tensor *ret_t)
+{
+    for (int i = p->n - 1; i >= 0; i--) {
+        if (p->t[i].path != path || !tensor_desc_equal(&p->t[i].desc, d))
+            continue;
+        *ret_t = p->t[i];
+        ret_t->desc = *d;
+        p->t[i] = p->t[--p->n];
+        return true;
+    }
+    return false;
+}
+
+void tensor_pool_put(struct tensor_pool *p, const struct tensor *t, struct mem *mem)
+{
+    struct tensor gone = *t;
+
+    if (p->n == p->allocated) {
+        int n = p->allocated ? 2 * p->allocated : 16;
+        struct tensor *grown = realloc(p->t, (size_t)n * sizeof(*grown));
+
+        if (!grown) { /* a pool may forget */
+            tensor_done(&gone, mem);
+            return;
+        }
+        p->t = grown;
+        p->allocated = n;
+    }
+    p->t[p->n++] = gone;
+}
+
+void tensor_pool_clear(struct tensor_pool *p, struct mem *mem)
+{
+    for (int i = 0; i < p->n; i++)
+        tensor_done(&p->t[i], mem);
+    free(p->t);
+    *p = (struct tensor_pool){0};
+}
+
+static const struct tensor_desc *out_desc(const struct model *m, int l)
+{
+    return &m->layer[l].io.slot[m->layer[l].io.n - 1].desc;
+}
+
+int activations_new(struct activations *a, const struct model *m, enum mem_path path,
+                    struct device *dev, cl_command_queue queue, void *const *input,
+                    const int32_t *iota, struct mem *mem, struct err *err)
+{
+    struct tensor_desc ids = {.rows = 1, .dtype = DTYPE_I32};
+    int rc = 0;
+
+    a->m = m;
+    a->path = path;
+    a->input = calloc((size_t)m->n_inputs + 1, sizeof(*a->input));
+    a->out = calloc((size_t)m->n_layers, sizeof(*a->out));
+    if (!a->input || !a->out)
+        return err_set(err, -ENOMEM, "out of memory for %d tensors", m->n_layers);
+    for (int i = 0; i < m->n_inputs && rc == 0; i++) {
+        const struct tensor_desc *d = &m->input[i].desc;
+
+        if (d->dtype == DTYPE_I32 && d->cols > ids.cols)
+            ids.cols = d->cols;
+        rc = tensor_new(dev, d, d->dtype == DTYPE_I32 ? PATH_BUFFER : path, mem, MEM_ACTIVATION,
+                        &a->input[i], err);
+        if (rc == 0)
+            rc = tensor_write(queue, &a->input[i], input[i], err);
+    }
+    if (rc == 0 && ids.cols > 0) {
+        rc = tensor_new(dev, &ids, PATH_BUFFER, mem, MEM_ACTIVATION, &a->iota, err);
+        if (rc == 0)
+            rc = tensor_write(queue, &a->iota, iota, err);
+    }
+    return rc;
+}
+
+int activations_begin(struct activations *a, struct device *dev, int l, struct mem *mem,
+                      struct err *err)
+{
+    const struct tensor_desc *d = out_desc(a->m, l);
+    int rc;
+
+    if (tensor_pool_take(&a->idle, d, a->path, &a->out[l]))
+        return 0;
+    rc = tensor_new(dev, d, a->path, mem, MEM_ACTIVATION, &a->out[l], err);
+    if (rc == -ENOMEM && a->idle.n > 0) {
+        tensor_pool_clear(&a->idle, mem);
+        rc = tensor_new(dev, d, a->path, mem, MEM_ACTIVATION, &a->out[l], err);
+    }
+    return rc;
+}
+
+void activations_end(struct activations *a, int l, struct mem *mem)
+{
+    const struct layer *layer = &a->m->layer[l];
+
+    for (int i = 0; i < layer->io.n - 1; i++) {
+        int from = layer->source[i].index;
+
+        if (layer->source[i].kind != SOURCE_LAYER || a->m->layer[from].last_use != l ||
+            !a->out[from].mem)
+            continue;
+        tensor_pool_put(&a->idle, &a->out[from], mem);
+        a->out[from] = (struct tensor){0};
+    }
+}
+
+void activations_done(struct activations *a, struct mem *mem)
+{
+    for (int i = 0; a->input && i < a->m->n_inputs; i++)
+        tensor_done(&a->input[i], mem);
+    for (int l = 0; a->out && l < a->m->n_layers; l++)
+        tensor_done(&a->out[l], mem);
+    tensor_done(&a->iota, mem);
+    tensor_pool_clear(&a->idle, mem);
+    free(a->input);
+    free(a->out);
+    *a = (struct activations){0};
+}
+
+/* What tensor_new() books. */
+static uint64_t booked_bytes(const struct tensor_desc *d, enum mem_path path)
+{
+    int64_t w, h;
+
+    if (path == PATH_BUFFER || d->dtype == DTYPE_I32)
+        return tensor_bytes(d);
+    tensor_image_size(d, &w, &h);
+    return (uint64_t)(w * h) * 4 * dtype_bytes(d->dtype);
+}
+
+uint64_t activations_peak_bytes(const struct model *m, enum mem_path path)
+{
+    struct activations a = {.m = m, .path = path};
+    uint64_t bytes = 0;
+
+    a.out = calloc((size_t)m->n_layers, sizeof(*a.out));
+    if (!a.out)
+        return UINT64_MAX;
+    for (int i = 0; i < m->n_inputs; i++) /* ids twice: the vector of compacted gathers */
+        bytes += booked_bytes(&m->input[i].desc, path) << (m->input[i].desc.dtype == DTYPE_I32);
+    for (int l = 0; l < m->n_layers; l++) {
+        const struct tensor_desc *d = out_desc(m, l);
+
+        if (!tensor_pool_take(&a.idle, d, path, &a.out[l])) {
+            a.out[l] = (struct tensor){.desc = *d, .path = path};
+            bytes += booked_bytes(d, path);
+        }
+        a.out[l].mem = (cl_mem)&a; /* in use; never dereferenced */
+        activations_end(&a, l, NULL);
+    }
+    free(a.idle.t);
+    free(a.out);
+    return bytes;
+}

@@ -1,0 +1,505 @@
+#include "harness/replay/executor.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "harness/replay/run.h"
+#include "profiler/clock.h"
+#include "profiler/hash.h"
+
+#define HUGE_PAGE (UINT64_C(2) << 20)
+#define HEAP_RETURN_BYTES (256 << 10)
+
+/* ---- set-up ---- */
+
+static int ring_new(struct executor *ex, struct err *err)
+{
+    uint64_t bytes = ex->opt.ring_bytes;
+    unsigned char *p;
+    cl_int rc;
+
+    /* Huge pages double the O_DIRECT rate; OpenCL's own host memory is not page-aligned on PoCL,
+     * so the ring is ours and the device is told to use it. */
+    if (posix_memalign((void **)&p, HUGE_PAGE, bytes) != 0)
+        return err_set(err, -ENOMEM, "cannot allocate the ring of %llu bytes",
+                       (unsigned long long)bytes);
+    ex->ring = p;
+    madvise(p, bytes, MADV_HUGEPAGE);
+    memset(p, 0, bytes);
+    ex->ring_mem = clCreateBuffer(ex->dev->context, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, bytes,
+                                  p, &rc);
+    if (rc != CL_SUCCESS)
+        return cl_err(err, rc, "ring of %llu bytes", (unsigned long long)bytes);
+    return 0;
+}
+
+/* A gather whose index vector is a model input reads only its rows: the kernel then sees a table of
+ * those rows alone, indexed 0, 1, ... */
+static int compact_gather(struct executor *ex, int l, const float *const *inputs, struct err *err)
+{
+    const struct layer *layer = &ex->m->layer[l];
+    int ids = -1, table = -1, w, n;
+
+    for (int i = 0; i < layer->io.n; i++) {
+        if (layer->io.slot[i].role == ROLE_IDS)
+            ids = i;
+        if (layer->io.slot[i].role == ROLE_WEIGHT)
+            table = i;
+    }
+    if (ids < 0 || table < 0)
+        return 0;
+    w = layer->source[table].index;
+    if (layer->source[ids].kind != SOURCE_INPUT)
+        return err_set(err, -EINVAL, "layer '%s': an index vector must be a model input",
+                       layer->name);
+    if (ex->row[w])
+        return err_set(err, -EINVAL, "weight '%s': gathered by two layers", ex->m->weight[w].name);
+    n = (int)layer->io.slot[ids].desc.cols;
+    ex->row[w] = malloc((size_t)n * sizeof(int32_t));
+    if (!ex->row[w])
+        return err_set(err, -ENOMEM, "out of memory for %d indices", n);
+    ex->n_rows[w] = n;
+    for (int i = 0; i < n; i++) {
+        float id = inputs[layer->source[ids].index][i];
+
+        if (!(id >= 0 && id < (float)ex->m->weight[w].desc.rows))
+            return err_set(err, -ERANGE, "input of layer '%s': index %d is %g, want 0..%lld",
+                           layer->name, i, (double)id,
+                           (long long)ex->m->weight[w].desc.rows - 1);
+        ex->row[w][i] = (int32_t)id;
+    }
+    for (int p = 0; ex->c[l].op->params[p].name; p++)
+        if (strcmp(ex->c[l].op->params[p].name, "vocab") == 0)
+            ex->c[l].p[p] = n;
+    return 0;
+}
+
+struct tensor_desc executor_weight_desc(const struct executor *ex, int w)
+{
+    struct tensor_desc d;
+
+    if (w == ex->m->n_weights) /* the bundle: a plain buffer of texels */
+        return (struct tensor_desc){
+            .rows = 1,
+            .cols = (int64_t)(ex->m->bundle_bytes / dtype_bytes(ex->m->dtype)),
+            .dtype = ex->m->dtype,
+        };
+    d = ex->m->weight[w].desc;
+    if (ex->row[w])
+        d.rows = ex->n_rows[w];
+    return d;
+}
+
+static int inputs_new(struct executor *ex, const float *const *inputs, struct err *err)
+{
+    const struct model *m = ex->m;
+    int64_t most = 0;
+
+    for (int i = 0; i < m->n_inputs; i++) {
+        const struct tensor_desc *d = &m->input[i].desc;
+
+        ex->input[i] = calloc(1, tensor_bytes(d));
+        if (!ex->input[i])
+            return err_set(err, -ENOMEM, "out of memory for input '%s'", m->input[i].name);
+        if (d->dtype == DTYPE_I32)
+            for (int64_t k = 0; k < d->cols; k++)
+                ((int32_t *)ex->input[i])[k] = (int32_t)inputs[i][k];
+        else
+            tensor_pack(d, inputs[i], ex->input[i]);
+        if (d->dtype == DTYPE_I32 && d->cols > most)
+            most = d->cols;
+    }
+    ex->iota = calloc((size_t)most + 4, sizeof(int32_t));
+    if (!ex->iota)
+        return err_set(err, -ENOMEM, "out of memory for %lld indices", (long long)most);
+    for (int64_t k = 0; k < most; k++)
+        ex->iota[k] = (int32_t)k;
+    return 0;
+}
+
+/* What a null kernel writes: one texel on each path; too small to book. */
+static int nothing_new(struct executor *ex, struct err *err)
+{
+    const struct tensor_desc d = {.rows = 1, .cols = 4, .dtype = ex->m->dtype};
+    int rc = 0;
+
+    for (int p = PATH_IMAGE; p <= PATH_BUFFER && rc == 0; p++)
+        if (p == PATH_BUFFER || ex->opt.path == PATH_IMAGE)
+            rc = tensor_new(ex->dev, &d, (enum mem_path)p, NULL, MEM_ACTIVATION, &ex->nothing[p],
+                            err);
+    return rc;
+}
+
+static int executor_open(struct executor *ex, const float *const *inputs, struct err *err)
+{
+    const struct model *m = ex->m;
+    size_t nl = (size_t)m->n_layers, nw = (size_t)m->n_weights;
+    int rc;
+
+    ex->c = calloc(nl, sizeof(*ex->c));
+    ex->program = calloc(nl * (OP_MAX_LOADS + 1), sizeof(*ex->program));
+    ex->input = calloc((size_t)m->n_inputs + 1, sizeof(*ex->input));
+    ex->row = calloc(nw + 1, sizeof(*ex->row));
+    ex->n_rows = calloc(nw + 1, sizeof(*ex->n_rows));
+    ex->output = malloc(tensor_bytes(&m->layer[nl - 1].io.slot[m->layer[nl - 1].io.n - 1].desc));
+    if (!ex->c || !ex->program || !ex->input || !ex->row || !ex->n_rows || !ex->output)
+        return err_set(err, -ENOMEM, "out of memory for an executor of %d layers", m->n_layers);
+    rc = device_queue(ex->dev, false, &ex->queue, err);
+    if (rc == 0)
+        rc = device_queue(ex->dev, true, &ex->profiled, err);
+    if (rc == 0)
+        rc = device_queue(ex->dev, false, &ex->transfer, err);
+    if (rc == 0)
+        rc = mem_new(ex->opt.memory_limit, &ex->mem, err);
+    if (rc == 0)
+        rc = ring_new(ex, err);
+    if (rc == 0)
+        rc = nothing_new(ex, err);
+    if (rc == 0)
+        rc = reader_new(ex->file->path, &ex->reader, err);
+    for (int l = 0; l < m->n_layers && rc == 0; l++) {
+        ex->c[l] = m->layer[l].c;
+        rc = compact_gather(ex, l, inputs, err);
+    }
+    return rc < 0 ? rc : inputs_new(ex, inputs, err);
+}
+
+int executor_new(struct device *dev, const struct model *m, const struct weights_file *file,
+                 const float *const *inputs, const struct executor_options *opt,
+                 struct executor **ret_ex, struct err *err)
+{
+    struct executor *ex = calloc(1, sizeof(*ex));
+    int rc;
+
+    if (!ex)
+        return err_set(err, -ENOMEM, "out of memory for an executor");
+    /* Textures live on the heap where host and device share memory. Freed ones must go back to the
+     * system at once, or the process's memory would tell of the largest run, not of this one. */
+    mallopt(M_MMAP_THRESHOLD, HEAP_RETURN_BYTES);
+    mallopt(M_TRIM_THRESHOLD, HEAP_RETURN_BYTES);
+    ex->dev = dev;
+    ex->m = m;
+    ex->file = file;
+    ex->opt = *opt;
+    rc = executor_open(ex, inputs, err);
+    if (rc < 0)
+        executor_free(ex);
+    else
+        *ret_ex = ex;
+    return rc;
+}
+
+void executor_free(struct executor *ex)
+{
+    if (!ex)
+        return;
+    reader_free(ex->reader);
+    if (ex->resident)
+        for (int w = 0; w <= ex->m->n_weights; w++)
+            tensor_done(&ex->resident[w], NULL);
+    for (int i = 0; ex->program && i < ex->m->n_layers * (OP_MAX_LOADS + 1); i++)
+        op_program_free(ex->program[i]);
+    for (int i = 0; i < 2 * (OP_MAX_LOADS + 1); i++)
+        op_program_free(ex->mover[i / (OP_MAX_LOADS + 1)][i % (OP_MAX_LOADS + 1)]);
+    for (int i = 0; ex->input && i < ex->m->n_inputs; i++)
+        free(ex->input[i]);
+    for (int w = 0; ex->row && w < ex->m->n_weights; w++)
+        free(ex->row[w]);
+    for (int p = PATH_IMAGE; p <= PATH_BUFFER; p++)
+        tensor_done(&ex->nothing[p], NULL);
+    if (ex->ring_mem)
+        clReleaseMemObject(ex->ring_mem);
+    if (ex->queue)
+        clReleaseCommandQueue(ex->queue);
+    if (ex->profiled)
+        clReleaseCommandQueue(ex->profiled);
+    if (ex->transfer)
+        clReleaseCommandQueue(ex->transfer);
+    mem_free(ex->mem);
+    free(ex->resident);
+    free(ex->program);
+    free(ex->c);
+    free(ex->input);
+    free(ex->row);
+    free(ex->n_rows);
+    free(ex->iota);
+    free(ex->output);
+    free(ex->ring);
+    free(ex);
+}
+
+/* ---- programs ---- */
+
+static bool can_carry(const struct executor *ex, int l)
+{
+    struct op_variant v;
+
+    op_variant_default(&ex->c[l], &ex->dev->info, ex->opt.path, &v);
+    return ex->c[l].op->kernels[v.kernel].forms & (1u << ex->opt.form) &&
+           ex->opt.form != FORM_NAIVE;
+}
+
+int executor_carried(const struct executor *ex, const struct schedule *s, int l)
+{
+    int n = s->first_of_layer[l + 2] - s->first_of_layer[l + 1];
+
+    if (!can_carry(ex, l))
+        return 0;
+    return n < OP_MAX_LOADS ? n : OP_MAX_LOADS;
+}
+
+static int layer_program(struct executor *ex, int l, int n_loads, uint64_t *build_ns,
+                         struct err *err)
+{
+    struct op_program **p = &ex->program[l * (OP_MAX_LOADS + 1) + n_loads];
+    struct op_variant v;
+    int rc;
+
+    if (*p)
+        return 0;
+    op_variant_default(&ex->c[l], &ex->dev->info, ex->opt.path, &v);
+    v.form = n_loads ? ex->opt.form : FORM_NAIVE;
+    v.n_loads = n_loads;
+    rc = op_program_new(ex->dev, &ex->c[l], &v, p, err);
+    if (rc < 0)
+        return err_prefix(err, "layer '%s'", ex->m->layer[l].name), rc;
+    *build_ns += op_program_build_ns(*p);
+    return 0;
+}
+
+static int mover_program(struct executor *ex, enum mem_path path, int n_loads, uint64_t *build_ns,
+                         struct err *err)
+{
+    struct op_program **p = &ex->mover[path][n_loads];
+    struct op_variant v;
+    struct op_case c;
+    int rc;
+
+    if (*p)
+        return 0;
+    rc = op_case_make("null", ex->m->dtype, "", &c, err);
+    if (rc < 0)
+        return rc;
+    op_variant_default(&c, &ex->dev->info, path, &v);
+    v.form = FORM_PIPELINED;
+    v.n_loads = n_loads;
+    rc = op_program_new(ex->dev, &c, &v, p, err);
+    if (rc == 0)
+        *build_ns += op_program_build_ns(*p);
+    return rc;
+}
+
+int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *ret_build_ns,
+                     struct err *err)
+{
+    uint64_t build_ns = 0, began;
+    struct run_result discard;
+    int rc = 0;
+
+    for (int n = 1; n <= OP_MAX_LOADS && rc == 0; n++)
+        rc = mover_program(ex, ex->opt.path, n, &build_ns, err);
+    if (rc == 0)
+        rc = mover_program(ex, PATH_BUFFER, 1, &build_ns, err);
+    for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
+        rc = layer_program(ex, l, 0, &build_ns, err);
+        if (rc == 0)
+            rc = layer_program(ex, l, executor_carried(ex, s, l), &build_ns, err);
+    }
+    if (rc < 0)
+        return rc;
+    /* Some platforms compile once more at the first launch of each local size: run it once. */
+    began = clock_ns();
+    rc = executor_run(ex, s, NULL, &discard, err);
+    if (rc < 0)
+        return rc;
+    *ret_build_ns = build_ns + (clock_ns() - began);
+    return 0;
+}
+
+/* ---- one run ---- */
+
+static int keep_output(struct run *r, uint64_t *ret_hash, struct err *err)
+{
+    const struct tensor *out = &r->acts.out[r->ex->m->n_layers - 1];
+    int rc = tensor_read(r->queue, out, r->ex->output, err);
+
+    if (rc == 0)
+        *ret_hash = hash_bytes(HASH_INIT, r->ex->output, tensor_bytes(&out->desc));
+    return rc;
+}
+
+static void read_times(struct run *r, struct layer_time *times)
+{
+    cl_ulong origin = 0;
+
+    for (int l = 0; l < r->ex->m->n_layers; l++) {
+        cl_ulong start = 0, end = 0;
+
+        clGetEventProfilingInfo(r->layer_event[l], CL_PROFILING_COMMAND_START, sizeof(start),
+                                &start, NULL);
+        clGetEventProfilingInfo(r->layer_event[l], CL_PROFILING_COMMAND_END, sizeof(end), &end,
+                                NULL);
+        if (l == 0)
+            origin = start;
+        times[l].start_ns = start - origin;
+        times[l].end_ns = end - origin;
+    }
+}
+
+/* The ring is booked while it is in use: as unified memory, and once more as staging where the
+ * device has memory of its own and keeps a second copy there. */
+static int book_ring(struct executor *ex, struct err *err)
+{
+    int rc = mem_charge(ex->mem, MEM_UM, ex->opt.ring_bytes, "the ring", err);
+
+    if (rc == 0)
+        rc = mem_charge(ex->mem, MEM_STAGING,
+                        reader_staging_bytes() +
+                            (ex->dev->info.unified ? 0 : ex->opt.ring_bytes),
+                        "the reader", err);
+    return rc;
+}
+
+static void unbook_ring(struct executor *ex)
+{
+    mem_release(ex->mem, MEM_UM, ex->opt.ring_bytes);
+    mem_release(ex->mem, MEM_STAGING,
+                reader_staging_bytes() + (ex->dev->info.unified ? 0 : ex->opt.ring_bytes));
+}
+
+int executor_run(struct executor *ex, const struct schedule *s, struct layer_time *times,
+                 struct run_result *ret_result, struct err *err)
+{
+    struct run r = {.ex = ex, .s = s, .mem = ex->mem};
+    struct run_result result = {0};
+    cl_event *events = NULL;
+    int rc;
+
+    r.queue = times ? ex->profiled : ex->queue;
+    if (times) {
+        events = calloc((size_t)ex->m->n_layers, sizeof(*events));
+        if (!events)
+            return err_set(err, -ENOMEM, "out of memory for %d events", ex->m->n_layers);
+        r.layer_event = events;
+    }
+    rc = run_begin(&r, err);
+    if (rc == 0)
+        rc = mem_start(ex->mem, ex->opt.rss_period_ns, err);
+    if (rc == 0)
+        rc = book_ring(ex, err);
+    if (rc < 0)
+        goto out;
+    r.began_ns = clock_ns();
+    rc = run_body(&r, err);
+    result.integrated_ns = clock_ns() - r.began_ns;
+    result.init_ns = r.init_ns;
+    mem_stop(ex->mem, &result.mem);
+    unbook_ring(ex);
+    if (rc < 0)
+        goto out;
+    result.bytes_read = reader_bytes(ex->reader);
+    rc = keep_output(&r, &result.output_hash, err);
+    if (rc < 0)
+        goto out;
+    if (times)
+        read_times(&r, times);
+    *ret_result = result;
+out:
+    run_clean(&r);
+    for (int l = 0; events && l < ex->m->n_layers; l++)
+        if (events[l])
+            clReleaseEvent(events[l]);
+    free(events);
+    return rc;
+}
+
+/* ---- controls ---- */
+
+int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *ret_ns,
+                     struct err *err)
+{
+    struct run r = {.ex = ex, .s = s, .queue = ex->queue, .layer = ex->m->n_layers};
+    uint64_t began;
+    int rc = run_begin(&r, err);
+
+    began = clock_ns();
+    for (int i = 0; i < s->n_items && rc == 0; i++) {
+        cl_event event;
+
+        rc = run_fetch(&r, i, &event, err);
+        if (rc == 0) {
+            r.retired = i + 1;
+            clReleaseEvent(event);
+        }
+    }
+    if (rc == 0)
+        *ret_ns = clock_ns() - began;
+    run_clean(&r);
+    return rc;
+}
+
+static int load_resident(struct executor *ex, const struct schedule *preload, struct err *err)
+{
+    struct run r = {.ex = ex, .s = preload, .queue = ex->queue};
+    int rc = run_begin(&r, err);
+
+    if (rc == 0)
+        rc = run_move(&r, 0, preload->n_items, FLIGHT_PRELOAD, err);
+    if (rc == 0)
+        rc = run_land(&r, err);
+    if (rc == 0) {
+        ex->resident = r.weight;
+        r.resident = true; /* they stay */
+    }
+    run_clean(&r);
+    return rc;
+}
+
+int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
+                       struct err *err)
+{
+    struct run r = {.ex = ex, .s = preload, .queue = ex->queue, .resident = true};
+    uint64_t began;
+    int rc = 0;
+
+    if (!ex->resident)
+        rc = load_resident(ex, preload, err);
+    if (rc < 0)
+        return rc;
+    r.weight = ex->resident;
+    rc = run_begin(&r, err);
+    began = clock_ns();
+    if (rc == 0)
+        rc = run_body(&r, err);
+    if (rc == 0)
+        *ret_ns = clock_ns() - began;
+    run_clean(&r);
+    return rc;
+}
+
+/* ---- results ---- */
+
+void executor_output(const struct executor *ex, float *ret_y)
+{
+    const struct layer *last = &ex->m->layer[ex->m->n_layers - 1];
+
+    tensor_unpack(&last->io.slot[last->io.n - 1].desc, ex->output, ret_y);
+}
+
+const struct mem_point *executor_memory(const struct executor *ex, int *ret_n)
+{
+    return mem_points(ex->mem, ret_n);
+}
+
+bool executor_direct(const struct executor *ex)
+{
+    return reader_direct(ex->reader);
+}
+
+uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, uint64_t ring_bytes)
+{
+    return activations_peak_bytes(m, path) + 2 * ring_bytes + reader_staging_bytes();
+}

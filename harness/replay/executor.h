@@ -1,0 +1,71 @@
+/* harness/replay/executor.h - runs a model once, as a schedule says: disk to ring to textures to
+ * outputs. One executor serves many schedules of one model on one device.
+ *
+ * The host's thread walks through the layers: it lets the reader run ahead into the ring, waits for
+ * what a layer carries, enqueues the layer's kernel with its load, and takes back ring space,
+ * weights and activations as kernels finish. At most EXECUTOR_FLIGHTS launches are unfinished. */
+#ifndef FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
+#define FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
+
+#include "harness/replay/reader.h"
+#include "harness/replay/schedule.h"
+
+#define EXECUTOR_FLIGHTS 3
+
+struct executor_options {
+    enum mem_path path;
+    enum op_form form;      /* of kernels that carry load */
+    uint64_t ring_bytes;
+    uint64_t memory_limit;  /* 0: none; everything that the ledger books */
+    bool at_plan;           /* reads start at load_layer, not as soon as there is room */
+    uint64_t rss_period_ns; /* 0: no RSS samples */
+    bool (*stop)(void);     /* looked at between layers; NULL: never */
+};
+
+struct executor;
+
+/* Context, queues and ring: none of it is timed. `inputs`: one row-major array for each model
+ * input (ids as whole numbers); copied. */
+int executor_new(struct device *dev, const struct model *m, const struct weights_file *file,
+                 const float *const *inputs, const struct executor_options *opt,
+                 struct executor **ret_ex, struct err *err);
+void executor_free(struct executor *ex);
+
+/* Build every program that the schedule needs; warms each up once, so that nothing is compiled
+ * inside a timed run. ret_build_ns: what it took. */
+int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *ret_build_ns,
+                     struct err *err);
+
+struct layer_time {
+    uint64_t start_ns, end_ns; /* device time, from the start of the first layer's launch */
+};
+
+struct run_result {
+    uint64_t integrated_ns; /* first byte asked for .. last output */
+    uint64_t init_ns;       /* .. until everything preloaded is in place */
+    uint64_t bytes_read;
+    struct mem_summary mem;
+    uint64_t output_hash;   /* of the output's bytes in texel order */
+};
+
+/* One run. times[n_layers]: NULL, or a profiled run (which must not be timed end to end).
+ * -ENOMEM: the memory limit; -EIO: the reader; -EINTR: stopped; -EINVAL: the ring is too small. */
+int executor_run(struct executor *ex, const struct schedule *s, struct layer_time *times,
+                 struct run_result *ret_result, struct err *err);
+
+/* The two controls. disk: all items of the schedule, alone. kernels: all layers with every weight
+ * resident and no load; the first call loads the weights, outside its time and the ledger. */
+int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *ret_ns,
+                     struct err *err);
+int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
+                       struct err *err);
+
+/* Output of the last run, row-major; rows * cols of the last layer's output. */
+void executor_output(const struct executor *ex, float *ret_y);
+const struct mem_point *executor_memory(const struct executor *ex, int *ret_n);
+bool executor_direct(const struct executor *ex); /* reads bypass the page cache */
+
+/* What a memory limit must hold besides weights: inputs, the largest set of live outputs, ring. */
+uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, uint64_t ring_bytes);
+
+#endif

@@ -1,0 +1,306 @@
+#include "harness/replay/replay.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/clock.h"
+
+#define LEVEL 0.95
+#define RESAMPLES 1000
+
+/* One policy while its runs are being taken. */
+struct lane {
+    const struct replay_policy *policy;
+    struct schedule schedule;
+    struct replay_outcome *o;
+    struct mem_point **memory; /* [max_runs] */
+    int *n_memory;
+    double *byte_s, *rss;
+};
+
+struct comparison {
+    struct executor *ex;
+    const struct model *m;
+    const struct replay_options *opt;
+    struct lane *lane;
+    int n, rounds;
+    struct schedule preload; /* of the kernel control */
+    double *disk, *kernel;
+};
+
+static double median_of(const double *x, int n)
+{
+    return stats_median(x, n);
+}
+
+static int lane_new(struct lane *l, const struct replay_policy *p, const struct model *m,
+                    const struct weights_file *file, uint64_t ring_bytes, int max_runs,
+                    struct replay_outcome *o, struct err *err)
+{
+    size_t n = (size_t)max_runs;
+
+    l->policy = p;
+    l->o = o;
+    o->verify_error = NAN;
+    o->integrated = calloc(n, sizeof(double));
+    o->init = calloc(n, sizeof(double));
+    o->peak = calloc(n, sizeof(double));
+    o->avg = calloc(n, sizeof(double));
+    o->disk = calloc(n, sizeof(double));
+    o->kernel = calloc(n, sizeof(double));
+    o->layer = calloc((size_t)m->n_layers, sizeof(*o->layer));
+    o->layer_load = calloc((size_t)m->n_layers, sizeof(*o->layer_load));
+    l->memory = calloc(n, sizeof(*l->memory));
+    l->n_memory = calloc(n, sizeof(*l->n_memory));
+    l->byte_s = calloc(n, sizeof(double));
+    l->rss = calloc(n, sizeof(double));
+    if (!o->integrated || !o->init || !o->peak || !o->avg || !o->disk || !o->kernel || !o->layer ||
+        !o->layer_load || !l->memory || !l->n_memory || !l->byte_s || !l->rss)
+        return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
+    return schedule_make(m, p->mp, p->plan, file, ring_bytes, &l->schedule, err);
+}
+
+static void lane_done(struct lane *l, int max_runs)
+{
+    for (int i = 0; l->memory && i < max_runs; i++)
+        free(l->memory[i]);
+    free(l->memory);
+    free(l->n_memory);
+    free(l->byte_s);
+    free(l->rss);
+    schedule_done(&l->schedule);
+}
+
+static int take_run(struct comparison *c, struct lane *l, struct err *err)
+{
+    struct replay_outcome *o = l->o;
+    struct run_result r;
+    const struct mem_point *points;
+    int i = o->runs, n, rc;
+
+    rc = executor_run(c->ex, &l->schedule, NULL, &r, err);
+    if (rc < 0)
+        return err_prefix(err, "%s", l->policy->name), rc;
+    if (i == 0)
+        o->output_hash = r.output_hash;
+    if (r.output_hash != c->lane[0].o->output_hash)
+        return err_set(err, -EPROTO, "run %d of '%s' gave another output than the first of '%s'",
+                       i + 1, l->policy->name, c->lane[0].policy->name);
+    o->integrated[i] = (double)r.integrated_ns;
+    o->init[i] = (double)r.init_ns;
+    o->peak[i] = (double)r.mem.peak_bytes;
+    o->avg[i] = r.mem.avg_bytes;
+    l->byte_s[i] = r.mem.byte_s;
+    l->rss[i] = (double)r.mem.rss_peak_bytes;
+    o->bytes_read = r.bytes_read;
+    points = executor_memory(c->ex, &n);
+    l->memory[i] = malloc((size_t)(n + 1) * sizeof(*points));
+    if (!l->memory[i])
+        return err_set(err, -ENOMEM, "out of memory for a timeline of %d points", n);
+    memcpy(l->memory[i], points, (size_t)n * sizeof(*points));
+    l->n_memory[i] = n;
+    o->runs++;
+    return 0;
+}
+
+/* Every policy once and both controls once; the order is turned from round to round. */
+static int take_round(struct comparison *c, struct err *err)
+{
+    uint64_t disk_ns, kernel_ns;
+    int rc = 0;
+
+    for (int k = 0; k < c->n && rc == 0; k++)
+        rc = take_run(c, &c->lane[c->rounds == 0 ? k : (k + c->rounds) % c->n], err);
+    if (rc == 0)
+        rc = executor_disk_ns(c->ex, &c->preload, &disk_ns, err);
+    if (rc == 0)
+        rc = executor_kernel_ns(c->ex, &c->preload, &kernel_ns, err);
+    if (rc < 0)
+        return rc;
+    c->disk[c->rounds] = (double)disk_ns;
+    c->kernel[c->rounds] = (double)kernel_ns;
+    c->rounds++;
+    return 0;
+}
+
+static bool known(const struct comparison *c)
+{
+    for (int k = 0; k < c->n; k++) {
+        struct replay_outcome *o = c->lane[k].o;
+
+        o->integrated_ns =
+            stats_median_interval(o->integrated, o->runs, LEVEL, RESAMPLES, (uint64_t)k);
+        o->noisy = o->integrated_ns.high - o->integrated_ns.low >
+                   c->opt->target * o->integrated_ns.mid;
+    }
+    for (int k = 0; k < c->n; k++)
+        if (c->lane[k].o->noisy)
+            return false;
+    return true;
+}
+
+static int take_rounds(struct comparison *c, struct err *err)
+{
+    uint64_t began = clock_ns();
+
+    while (c->rounds < c->opt->max_runs) {
+        int rc = take_round(c, err);
+
+        if (rc < 0)
+            return rc;
+        if (c->opt->progress)
+            c->opt->progress(c->opt->ctx, c->rounds, c->opt->max_runs);
+        if (c->rounds >= c->opt->min_runs && known(c))
+            break;
+        if (c->rounds >= c->opt->min_runs && c->opt->time_limit_ns &&
+            clock_ns() - began > c->opt->time_limit_ns)
+            break;
+    }
+    known(c);
+    return 0;
+}
+
+static void summarize(const struct comparison *c, struct lane *l)
+{
+    struct replay_outcome *o = l->o;
+    double *exec = malloc((size_t)o->runs * sizeof(double)), nearest = INFINITY;
+    int at = 0;
+
+    for (int i = 0; i < o->runs; i++) {
+        if (exec)
+            exec[i] = o->integrated[i] - o->init[i];
+        if (fabs(o->integrated[i] - o->integrated_ns.mid) < nearest) {
+            nearest = fabs(o->integrated[i] - o->integrated_ns.mid);
+            at = i;
+        }
+    }
+    memcpy(o->disk, c->disk, (size_t)o->runs * sizeof(double));
+    memcpy(o->kernel, c->kernel, (size_t)o->runs * sizeof(double));
+    o->integrated_mean_ns = stats_mean(o->integrated, o->runs);
+    o->init_ns = median_of(o->init, o->runs);
+    o->exec_ns = exec ? median_of(exec, o->runs) : NAN;
+    o->peak_bytes = median_of(o->peak, o->runs);
+    o->avg_bytes = median_of(o->avg, o->runs);
+    o->mem_byte_s = median_of(l->byte_s, o->runs);
+    o->rss_peak_bytes = median_of(l->rss, o->runs);
+    o->disk_ns = median_of(c->disk, c->rounds);
+    o->kernel_ns = median_of(c->kernel, c->rounds);
+    o->bound_ns = o->disk_ns > o->kernel_ns ? o->disk_ns : o->kernel_ns;
+    o->predicted_ns = problem_predict_ns(l->policy->mp, l->policy->plan,
+                                         (double)c->preload.read_bytes / (o->disk_ns * 1e-9));
+    o->cold = executor_direct(c->ex);
+    o->memory = l->memory[at];
+    o->n_memory = l->n_memory[at];
+    l->memory[at] = NULL; /* moved */
+    for (int i = 0; i < l->schedule.n_items; i++)
+        if (l->schedule.item[i].layer > 0)
+            o->layer_load[l->schedule.item[i].layer - 1] += l->schedule.item[i].bytes;
+    free(exec);
+}
+
+static int verify(const struct comparison *c, struct replay_outcome *o, struct err *err)
+{
+    const struct layer *last = &c->m->layer[c->m->n_layers - 1];
+    const struct tensor_desc *d = &last->io.slot[last->io.n - 1].desc;
+    size_t n = (size_t)(d->rows * d->cols);
+    float *y = malloc(n * sizeof(*y));
+    double diff = 0, norm = 0;
+
+    if (!c->opt->reference) {
+        free(y);
+        return 0;
+    }
+    if (!y)
+        return err_set(err, -ENOMEM, "out of memory for an output of %zu values", n);
+    executor_output(c->ex, y);
+    for (size_t i = 0; i < n; i++) {
+        double e = (double)y[i] - (double)c->opt->reference[i];
+
+        diff += e * e;
+        norm += (double)c->opt->reference[i] * (double)c->opt->reference[i];
+    }
+    free(y);
+    o->verify_error = norm > 0 ? sqrt(diff / norm) : sqrt(diff);
+    o->verified = o->verify_error <= c->opt->tolerance; /* false for NaN */
+    return 0;
+}
+
+/* Per-layer times from a run of their own; its output is the one that is verified. */
+static int profile(struct comparison *c, struct lane *l, struct err *err)
+{
+    struct run_result r;
+    int rc = executor_run(c->ex, &l->schedule, l->o->layer, &r, err);
+
+    if (rc < 0)
+        return rc;
+    if (r.output_hash != l->o->output_hash)
+        return err_set(err, -EPROTO, "the profiled run of '%s' gave another output",
+                       l->policy->name);
+    return verify(c, l->o, err);
+}
+
+static int preload_schedule(struct comparison *c, const struct weights_file *file,
+                            const struct model_problem *mp, uint64_t ring_bytes, struct err *err)
+{
+    struct plan *plan = NULL;
+    int rc = plan_make(policy_find("preload"), &mp->problem, &plan, err);
+
+    if (rc == 0)
+        rc = schedule_make(c->m, mp, plan, file, ring_bytes, &c->preload, err);
+    plan_free(plan);
+    return rc;
+}
+
+int replay_compare(struct executor *ex, const struct model *m, const struct weights_file *file,
+                   const struct executor_options *exec_opt, const struct replay_policy *policy,
+                   int n, const struct replay_options *opt, struct replay_outcome *ret_outcome,
+                   struct err *err)
+{
+    struct comparison c = {.ex = ex, .m = m, .opt = opt, .n = n};
+    int rc;
+
+    c.lane = calloc((size_t)n, sizeof(*c.lane));
+    c.disk = calloc((size_t)opt->max_runs, sizeof(double));
+    c.kernel = calloc((size_t)opt->max_runs, sizeof(double));
+    if (!c.lane || !c.disk || !c.kernel) {
+        rc = err_set(err, -ENOMEM, "out of memory for %d policies", n);
+        goto out;
+    }
+    rc = preload_schedule(&c, file, policy[0].mp, exec_opt->ring_bytes, err);
+    for (int k = 0; k < n && rc == 0; k++) {
+        rc = lane_new(&c.lane[k], &policy[k], m, file, exec_opt->ring_bytes, opt->max_runs,
+                      &ret_outcome[k], err);
+        if (rc == 0)
+            rc = executor_prepare(ex, &c.lane[k].schedule, &ret_outcome[k].build_ns, err);
+    }
+    if (rc == 0)
+        rc = take_rounds(&c, err);
+    for (int k = 0; k < n && rc == 0; k++) {
+        summarize(&c, &c.lane[k]);
+        rc = profile(&c, &c.lane[k], err);
+    }
+out:
+    for (int k = 0; c.lane && k < n; k++)
+        lane_done(&c.lane[k], opt->max_runs);
+    schedule_done(&c.preload);
+    free(c.lane);
+    free(c.disk);
+    free(c.kernel);
+    return rc;
+}
+
+void replay_outcome_done(struct replay_outcome *o)
+{
+    free(o->integrated);
+    free(o->init);
+    free(o->peak);
+    free(o->avg);
+    free(o->disk);
+    free(o->kernel);
+    free(o->memory);
+    free(o->layer);
+    free(o->layer_load);
+    *o = (struct replay_outcome){0};
+}

@@ -1,0 +1,67 @@
+/* harness/replay/replay.h - policies side by side: whole runs, interleaved, until the interval of
+ * the median is known; two controls beside every round; results as rows of 004-runs.sql. */
+#ifndef FLASHMEM_HARNESS_REPLAY_REPLAY_H
+#define FLASHMEM_HARNESS_REPLAY_REPLAY_H
+
+#include "harness/replay/executor.h"
+#include "harness/store/store.h"
+#include "profiler/stats.h"
+
+struct replay_policy {
+    const char *name;
+    const struct model_problem *mp; /* the plan's */
+    const struct plan *plan;
+    int64_t plan_id; /* row of the plan; 0: none */
+};
+
+struct replay_options {
+    int min_runs, max_runs; /* 5, 50 */
+    double target;          /* interval / median at which runs stop; 0.02 */
+    uint64_t time_limit_ns; /* of the rounds; 0: none */
+    const float *reference; /* output to compare with; NULL: not verified */
+    double tolerance;       /* greatest relative L2 error */
+    /* Called after every round; may be NULL. */
+    void (*progress)(void *ctx, int round, int max_rounds);
+    void *ctx;
+};
+
+/* Arrays have `runs` entries, in the order taken. Times in ns. */
+struct replay_outcome {
+    int runs;
+    bool noisy;             /* a limit came before the target */
+    uint64_t build_ns;
+    double *integrated, *init, *peak, *avg;
+    struct interval integrated_ns;
+    double integrated_mean_ns, init_ns, exec_ns;
+    double peak_bytes, avg_bytes, mem_byte_s, rss_peak_bytes;
+    uint64_t bytes_read;
+    double disk_ns, kernel_ns, bound_ns, predicted_ns;
+    double *disk, *kernel;  /* the controls of each round, shared by all policies */
+    uint64_t output_hash;
+    double verify_error;    /* relative L2; NaN: not asked */
+    bool verified, cold;
+    struct mem_point *memory; /* of the run nearest the median */
+    int n_memory;
+    struct layer_time *layer; /* [n_layers], from a profiled run of its own */
+    uint64_t *layer_load;     /* [n_layers], bytes carried */
+};
+
+/* ret_outcome[n]: free each with replay_outcome_done(), also after a failure (zero them first).
+ * -EPROTO: two policies or two runs gave different outputs (err names them). */
+int replay_compare(struct executor *ex, const struct model *m, const struct weights_file *file,
+                   const struct executor_options *exec_opt, const struct replay_policy *policy,
+                   int n, const struct replay_options *opt, struct replay_outcome *ret_outcome,
+                   struct err *err);
+void replay_outcome_done(struct replay_outcome *o);
+
+struct replay_context { /* what a row says beside the outcome */
+    int64_t session_id;
+    const struct model *m;
+    const struct executor_options *exec;
+    uint64_t setup_ns;
+};
+int replay_save(struct store *st, const struct replay_context *ctx,
+                const struct replay_policy *policy, const struct replay_outcome *o,
+                int64_t *ret_run_id, struct err *err);
+
+#endif

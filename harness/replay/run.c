@@ -1,0 +1,352 @@
+#include "harness/replay/run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profiler/clock.h"
+
+static int retire_oldest(struct run *r, struct err *err);
+
+/* Give the reader every item that has room in the ring (and, at-plan, whose layer has come). */
+static int pump(struct run *r, struct err *err)
+{
+    const struct schedule *s = r->s;
+    struct executor *ex = r->ex;
+
+    for (; r->posted < s->n_items; r->posted++) {
+        const struct item *it = &s->item[r->posted];
+        uint64_t tail = s->item[r->retired < r->posted ? r->retired : r->posted].ring_pos;
+        uint64_t at = it->ring_pos % s->ring_bytes;
+        struct read_job job = {
+            .dst = ex->ring + at,
+            .file_byte = it->file_byte,
+            .bytes = it->bytes,
+            .read_bytes = it->read_bytes,
+            .name = it->weight < 0 ? "__vectors" : ex->m->weight[it->weight].name,
+        };
+        cl_int rc;
+        int e;
+
+        if (it->ring_pos + it->read_bytes - tail > s->ring_bytes)
+            return 0;
+        if (ex->opt.at_plan && it->load_layer > r->layer)
+            return 0;
+        if (it->rows) {
+            job.row = ex->row[it->weight];
+            job.n_rows = ex->n_rows[it->weight];
+            job.row_bytes = it->bytes / (uint64_t)job.n_rows;
+        }
+        clEnqueueMapBuffer(ex->transfer, ex->ring_mem, CL_TRUE, CL_MAP_WRITE_INVALIDATE_REGION, at,
+                           it->read_bytes, 0, NULL, NULL, &rc);
+        if (rc != CL_SUCCESS)
+            return cl_err(err, rc, "mapping %llu bytes of the ring",
+                          (unsigned long long)it->read_bytes);
+        r->mapped[r->posted] = true;
+        e = reader_post(ex->reader, &job, err);
+        if (e < 0)
+            return e;
+    }
+    return 0;
+}
+
+int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err)
+{
+    struct executor *ex = r->ex;
+    cl_int cl;
+    int rc = pump(r, err);
+
+    while (rc == 0 && r->posted <= i) {
+        if (r->n_flights == 0)
+            return err_set(err, -EINVAL, "the ring of %llu bytes is too small for this plan",
+                           (unsigned long long)r->s->ring_bytes);
+        rc = retire_oldest(r, err);
+        if (rc == 0)
+            rc = pump(r, err);
+    }
+    if (rc == 0)
+        rc = reader_wait(ex->reader, i, err);
+    if (rc < 0)
+        return rc;
+    cl = clEnqueueUnmapMemObject(ex->transfer, ex->ring_mem,
+                                 ex->ring + r->s->item[i].ring_pos % r->s->ring_bytes, 0, NULL,
+                                 ret_event);
+    if (cl != CL_SUCCESS)
+        return cl_err(err, cl, "unmapping the ring");
+    r->mapped[i] = false;
+    clFlush(ex->transfer);
+    return 0;
+}
+
+static int weight_tensor(struct run *r, int w, struct err *err)
+{
+    struct tensor_desc d = executor_weight_desc(r->ex, w);
+    enum mem_path path = w == r->ex->m->n_weights ? PATH_BUFFER : r->ex->opt.path;
+    int rc;
+
+    if (r->weight[w].mem)
+        return 0;
+    if (tensor_pool_take(&r->idle, &d, path, &r->weight[w]))
+        return 0;
+    rc = tensor_new(r->ex->dev, &d, path, r->mem, MEM_TEXTURE, &r->weight[w], err);
+    if (rc == -ENOMEM && r->idle.n > 0) {
+        tensor_pool_clear(&r->idle, r->mem);
+        rc = tensor_new(r->ex->dev, &d, path, r->mem, MEM_TEXTURE, &r->weight[w], err);
+    }
+    return rc;
+}
+
+/* Loads of items first .. first + n - 1, fetched, their destinations allocated. */
+static int gather_loads(struct run *r, int first, int n, struct op_load *load, struct err *err)
+{
+    struct executor *ex = r->ex;
+    uint64_t texel = 4 * dtype_bytes(ex->m->dtype);
+    cl_event event[OP_MAX_LOADS];
+    int got = 0, rc = 0;
+
+    for (; got < n && rc == 0; got++) {
+        const struct item *it = &r->s->item[first + got];
+        int w = it->weight < 0 ? ex->m->n_weights : it->weight;
+
+        rc = weight_tensor(r, w, err);
+        if (rc == 0)
+            rc = run_fetch(r, first + got, &event[got], err);
+        if (rc < 0)
+            break;
+        load[got] = (struct op_load){
+            .src = ex->ring_mem,
+            .src_texel = (int64_t)(it->ring_pos % r->s->ring_bytes / texel),
+            .dst = r->weight[w].mem,
+            .dst_desc = r->weight[w].desc,
+            .dst_texel = (int64_t)(it->weight_byte / texel),
+            .texels = (int64_t)(it->bytes / texel),
+        };
+    }
+    if (rc == 0 && n > 0) {
+        cl_int cl = clEnqueueBarrierWithWaitList(r->queue, (cl_uint)n, event, NULL);
+
+        if (cl != CL_SUCCESS)
+            rc = cl_err(err, cl, "waiting for the ring");
+    }
+    for (int i = 0; i < got; i++)
+        clReleaseEvent(event[i]);
+    return rc;
+}
+
+static int take_off(struct run *r, cl_event event, int layer, int end_item, struct err *err)
+{
+    int rc = 0;
+
+    clFlush(r->queue);
+    if (r->n_flights == EXECUTOR_FLIGHTS)
+        rc = retire_oldest(r, err);
+    if (rc < 0) {
+        clReleaseEvent(event);
+        return rc;
+    }
+    r->flight[r->n_flights++] = (struct flight){event, layer, end_item};
+    return pump(r, err);
+}
+
+int run_move(struct run *r, int first, int end, int flight, struct err *err)
+{
+    int rc = 0;
+
+    for (int at = first; at < end && rc == 0;) {
+        bool bundle = r->s->item[at].weight < 0;
+        enum mem_path path = bundle ? PATH_BUFFER : r->ex->opt.path;
+        struct op_args args = {0};
+        cl_event event;
+        int n = 1;
+
+        while (!bundle && n < OP_MAX_LOADS && at + n < end && r->s->item[at + n].weight >= 0)
+            n++;
+        args.n_loads = n;
+        args.tensor[0] = r->ex->nothing[path].mem;
+        rc = gather_loads(r, at, n, args.load, err);
+        if (rc == 0)
+            rc = op_program_enqueue(r->ex->mover[path][n], r->queue, &args, &event, err);
+        if (rc == 0)
+            rc = take_off(r, event, flight, at + n, err);
+        at += n;
+    }
+    return rc;
+}
+
+/* Is a weight of this shape still to come? Then its texture is worth keeping. */
+static bool wanted_later(const struct run *r, const struct tensor *t)
+{
+    for (int i = r->retired; i < r->s->n_items; i++) {
+        int w = r->s->item[i].weight;
+        struct tensor_desc d;
+
+        if (w < 0 || r->weight[w].mem || r->s->item[i].weight_byte != 0)
+            continue;
+        d = executor_weight_desc(r->ex, w);
+        if (tensor_desc_equal(&d, &t->desc))
+            return true;
+    }
+    return false;
+}
+
+static void free_weights(struct run *r, int layer)
+{
+    const struct model *m = r->ex->m;
+    const struct layer *l = &m->layer[layer - 1];
+
+    for (int i = 0; i < l->io.n - 1; i++) {
+        int w = l->source[i].index;
+
+        if (l->source[i].kind != SOURCE_WEIGHT || m->weight[w].vector ||
+            m->weight[w].last != layer - 1 || !r->weight[w].mem)
+            continue;
+        if (wanted_later(r, &r->weight[w])) {
+            tensor_pool_put(&r->idle, &r->weight[w], r->mem);
+            r->weight[w] = (struct tensor){0};
+        } else {
+            tensor_done(&r->weight[w], r->mem);
+        }
+    }
+}
+
+static int retire_oldest(struct run *r, struct err *err)
+{
+    struct flight f = r->flight[0];
+    cl_int rc = clWaitForEvents(1, &f.event);
+
+    memmove(r->flight, r->flight + 1, (size_t)--r->n_flights * sizeof(f));
+    clReleaseEvent(f.event);
+    if (rc != CL_SUCCESS)
+        return cl_err(err, rc, "a kernel of layer %d", f.layer);
+    if (f.end_item > r->retired)
+        r->retired = f.end_item;
+    if (f.layer == FLIGHT_PRELOAD)
+        r->init_ns = clock_ns() - r->began_ns;
+    else if (f.layer > 0 && !r->resident)
+        free_weights(r, f.layer);
+    return 0;
+}
+
+int run_land(struct run *r, struct err *err)
+{
+    int rc = 0;
+
+    while (rc == 0 && r->n_flights > 0)
+        rc = retire_oldest(r, err);
+    return rc;
+}
+
+static int bind_layer(struct run *r, int l, struct op_args *args, struct err *err)
+{
+    const struct executor *ex = r->ex;
+    const struct layer *layer = &ex->m->layer[l];
+    bool compact = false;
+
+    for (int i = 0; i < layer->io.n; i++) {
+        const struct source *src = &layer->source[i];
+        cl_mem *mem = &args->tensor[i];
+
+        if (i == layer->io.n - 1) {
+            *mem = r->acts.out[l].mem;
+        } else if (src->kind == SOURCE_LAYER) {
+            *mem = r->acts.out[src->index].mem;
+        } else if (src->kind == SOURCE_INPUT) {
+            *mem = r->acts.input[src->index].mem;
+        } else if (ex->m->weight[src->index].vector) {
+            *mem = r->weight[ex->m->n_weights].mem;
+            args->vector_texel[i] = ex->m->weight[src->index].vector_texel;
+        } else {
+            *mem = r->weight[src->index].mem;
+            compact = compact || ex->row[src->index];
+        }
+        if (!*mem)
+            return err_set(err, -EPROTO, "layer '%s': tensor '%s' is not there (our bug)",
+                           layer->name, layer->io.slot[i].name);
+    }
+    for (int i = 0; compact && i < layer->io.n; i++)
+        if (layer->io.slot[i].role == ROLE_IDS)
+            args->tensor[i] = r->acts.iota.mem;
+    return 0;
+}
+
+static int run_layer(struct run *r, int l, struct err *err)
+{
+    struct executor *ex = r->ex;
+    int first = r->s->first_of_layer[l + 1], end = r->s->first_of_layer[l + 2];
+    int n = r->resident ? 0 : executor_carried(ex, r->s, l);
+    struct op_args args = {.n_loads = n};
+    cl_event event;
+    int rc;
+
+    r->layer = l + 1;
+    rc = activations_begin(&r->acts, ex->dev, l, r->mem, err);
+    if (rc == 0 && !r->resident)
+        rc = run_move(r, first, end - n, FLIGHT_MOVE, err);
+    if (rc == 0)
+        rc = gather_loads(r, end - n, n, args.load, err);
+    if (rc == 0)
+        rc = bind_layer(r, l, &args, err);
+    if (rc == 0)
+        rc = op_program_enqueue(ex->program[l * (OP_MAX_LOADS + 1) + n], r->queue, &args, &event,
+                                err);
+    if (rc < 0)
+        return rc;
+    if (r->layer_event) {
+        clRetainEvent(event);
+        r->layer_event[l] = event;
+    }
+    activations_end(&r->acts, l, r->mem); /* in-order queue: what comes next may reuse them */
+    return take_off(r, event, l + 1, r->resident ? 0 : end, err);
+}
+
+int run_body(struct run *r, struct err *err)
+{
+    struct executor *ex = r->ex;
+    int rc = 0;
+
+    rc = activations_new(&r->acts, ex->m, ex->opt.path, ex->dev, r->queue, ex->input, ex->iota,
+                         r->mem, err);
+    if (rc == 0 && !r->resident)
+        rc = run_move(r, 0, r->s->first_of_layer[1], FLIGHT_PRELOAD, err);
+    for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
+        if (ex->opt.stop && ex->opt.stop())
+            return err_set(err, -EINTR, "interrupted at layer %d of %d", l + 1, ex->m->n_layers);
+        rc = run_layer(r, l, err);
+    }
+    return rc < 0 ? rc : run_land(r, err);
+}
+
+void run_clean(struct run *r)
+{
+    struct executor *ex = r->ex;
+
+    reader_drain(ex->reader);
+    clFinish(r->queue);
+    for (int i = 0; i < r->n_flights; i++)
+        clReleaseEvent(r->flight[i].event);
+    for (int i = 0; r->mapped && i < r->posted; i++)
+        if (r->mapped[i])
+            clEnqueueUnmapMemObject(ex->transfer, ex->ring_mem,
+                                    ex->ring + r->s->item[i].ring_pos % r->s->ring_bytes, 0, NULL,
+                                    NULL);
+    clFinish(ex->transfer);
+    activations_done(&r->acts, r->mem);
+    tensor_pool_clear(&r->idle, r->mem);
+    if (!r->resident) {
+        for (int w = 0; r->weight && w <= ex->m->n_weights; w++)
+            tensor_done(&r->weight[w], r->mem);
+        free(r->weight);
+    }
+    free(r->mapped);
+}
+
+int run_begin(struct run *r, struct err *err)
+{
+    r->mapped = calloc((size_t)r->s->n_items + 1, sizeof(*r->mapped));
+    if (!r->resident)
+        r->weight = calloc((size_t)r->ex->m->n_weights + 1, sizeof(*r->weight));
+    if (!r->mapped || !r->weight)
+        return err_set(err, -ENOMEM, "out of memory for a run");
+    reader_reset(r->ex->reader);
+    return 0;
+}

@@ -1,0 +1,75 @@
+/* harness/replay/run.h - one run of an executor: the walk through the layers. Private to this room. */
+#ifndef FLASHMEM_HARNESS_REPLAY_RUN_H
+#define FLASHMEM_HARNESS_REPLAY_RUN_H
+
+#include "harness/replay/activations.h"
+#include "harness/replay/executor.h"
+
+struct executor {
+    struct device *dev;
+    const struct model *m;
+    const struct weights_file *file;
+    struct executor_options opt;
+    cl_command_queue queue, profiled, transfer;
+    struct reader *reader;
+    struct mem *mem;
+    unsigned char *ring;
+    cl_mem ring_mem;
+    struct op_case *c;       /* [n_layers]; gathers see only the rows that are read */
+    struct op_program **program; /* [n_layers * (OP_MAX_LOADS + 1)] by number of loads */
+    struct op_program *mover[2][OP_MAX_LOADS + 1]; /* null kernels that only load, by path */
+    struct tensor nothing[2]; /* by path: the one texel that null kernels write */
+    void **input;            /* packed, by model input */
+    int32_t *iota;           /* 0, 1, ...: the index vector of compacted gathers */
+    int32_t **row;           /* [n_weights]: ids of gathered rows, else NULL */
+    int *n_rows;
+    struct tensor *resident; /* [n_weights + 1], of the kernel control; NULL until loaded */
+    void *output;            /* texels of the last run */
+};
+
+enum { FLIGHT_PRELOAD = 0, FLIGHT_MOVE = -1 };
+
+struct flight {
+    cl_event event;
+    int layer;    /* the kernel's; FLIGHT_PRELOAD, FLIGHT_MOVE: a mover's, before or in a run */
+    int end_item; /* items before this one are done when the event is */
+};
+
+struct run {
+    struct executor *ex;
+    const struct schedule *s;
+    cl_command_queue queue;
+    struct mem *mem;        /* NULL: not booked */
+    struct tensor *weight;  /* [n_weights + 1]; the last is the bundle */
+    bool resident;          /* weights are there: carry nothing, free nothing */
+    struct activations acts;
+    struct tensor_pool idle; /* textures waiting for a weight of their shape */
+    struct flight flight[EXECUTOR_FLIGHTS];
+    int n_flights;
+    int layer;   /* being enqueued */
+    int posted;  /* items given to the reader */
+    int retired; /* items whose ring space is free again */
+    bool *mapped; /* [n_items] */
+    uint64_t began_ns, init_ns;
+    cl_event *layer_event; /* [n_layers] when profiled */
+};
+
+/* The tensor that weight w becomes on the device; w == n_weights: the vector bundle. */
+struct tensor_desc executor_weight_desc(const struct executor *ex, int w);
+/* How many of layer l's items its own kernel carries: the last ones; movers carry the rest. */
+int executor_carried(const struct executor *ex, const struct schedule *s, int l);
+
+/* A run is zeroed but for ex, s, queue, mem and, if the weights are resident, weight. begin() comes
+ * first, clean() always comes last: nothing is then in flight, mapped or allocated, save resident
+ * weights. */
+int run_begin(struct run *r, struct err *err);
+int run_body(struct run *r, struct err *err); /* all layers, to the last output */
+void run_clean(struct run *r);
+
+/* Wait until item i is in the ring, and hand its region to the device. */
+int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err);
+/* Move items [first, end) by kernels that do nothing else. `flight`: FLIGHT_PRELOAD or FLIGHT_MOVE. */
+int run_move(struct run *r, int first, int end, int flight, struct err *err);
+int run_land(struct run *r, struct err *err); /* wait until nothing is in flight */
+
+#endif

@@ -1,0 +1,299 @@
+/* Whole small models through disk, ring, textures and kernels: every policy gives the same bytes,
+ * and they are the reference's. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/model/reference.h"
+#include "harness/replay/replay.h"
+#include "need_device.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define CHUNK UINT64_C(65536)
+#define SEED 7
+
+static const char graph[] =
+    "flashmem-graph,1\n"
+    "kind,name,op,params,inputs,weights,init\n"
+    "model,tiny,,,,,\n"
+    "input,tokens,ids,n=24 vocab=3001,,,\n"
+    "layer,emb,gather,t=24 vocab=3001 cols=200,tokens,emb.w,normal:1\n"
+    "layer,ln,layernorm,rows=24 cols=200,emb,ln.g ln.b,const:1 normal:0.1\n"
+    "layer,fc1,matmul,m=24 n=513 k=200 bias=1,ln,fc1.w fc1.b,normal:0.07 normal:0.1\n"
+    "layer,act,gelu,rows=24 cols=513,fc1,,\n"
+    "layer,fc2,matmul,m=24 n=200 k=513 bias=1,act,fc2.w fc2.b,normal:0.04 normal:0.1\n"
+    "layer,res,add,rows=24 cols=200 brows=24 bcols=200,emb fc2,,\n"
+    "layer,fc3,matmul,m=24 n=513 k=200 bias=1,res,fc3.w fc3.b,normal:0.07 normal:0.1\n"
+    "layer,act3,relu,rows=24 cols=513,fc3,,\n"
+    "layer,fc4,matmul,m=24 n=3001 k=513,act3,fc4.w,normal:0.04\n"
+    "layer,prob,softmax,rows=24 cols=3001,fc4,,\n";
+
+struct fixture {
+    struct model *m;
+    struct device *dev;
+    struct weights_file file;
+    struct model_problem mp;
+    float *input, *reference;
+    char graph_path[64], weights_path[64];
+};
+
+static void open_fixture(struct fixture *f, enum dtype dtype, enum mem_path path)
+{
+    struct problem_options po = problem_defaults();
+    struct err err = {0};
+    FILE *g;
+
+    memset(f, 0, sizeof(*f));
+    snprintf(f->graph_path, sizeof(f->graph_path), "replay_%d.csv", (int)getpid());
+    snprintf(f->weights_path, sizeof(f->weights_path), "replay_%d.safetensors", (int)getpid());
+    g = fopen(f->graph_path, "w");
+    ck_assert_ptr_nonnull(g);
+    fputs(graph, g);
+    ck_assert_int_eq(fclose(g), 0);
+    ck_assert_msg(model_read(f->graph_path, dtype, &f->m, &err) == 0, "%s", err.text);
+    ck_assert_msg(weights_write(f->m, SEED, f->weights_path, NULL, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(weights_open(f->m, f->weights_path, &f->file, &err) == 0, "%s", err.text);
+    ck_assert_msg(device_open(NULL, &f->dev, &err) == 0, "%s", err.text);
+    f->input = malloc(24 * sizeof(float));
+    model_fill_input(f->m, 0, 3, f->input);
+    f->reference = malloc(24 * 3001 * sizeof(float));
+    ck_assert_msg(model_reference(f->m, SEED, (const float *const[]){f->input}, f->reference,
+                                  &err) == 0,
+                  "%s", err.text);
+    po.chunk_bytes = CHUNK;
+    ck_assert_msg(problem_for_model(f->m, &f->dev->info, NULL, path, &po, &f->mp, &err) == 0, "%s",
+                  err.text);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    problem_done(&f->mp);
+    weights_done(&f->file);
+    device_close(f->dev);
+    model_free(f->m);
+    unlink(f->graph_path);
+    unlink(f->weights_path);
+    free(f->input);
+    free(f->reference);
+}
+
+/* Without a regressor capacities are zero; these let every kernel that can carry load carry it. */
+static void give_capacity(struct fixture *f, int chunks)
+{
+    for (int l = 0; l < f->m->n_layers; l++) {
+        enum op_class class = f->m->layer[l].c.op->class;
+
+        f->mp.layer[l].capacity = class == OP_HIERARCHICAL ? 0 : chunks;
+    }
+}
+
+static struct executor *open_executor(struct fixture *f, const struct executor_options *opt)
+{
+    struct executor *ex = NULL;
+    struct err err = {0};
+
+    ck_assert_msg(executor_new(f->dev, f->m, &f->file, (const float *const[]){f->input}, opt, &ex,
+                               &err) == 0,
+                  "%s", err.text);
+    return ex;
+}
+
+static const struct {
+    enum dtype dtype;
+    enum mem_path path;
+    enum op_form form;
+    uint64_t ring;
+    bool at_plan;
+    int capacity;
+    double tolerance;
+} cases[] = {
+    {DTYPE_F32, PATH_IMAGE, FORM_PIPELINED, 16 * MIB, false, 100, 1e-5},
+    {DTYPE_F32, PATH_IMAGE, FORM_BRANCHING, 4 * CHUNK, true, 100, 1e-5},
+    {DTYPE_F32, PATH_BUFFER, FORM_PIPELINED, 4 * CHUNK, false, 13, 1e-5},
+    {DTYPE_F16, PATH_IMAGE, FORM_PIPELINED, 8 * CHUNK, false, 100, 5e-3},
+    {DTYPE_F16, PATH_BUFFER, FORM_PIPELINED, 16 * MIB, true, 9, 5e-3},
+};
+
+/* Every policy, compared by replay_compare() itself; then with the reference. */
+START_TEST(policies_agree)
+{
+    static const char *const names[] = {"preload", "lc-opg", "greedy", "always-next",
+                                        "same-op-type"};
+    struct executor_options opt = {.path = cases[_i].path, .form = cases[_i].form,
+                                   .ring_bytes = cases[_i].ring, .at_plan = cases[_i].at_plan};
+    struct replay_policy policy[5] = {0};
+    struct replay_outcome out[5] = {0};
+    struct plan *plan[5] = {0};
+    struct fixture f;
+    struct replay_options ro = {.min_runs = 2, .max_runs = 2, .target = 1,
+                                .tolerance = cases[_i].tolerance};
+    struct err err = {0};
+    struct executor *ex;
+    bool streamed = false;
+
+    open_fixture(&f, cases[_i].dtype, cases[_i].path);
+    give_capacity(&f, cases[_i].capacity);
+    ro.reference = f.reference;
+    for (int k = 0; k < 5; k++) {
+        ck_assert_msg(plan_make(policy_find(names[k]), &f.mp.problem, &plan[k], &err) == 0,
+                      "%s: %s", names[k], err.text);
+        policy[k] = (struct replay_policy){names[k], &f.mp, plan[k], 0};
+        streamed = streamed || plan[k]->n_moves > 3;
+    }
+    ck_assert(streamed);
+    ex = open_executor(&f, &opt);
+    ck_assert_msg(replay_compare(ex, f.m, &f.file, &opt, policy, 5, &ro, out, &err) == 0, "%s",
+                  err.text);
+    for (int k = 0; k < 5; k++) {
+        ck_assert_msg(out[k].verified, "%s: relative error %g", names[k], out[k].verify_error);
+        ck_assert_uint_eq(out[k].output_hash, out[0].output_hash);
+        ck_assert_int_eq(out[k].runs, 2);
+        ck_assert_double_gt(out[k].integrated_ns.mid, 0);
+        ck_assert_double_le(out[k].init_ns, out[k].integrated_ns.mid);
+        ck_assert_double_ge(out[k].peak_bytes, out[k].avg_bytes);
+        /* only the gathered rows of the table of 3001 are read */
+        ck_assert_uint_lt(out[k].bytes_read, f.file.size_bytes - 2000 * 800 / (cases[_i].dtype + 1));
+    }
+    /* the ring is most of what is live here, but the model is never there at once */
+    if (cases[_i].capacity >= 100)
+        ck_assert_double_lt(out[1].peak_bytes, out[0].peak_bytes);
+    for (int k = 0; k < 5; k++) {
+        replay_outcome_done(&out[k]);
+        plan_free(plan[k]);
+    }
+    executor_free(ex);
+    close_fixture(&f);
+}
+END_TEST
+
+static struct schedule make_schedule(struct fixture *f, const char *policy, uint64_t ring)
+{
+    struct schedule s;
+    struct plan *plan = NULL;
+    struct err err = {0};
+
+    ck_assert_msg(plan_make(policy_find(policy), &f->mp.problem, &plan, &err) == 0, "%s", err.text);
+    ck_assert_msg(schedule_make(f->m, &f->mp, plan, &f->file, ring, &s, &err) == 0, "%s", err.text);
+    plan_free(plan);
+    return s;
+}
+
+static int executor_run_once(struct executor *ex, const struct schedule *s, struct run_result *r,
+                             struct err *err)
+{
+    uint64_t ns;
+    int rc = executor_prepare(ex, s, &ns, err);
+
+    return rc < 0 ? rc : executor_run(ex, s, NULL, r, err);
+}
+
+/* A limit that does not hold the model stops a run with an error, and the next run is whole. */
+START_TEST(memory_limit)
+{
+    struct executor_options opt = {.path = PATH_IMAGE, .form = FORM_PIPELINED,
+                                   .ring_bytes = 4 * CHUNK};
+    struct fixture f;
+    struct schedule preload, stream;
+    struct run_result r, again;
+    struct err err = {0};
+    struct executor *ex;
+    uint64_t ns;
+
+    open_fixture(&f, DTYPE_F32, PATH_IMAGE);
+    give_capacity(&f, 100);
+    preload = make_schedule(&f, "preload", opt.ring_bytes);
+    stream = make_schedule(&f, "lc-opg", opt.ring_bytes);
+    ex = open_executor(&f, &opt); /* no limit: what streaming takes */
+    ck_assert_msg(executor_run_once(ex, &stream, &r, &err) == 0, "%s", err.text);
+    executor_free(ex);
+    opt.memory_limit = r.mem.peak_bytes + 4096;
+    ex = open_executor(&f, &opt);
+    ck_assert_int_eq(executor_prepare(ex, &preload, &ns, &err), -ENOMEM);
+    ck_assert_ptr_nonnull(strstr(err.text, "limit"));
+    ck_assert_msg(executor_prepare(ex, &stream, &ns, &err) == 0, "%s", err.text);
+    ck_assert_msg(executor_run(ex, &stream, NULL, &r, &err) == 0, "%s", err.text);
+    ck_assert_uint_le(r.mem.peak_bytes, opt.memory_limit);
+    ck_assert_int_eq(executor_run(ex, &preload, NULL, &again, &err), -ENOMEM);
+    ck_assert_msg(executor_run(ex, &stream, NULL, &again, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(r.output_hash, again.output_hash);
+    schedule_done(&preload);
+    schedule_done(&stream);
+    executor_free(ex);
+    close_fixture(&f);
+}
+END_TEST
+
+/* A file cut short after it was opened ends the run with the weight's name. */
+START_TEST(file_cut_short)
+{
+    struct executor_options opt = {.path = PATH_IMAGE, .form = FORM_PIPELINED,
+                                   .ring_bytes = 4 * CHUNK};
+    struct fixture f;
+    struct schedule s;
+    struct run_result r;
+    struct err err = {0};
+    struct executor *ex;
+    uint64_t ns;
+
+    open_fixture(&f, DTYPE_F32, PATH_IMAGE);
+    give_capacity(&f, 100);
+    s = make_schedule(&f, "lc-opg", opt.ring_bytes);
+    ex = open_executor(&f, &opt);
+    ck_assert_msg(executor_prepare(ex, &s, &ns, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(truncate(f.weights_path, (off_t)f.file.size_bytes - 1000000), 0);
+    ck_assert_int_eq(executor_run(ex, &s, NULL, &r, &err), -EIO);
+    ck_assert_msg(strstr(err.text, "fc4.w") != NULL, "%s", err.text);
+    schedule_done(&s);
+    executor_free(ex);
+    close_fixture(&f);
+}
+END_TEST
+
+static bool stop_at_once(void)
+{
+    return true;
+}
+
+START_TEST(interrupted)
+{
+    struct executor_options opt = {.path = PATH_IMAGE, .form = FORM_PIPELINED,
+                                   .ring_bytes = 4 * CHUNK, .stop = stop_at_once};
+    struct fixture f;
+    struct schedule s;
+    struct err err = {0};
+    struct executor *ex;
+    uint64_t ns;
+
+    open_fixture(&f, DTYPE_F32, PATH_IMAGE);
+    s = make_schedule(&f, "preload", opt.ring_bytes);
+    ex = open_executor(&f, &opt);
+    ck_assert_int_eq(executor_prepare(ex, &s, &ns, &err), -EINTR);
+    schedule_done(&s);
+    executor_free(ex);
+    close_fixture(&f);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("replay");
+    TCase *t = tcase_create("all");
+    SRunner *sr;
+    int failed;
+
+    need_device();
+    tcase_set_timeout(t, 300);
+    tcase_add_loop_test(t, policies_agree, 0, sizeof(cases) / sizeof(cases[0]));
+    tcase_add_test(t, memory_limit);
+    tcase_add_test(t, file_cut_short);
+    tcase_add_test(t, interrupted);
+    suite_add_tcase(s, t);
+    sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
