@@ -1,0 +1,118 @@
+/* Figures: data CSV, gnuplot script, and gnuplot as a child process, without a shell. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/report/figure.h"
+
+/* Distinct values of a column in order of appearance, as gnuplot's list: blanks become '~'. */
+static void put_list(FILE *f, const char *variable, const struct grid *g, int col)
+{
+    fprintf(f, "%s = \"", variable);
+    for (int r = 0, n = 0; r < g->rows; r++) {
+        const char *v = grid_cell(g, r, col);
+        bool seen = false;
+
+        for (int k = 0; k < r && !seen; k++)
+            seen = strcmp(grid_cell(g, k, col), v) == 0;
+        if (seen || !*v)
+            continue;
+        if (n++)
+            fputc(' ', f);
+        for (const char *p = v; *p; p++)
+            fputc(*p == ' ' ? '~' : *p == '"' || *p == '\'' ? '_' : *p, f);
+    }
+    fputs("\"\n", f);
+}
+
+static void put_script(FILE *f, const struct report_item *item, const struct grid *g)
+{
+    static const char *const kinds[] = {"svg", "png", "pdf"};
+    const struct embedded_file *style = report_file("style.gp"), *body = report_file(item->gnuplot);
+    int panels = 0;
+
+    fprintf(f,
+            "# %s: run `gnuplot %s.gp` in this folder; restyle at will, the data is %s.csv.\n"
+            "data = \"%s.csv\"\n",
+            item->title, item->name, item->name, item->name);
+    put_list(f, "panels", g, 0);
+    put_list(f, "series", g, 1);
+    for (int r = 0; r < g->rows; r++)
+        panels += *grid_cell(g, r, 0) && (r == 0 || strcmp(grid_cell(g, r, 0),
+                                                           grid_cell(g, r - 1, 0)) != 0);
+    fwrite(style->text, 1, style->length, f);
+    for (size_t t = 0; t < sizeof(kinds) / sizeof(kinds[0]); t++) {
+        double height = panels > 1 ? 330.0 * panels : 480;
+
+        fputs("set terminal ", f);
+        if (t == 2)
+            fprintf(f, "pdfcairo size 7.6in,%.1fin font 'Helvetica,12'", height / 100);
+        else if (t == 1)
+            fprintf(f, "pngcairo size 1140,%d font 'Helvetica,15'", (int)(height * 1.5));
+        else
+            fprintf(f, "svg size 760,%d dynamic font 'Helvetica,13' background rgb 'white'",
+                    (int)height);
+        fprintf(f, "\nset output \"%s.%s\"\n", item->name, kinds[t]);
+        fwrite(body->text, 1, body->length, f);
+        fputs("unset output\n", f);
+    }
+}
+
+static int run_gnuplot(const char *dir, const char *script, struct err *err)
+{
+    char log[4096], line[256] = "";
+    pid_t pid;
+    int status;
+    FILE *f;
+
+    snprintf(log, sizeof(log), "%s/gnuplot.log", dir);
+    pid = fork();
+    if (pid < 0)
+        return err_set(err, -errno, "cannot start gnuplot: %s", strerror(errno));
+    if (pid == 0) {
+        int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+        if (fd >= 0)
+            dup2(fd, STDERR_FILENO);
+        if (chdir(dir) == 0)
+            execlp("gnuplot", "gnuplot", script, (char *)NULL);
+        _exit(127);
+    }
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return err_set(err, -errno, "waiting for gnuplot: %s", strerror(errno));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        unlink(log);
+        return 0;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+        return err_set(err, -ENOENT, "gnuplot did not start: install the package gnuplot-nox; the "
+                                     "data and the script '%s/%s' are there", dir, script);
+    f = fopen(log, "r");
+    for (int i = 0; f && i < 4 && fgets(line, sizeof(line), f); i++)
+        ;
+    if (f)
+        fclose(f);
+    line[strcspn(line, "\n")] = '\0';
+    return err_set(err, -EIO, "gnuplot failed on '%s/%s': %s", dir, script, line);
+}
+
+int figure_write(const struct report_item *item, const struct grid *g, const char *dir,
+                 struct err *err)
+{
+    char path[4096], script[256];
+    FILE *f;
+    int rc;
+
+    snprintf(script, sizeof(script), "%s.gp", item->name);
+    snprintf(path, sizeof(path), "%s/%s", dir, script);
+    f = file_begin(path, err);
+    if (!f)
+        return err->code;
+    put_script(f, item, g);
+    rc = file_end(f, path, true, err);
+    return rc < 0 ? rc : run_gnuplot(dir, script, err);
+}

@@ -1,0 +1,91 @@
+#include "harness/report/page.h"
+
+#include <string.h>
+
+static void put_file(FILE *out, const char *path, bool svg)
+{
+    char line[8192];
+    FILE *f = fopen(path, "r");
+    bool on = !svg; /* inline SVG must not repeat the XML prologue */
+
+    if (!f)
+        return;
+    while (fgets(line, sizeof(line), f)) {
+        const char *p = line;
+
+        if (!on) {
+            p = strstr(line, "<svg");
+            on = p != NULL;
+        }
+        if (on)
+            fputs(p, out);
+    }
+    fclose(f);
+}
+
+static void put_item(FILE *f, const struct report_item *item, const struct grid *g, const char *dir)
+{
+    char path[4096];
+
+    fprintf(f, "<h2 id=\"%s\">", item->name);
+    html_text(f, item->title);
+    fputs("</h2>\n", f);
+    if (g->rows == 0) {
+        fputs("<p class=\"note\">Nothing was measured for this yet.</p>\n", f);
+        return;
+    }
+    if (!item->gnuplot) {
+        grid_html(g, f);
+        fputs("<p class=\"note\">", f);
+        html_text(f, item->caption);
+        fprintf(f, " <a href=\"%s.csv\">Data</a>.</p>\n", item->name);
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/%s.svg", dir, item->name);
+    fputs("<figure>\n", f);
+    put_file(f, path, true);
+    fputs("<figcaption>", f);
+    html_text(f, item->caption);
+    fprintf(f, " <a href=\"%s.csv\">Data</a>, <a href=\"%s.gp\">script</a>, "
+               "<a href=\"%s.pdf\">PDF</a>.</figcaption></figure>\n",
+            item->name, item->name, item->name);
+}
+
+int page_write(const struct grid *grid, const char *dir, struct err *err)
+{
+    const struct embedded_file *css = report_file("page.css");
+    char path[4096];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/index.html", dir);
+    f = file_begin(path, err);
+    if (!f)
+        return err->code;
+    fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+          "<title>flashmem: streaming against preloading</title>\n<style>\n",
+          f);
+    fwrite(css->text, 1, css->length, f);
+    fputs("</style>\n</head>\n<body>\n<h1>Streaming a model's weights while it computes, against "
+          "loading them first</h1>\n"
+          "<p>An independent reproduction of FlashMem (ASPLOS '26, <a "
+          "href=\"https://arxiv.org/abs/2602.15379\">arXiv 2602.15379</a>): operator kernels were "
+          "swept over extra load, a regressor learnt their latency, a planner turned predicted load "
+          "capacity into an overlap plan, and whole models were replayed from disk under it. Times "
+          "are medians with 95&nbsp;% bootstrap intervals. Shaded columns are the paper's own "
+          "numbers, from a phone: compare ratios with them, never milliseconds.</p>\n<nav><p>",
+          f);
+    for (const struct report_item *i = report_items; i->name; i++) {
+        fprintf(f, "%s<a href=\"#%s\">", i == report_items ? "" : " · ", i->name);
+        html_text(f, i->title);
+        fputs("</a>", f);
+    }
+    fputs("</p></nav>\n", f);
+    for (int i = 0; report_items[i].name; i++)
+        put_item(f, &report_items[i], &grid[i], dir);
+    fputs("<footer><p>Made by <code>flashmem report --all</code> from the results database and "
+          "<code>datasets/paper</code> alone. An empty cell (–) was not measured, or is not in the "
+          "paper.</p></footer>\n</body>\n</html>\n",
+          f);
+    return file_end(f, path, true, err);
+}

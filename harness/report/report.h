@@ -1,0 +1,40 @@
+/* harness/report/report.h - tables and figures from the results database and datasets/paper alone.
+ *
+ * An item is one SQL query and, for a figure, one gnuplot script; report.c has the table of them.
+ * Every figure leaves its data (CSV) and its script beside the pictures; both run alone. */
+#ifndef FLASHMEM_HARNESS_REPORT_REPORT_H
+#define FLASHMEM_HARNESS_REPORT_REPORT_H
+
+#include "harness/store/store.h"
+#include "harness/text/table.h"
+
+struct report_item {
+    const char *name;    /* file name stem: "table7", "figure2", "memory" */
+    const char *title;
+    const char *caption; /* what to see in it */
+    const char *sql;     /* embedded file; ?1 is the device's row */
+    const char *gnuplot; /* embedded file; NULL for a table */
+};
+extern const struct report_item report_items[]; /* in the order of the page; ended by a NULL name */
+const struct report_item *report_find(const char *name);
+
+struct report;
+
+/* Loads datasets/paper beside the database (as temporary tables paper_NAME). device_id 0: the device
+ * of the newest session. -ENODATA: nothing was measured yet. */
+int report_open(struct store *st, int64_t device_id, struct report **ret_r, struct err *err);
+void report_close(struct report *r);
+
+/* One table on a stream. */
+int report_print(struct report *r, const struct report_item *item, enum format format, FILE *f,
+                 struct err *err);
+
+/* One item as files in `dir` (made if need be): NAME.csv, and for figures NAME.gp, .svg, .png, .pdf.
+ * ret_rows 0: no data yet; only the CSV header is written. -ENOENT: gnuplot is not installed. */
+int report_write(struct report *r, const struct report_item *item, const char *dir, int *ret_rows,
+                 struct err *err);
+
+/* All items and index.html. Every file is written beside and renamed. */
+int report_all(struct report *r, const char *dir, struct err *err);
+
+#endif
