@@ -1,0 +1,141 @@
+/* harness/cli/cmd_capacity.c - how much each layer of a model can carry. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/cli/cli.h"
+#include "harness/model/model.h"
+#include "harness/predict/predict.h"
+
+struct capacity_opts {
+    struct opt_list thresholds;
+    int dtype, path;
+};
+
+static const char *const dtypes[] = {"f32", "f16", NULL};
+static const char *const paths[] = {"image", "buffer", NULL};
+
+#define FIELD(f) offsetof(struct capacity_opts, f)
+static const struct opt opts[] = {
+    {.name = "--threshold", .type = OPT_LIST, .offset = FIELD(thresholds), .arg = "CLASS=X",
+     .help = "slowdown allowed under load, as a fraction (default: elemental=3, reusable=0.2)"},
+    {.name = "--dtype", .type = OPT_CHOICE, .offset = FIELD(dtype), .def = "f32",
+     .choices = dtypes, .arg = "f32|f16", .help = "storage"},
+    {.name = "--path", .type = OPT_CHOICE, .offset = FIELD(path), .def = "image",
+     .choices = paths, .arg = "image|buffer", .help = "memory path of tensors"},
+    {0},
+};
+
+#define COLUMNS "layer,name,op,class,latency_us,threshold,capacity_bytes,censored,reason"
+
+static bool same_case(const struct op_case *a, const struct op_case *b)
+{
+    return a->op == b->op && memcmp(a->p, b->p, sizeof(a->p)) == 0;
+}
+
+static void add_layer(struct table *t, int layer, const struct layer *l, const struct capacity *c)
+{
+    table_int(t, layer + 1);
+    table_text(t, l->name);
+    table_text(t, l->c.op->name);
+    table_text(t, op_class_name(l->c.op->class));
+    table_real(t, c->latency_ns / 1e3, 4);
+    table_real(t, c->threshold, 4);
+    table_int(t, (int64_t)c->bytes);
+    table_text(t, c->censored ? "yes" : "no");
+    table_text(t, c->reason);
+}
+
+/* Layers repeat: each distinct case is predicted once. */
+static int add_layers(struct table *t, const struct model *m, const struct predictor *p,
+                      const struct device_info *dev, enum mem_path path,
+                      const struct thresholds *allowed, struct err *err)
+{
+    struct capacity *c = calloc((size_t)m->n_layers + 1, sizeof(*c));
+    int rc = 0;
+
+    if (!c)
+        return err_set(err, -ENOMEM, "out of memory");
+    for (int i = 0; i < m->n_layers && rc == 0; i++) {
+        const struct layer *l = &m->layer[i];
+        struct op_variant v;
+        int same = 0;
+
+        while (same < i && !same_case(&m->layer[same].c, &l->c))
+            same++;
+        if (same < i) {
+            c[i] = c[same];
+        } else {
+            op_variant_default(&l->c, dev, path, &v);
+            rc = predictor_capacity(p, dev, &l->c, &v, allowed, &c[i], err);
+        }
+        if (rc < 0)
+            err_prefix(err, "%s: layer '%s'", m->name, l->name);
+        else
+            add_layer(t, i, l, &c[i]);
+        if (rc == 0 && cli_interrupted)
+            rc = err_set(err, -EINTR, "interrupted");
+    }
+    free(c);
+    return rc;
+}
+
+static int capacities(const struct cli *cli, const struct capacity_opts *o, const char *name,
+                      const struct thresholds *allowed, struct table *t, struct err *err)
+{
+    struct predictor *p = NULL;
+    struct store *st = NULL;
+    struct model *m = NULL;
+    struct device_info dev;
+    int64_t device_id;
+    int rc;
+
+    rc = model_read(name, (enum dtype)o->dtype, &m, err);
+    if (rc == 0)
+        rc = store_open(cli->db_path, STORE_READ, &st, err);
+    if (rc == 0)
+        rc = predict_device(st, cli->device, &device_id, &dev, err);
+    if (rc == 0)
+        rc = predictor_load(st, device_id, (enum dtype)o->dtype, (enum mem_path)o->path, &p, err);
+    if (rc == 0)
+        rc = add_layers(t, m, p, &dev, (enum mem_path)o->path, allowed, err);
+    predictor_free(p);
+    store_close(st);
+    model_free(m);
+    return rc;
+}
+
+static int run(const struct cli *cli, const void *options, int n_args, char **args,
+               struct err *err)
+{
+    const struct capacity_opts *o = options;
+    struct thresholds allowed = thresholds_default();
+    struct table *t;
+    int rc;
+
+    (void)n_args;
+    for (int i = 0; i < o->thresholds.n; i++)
+        if (thresholds_set(&allowed, o->thresholds.item[i], err) < 0)
+            return EXIT_USAGE;
+    t = table_new(COLUMNS);
+    rc = t ? capacities(cli, o, args[0], &allowed, t, err) : err_set(err, -ENOMEM, "out of memory");
+    if (rc < 0) {
+        table_free(t);
+        return EXIT_FAILED;
+    }
+    rc = table_print(t, (enum format)cli->format, stdout);
+    table_free(t);
+    return cli_printed(rc, err);
+}
+
+const struct command command_capacity = {
+    .name = "capacity",
+    .args = "MODEL",
+    .summary = "load capacity of each layer of a model",
+    .example = "flashmem capacity GPTN-S --threshold reusable=0.3 --format csv",
+    .opts = opts,
+    .opts_size = sizeof(struct capacity_opts),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

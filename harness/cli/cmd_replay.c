@@ -1,0 +1,448 @@
+/* flashmem replay: whole models from disk, policies side by side. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/cli/cli.h"
+#include "harness/model/npy.h"
+#include "harness/model/reference.h"
+#include "harness/plan/plan_store.h"
+#include "harness/replay/replay.h"
+#include "harness/text/units.h"
+#include "profiler/clock.h"
+
+struct replay_opts {
+    struct opt_list policies, thresholds, inputs;
+    const char *plan, *weights, *output;
+    uint64_t memory, m_peak, ring, chunk, time_limit;
+    int64_t runs;
+    double lambda, target;
+    int reader, path, dtype, kernel, limit;
+    bool verify, respect_capacity;
+};
+
+static const char *const readers[] = {"ahead", "at-plan", NULL};
+static const char *const paths[] = {"image", "buffer", NULL};
+static const char *const dtypes[] = {"f32", "f16", NULL};
+static const char *const kernels[] = {"branching", "pipelined", NULL};
+static const char *const limits[] = {"streamed", "resident", "unified", "literal", NULL};
+
+#define M_PEAK_DEFAULT UINT64_C(500000000) /* the paper's */
+
+#define FIELD(f) offsetof(struct replay_opts, f)
+static const struct opt opts[] = {
+    {.name = "--policy", .type = OPT_LIST, .offset = FIELD(policies), .arg = "POLICY",
+     .help = "may be repeated: policies run interleaved (default: preload and lc-opg)"},
+    {.name = "--plan", .type = OPT_TEXT, .offset = FIELD(plan), .arg = "FILE",
+     .help = "run this plan file, after checking it, instead of a policy"},
+    {.name = "--memory", .type = OPT_BYTES, .offset = FIELD(memory), .arg = "BYTES",
+     .help = "limit for everything: staging, textures, activations"},
+    {.name = "--m-peak", .type = OPT_BYTES, .offset = FIELD(m_peak), .arg = "BYTES",
+     .help = "the paper's M_peak, read as --limit says (default: 500MB, none with --memory)"},
+    {.name = "--limit", .type = OPT_CHOICE, .offset = FIELD(limit), .def = "streamed",
+     .choices = limits, .help = "reading of --m-peak"},
+    {.name = "--threshold", .type = OPT_LIST, .offset = FIELD(thresholds), .arg = "CLASS=X",
+     .help = "slowdown allowed under load, e.g. reusable=0.3"},
+    {.name = "--lambda", .type = OPT_REAL, .offset = FIELD(lambda), .def = "0.9", .min = 0, .max = 1,
+     .arg = "X", .help = "weight of preloading against distance"},
+    {.name = "--respect-capacity", .type = OPT_FLAG, .offset = FIELD(respect_capacity),
+     .help = "naive policies: preload what exceeds a layer's capacity"},
+    {.name = "--chunk", .type = OPT_BYTES, .offset = FIELD(chunk), .def = "1MiB", .arg = "BYTES",
+     .help = "chunk size"},
+    {.name = "--ring", .type = OPT_BYTES, .offset = FIELD(ring), .def = "16MiB", .arg = "BYTES",
+     .help = "unified memory between disk and textures"},
+    {.name = "--reader", .type = OPT_CHOICE, .offset = FIELD(reader), .def = "ahead",
+     .choices = readers, .help = "read as soon as there is room, or from layer z_w on"},
+    {.name = "--path", .type = OPT_CHOICE, .offset = FIELD(path), .def = "image", .choices = paths,
+     .help = "memory path of tensors"},
+    {.name = "--dtype", .type = OPT_CHOICE, .offset = FIELD(dtype), .def = "f32", .choices = dtypes,
+     .help = "storage"},
+    {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "pipelined",
+     .choices = kernels, .help = "form of the kernels that carry load"},
+    {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .def = "50", .min = 1, .max = 1000,
+     .arg = "N", .help = "most runs of each policy"},
+    {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0.02", .min = 0,
+     .max = 1, .arg = "X", .help = "stop when the median's interval is narrower than this share"},
+    {.name = "--time-limit", .type = OPT_TIME, .offset = FIELD(time_limit), .arg = "T",
+     .help = "stop taking runs after this long (at least 5 are taken)"},
+    {.name = "--weights", .type = OPT_TEXT, .offset = FIELD(weights), .arg = "FILE",
+     .help = "weights file (default: weights/MODEL.DTYPE.safetensors)"},
+    {.name = "--input", .type = OPT_LIST, .offset = FIELD(inputs), .arg = "FILE.npy",
+     .help = "one per model input, in order (default: seeded values)"},
+    {.name = "--output", .type = OPT_TEXT, .offset = FIELD(output), .arg = "FILE.npy",
+     .help = "write the output there"},
+    {.name = "--verify", .type = OPT_FLAG, .offset = FIELD(verify),
+     .help = "compare the output with a plain-C reference in double precision"},
+    {0},
+};
+
+/* Everything that a replay needs, taken down in one place. */
+struct session {
+    const struct cli *cli;
+    const struct replay_opts *o;
+    struct store *st;
+    struct device *dev;
+    struct model *m;
+    struct weights_file file;
+    struct predictor *predictor;
+    float **input;
+    float *reference;
+    struct executor *ex;
+    struct model_problem mp;
+    struct plan **plan;
+    struct replay_policy *policy;
+    struct replay_outcome *outcome;
+    int n;
+    struct executor_options exec;
+    struct replay_context ctx;
+    int64_t device_id;
+};
+
+static bool interrupted(void)
+{
+    return cli_interrupted;
+}
+
+static int make_inputs(struct session *s, struct err *err)
+{
+    int rc = 0;
+
+    if (s->o->inputs.n > s->m->n_inputs)
+        return err_set(err, -EINVAL, "--input: model '%s' has %d inputs, got %d files", s->m->name,
+                       s->m->n_inputs, s->o->inputs.n);
+    s->input = calloc((size_t)s->m->n_inputs + 1, sizeof(*s->input));
+    if (!s->input)
+        return err_set(err, -ENOMEM, "out of memory for inputs");
+    for (int i = 0; i < s->m->n_inputs && rc == 0; i++) {
+        const struct tensor_desc *d = &s->m->input[i].desc;
+
+        s->input[i] = malloc((size_t)(d->rows * d->cols) * sizeof(float));
+        if (!s->input[i])
+            return err_set(err, -ENOMEM, "out of memory for input '%s'", s->m->input[i].name);
+        if (i < s->o->inputs.n)
+            rc = model_load_input(s->m, i, s->o->inputs.item[i], s->input[i], err);
+        else
+            model_fill_input(s->m, i, (uint64_t)s->cli->seed, s->input[i]);
+    }
+    return rc;
+}
+
+static size_t output_values(const struct model *m, struct tensor_desc *ret_d)
+{
+    const struct layer *last = &m->layer[m->n_layers - 1];
+
+    *ret_d = last->io.slot[last->io.n - 1].desc;
+    return (size_t)(ret_d->rows * ret_d->cols);
+}
+
+static int make_reference(struct session *s, struct err *err)
+{
+    struct tensor_desc d;
+    size_t n = output_values(s->m, &d);
+    uint64_t began = clock_ns();
+    char took[UNIT_TEXT];
+    int rc;
+
+    if (!s->o->verify)
+        return 0;
+    s->reference = malloc(n * sizeof(float));
+    if (!s->reference)
+        return err_set(err, -ENOMEM, "out of memory for a reference of %zu values", n);
+    rc = model_reference(s->m, s->file.seed, (const float *const *)s->input, s->reference, err);
+    if (rc == 0)
+        cli_note(s->cli, "reference of %s in double precision: %s", s->m->name,
+                 format_time(took, (double)(clock_ns() - began)));
+    return rc;
+}
+
+static int open_all(struct session *s, const char *model, struct err *err)
+{
+    uint64_t began;
+    char path[4096];
+    int rc = store_open(s->cli->db_path, STORE_WRITE, &s->st, err);
+
+    if (rc == 0)
+        rc = model_read(model, (enum dtype)s->o->dtype, &s->m, err);
+    if (rc < 0)
+        return rc;
+    weights_default_path(s->m, path, sizeof(path));
+    rc = weights_open(s->m, s->o->weights ? s->o->weights : path, &s->file, err);
+    if (rc == 0)
+        rc = make_inputs(s, err);
+    began = clock_ns();
+    if (rc == 0)
+        rc = device_open(s->cli->device, &s->dev, err);
+    if (rc == 0)
+        rc = executor_new(s->dev, s->m, &s->file, (const float *const *)s->input, &s->exec, &s->ex,
+                          err);
+    s->ctx.setup_ns = clock_ns() - began;
+    if (rc == 0)
+        rc = store_device(s->st, &s->dev->info, &s->device_id, err);
+    if (rc == 0)
+        rc = store_session(s->st, s->device_id, s->cli->argc, s->cli->argv, &s->ctx.session_id, err);
+    return rc;
+}
+
+static int make_problem(struct session *s, struct err *err)
+{
+    const struct replay_opts *o = s->o;
+    struct problem_options po = problem_defaults();
+    int rc = predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path, &s->predictor, err);
+
+    if (rc == -ENOENT) { /* enough for policies that use no capacities */
+        cli_note(s->cli, "%s; all capacities are zero", err->text);
+        rc = 0;
+    }
+    for (int i = 0; i < o->thresholds.n && rc == 0; i++)
+        rc = thresholds_set(&po.thresholds, o->thresholds.item[i], err);
+    if (rc < 0)
+        return rc;
+    po.chunk_bytes = o->chunk;
+    po.lambda = o->lambda;
+    po.limit = (enum plan_limit)o->limit;
+    po.m_peak_bytes = o->m_peak || o->memory ? o->m_peak : M_PEAK_DEFAULT;
+    po.memory_limit = o->memory;
+    po.reserve_bytes = executor_reserve_bytes(s->m, s->exec.path, s->exec.ring_bytes);
+    po.respect_capacity = o->respect_capacity;
+    return problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp, err);
+}
+
+static int make_plan(struct session *s, int k, const char *name, struct err *err)
+{
+    const struct policy *policy;
+    int rc;
+
+    s->policy[k].mp = &s->mp;
+    if (s->o->plan) {
+        s->policy[k].name = "plan";
+        rc = plan_read_csv(s->o->plan, &s->mp.problem, &s->plan[k], err);
+    } else {
+        s->policy[k].name = name;
+        policy = policy_find(name);
+        if (!policy)
+            return err_set(err, -EINVAL, "--policy: no policy '%s': see `flashmem plan --help`",
+                           name);
+        rc = plan_make(policy, &s->mp.problem, &s->plan[k], err);
+    }
+    if (rc < 0)
+        return rc;
+    if (s->plan[k]->status == PLAN_INFEASIBLE)
+        return err_set(err, -ENOSPC, "policy '%s' has no plan for '%s': %s", s->policy[k].name,
+                       s->m->name, s->plan[k]->note);
+    s->policy[k].plan = s->plan[k];
+    return plan_store_save(s->st, s->device_id, s->m->dtype, s->exec.path, s->predictor,
+                           s->o->memory, &s->mp.problem, s->plan[k], &s->policy[k].plan_id, err);
+}
+
+static int make_plans(struct session *s, struct err *err)
+{
+    static const char *const usual[] = {"preload", "lc-opg"};
+    const char *const *names = usual;
+    int rc = 0;
+
+    s->n = 2;
+    if (s->o->plan) {
+        s->n = 1;
+    } else if (s->o->policies.n > 0) {
+        s->n = s->o->policies.n;
+        names = s->o->policies.item;
+    }
+    s->plan = calloc((size_t)s->n, sizeof(*s->plan));
+    s->policy = calloc((size_t)s->n, sizeof(*s->policy));
+    s->outcome = calloc((size_t)s->n, sizeof(*s->outcome));
+    if (!s->plan || !s->policy || !s->outcome)
+        return err_set(err, -ENOMEM, "out of memory for %d policies", s->n);
+    for (int k = 0; k < s->n && rc == 0; k++)
+        rc = make_plan(s, k, names[k], err);
+    return rc;
+}
+
+static void show_progress(void *ctx, int round, int max_rounds)
+{
+    struct session *s = ctx;
+
+    cli_note(s->cli, "%s: round %d of at most %d", s->m->name, round, max_rounds);
+}
+
+static void print_row(struct table *t, const struct session *s, int k)
+{
+    const struct replay_outcome *o = &s->outcome[k];
+
+    table_text(t, s->dev->info.name);
+    table_text(t, s->m->name);
+    table_text(t, s->policy[k].name);
+    table_text(t, dtype_name(s->m->dtype));
+    table_text(t, mem_path_name(s->exec.path));
+    table_text(t, op_form_name(s->exec.form));
+    table_text(t, readers[s->o->reader]);
+    table_text(t, "disk");
+    table_text(t, o->cold ? "cold" : "warm");
+    if (s->o->memory)
+        table_int(t, (int64_t)s->o->memory);
+    else
+        table_empty(t);
+    table_int(t, o->runs);
+    table_real(t, (double)s->ctx.setup_ns / 1e6, 4);
+    table_real(t, (double)o->build_ns / 1e6, 4);
+    table_real(t, o->init_ns / 1e6, 4);
+    table_real(t, o->exec_ns / 1e6, 4);
+    table_real(t, o->integrated_ns.mid / 1e6, 4);
+    table_real(t, o->integrated_ns.low / 1e6, 4);
+    table_real(t, o->integrated_ns.high / 1e6, 4);
+    table_int(t, (int64_t)o->peak_bytes);
+    table_int(t, (int64_t)o->avg_bytes);
+    table_real(t, o->mem_byte_s, 4);
+    table_int(t, (int64_t)o->rss_peak_bytes);
+    table_int(t, (int64_t)o->bytes_read);
+    table_real(t, o->disk_ns / 1e6, 4);
+    table_real(t, o->kernel_ns / 1e6, 4);
+    table_real(t, o->bound_ns / 1e6, 4);
+    table_real(t, o->predicted_ns / 1e6, 4);
+    table_empty(t); /* energy */
+    table_text(t, isnan(o->verify_error) ? NULL : (o->verified ? "yes" : "no"));
+    table_real(t, o->integrated_mean_ns / 1e6, 4);
+    table_real(t, o->verify_error, 3);
+    table_text(t, o->noisy ? "noisy" : "ok");
+}
+
+static int print_all(const struct session *s, struct err *err)
+{
+    struct table *t = table_new(
+        "device,model,policy,dtype,path,kernel,reader,source,cache,memory_limit,runs,setup_ms,"
+        "build_ms,init_ms,exec_ms,integrated_ms,integrated_low_ms,integrated_high_ms,peak_bytes,"
+        "avg_bytes,mem_byte_s,rss_peak_bytes,bytes_read,disk_ms,kernel_ms,bound_ms,predicted_ms,"
+        "energy_j,verified,integrated_mean_ms,verify_error,status");
+    int rc;
+
+    if (!t)
+        return err_set(err, -ENOMEM, "out of memory for a table");
+    for (int k = 0; k < s->n; k++)
+        print_row(t, s, k);
+    rc = table_print(t, (enum format)s->cli->format, stdout);
+    table_free(t);
+    return rc < 0 ? err_set(err, rc, "standard output: cannot write: is the disk full?") : 0;
+}
+
+static int write_output(const struct session *s, struct err *err)
+{
+    struct tensor_desc d;
+    size_t n = output_values(s->m, &d);
+    struct npy a = {.rows = d.rows, .cols = d.cols};
+    int rc;
+
+    if (!s->o->output)
+        return 0;
+    a.value = malloc(n * sizeof(*a.value));
+    if (!a.value)
+        return err_set(err, -ENOMEM, "out of memory for an output of %zu values", n);
+    executor_output(s->ex, a.value);
+    rc = npy_write(s->o->output, &a, err);
+    npy_done(&a);
+    return rc;
+}
+
+static int replay_all(struct session *s, const char *model, struct err *err)
+{
+    struct replay_options ro = {
+        .min_runs = s->o->runs < 5 ? (int)s->o->runs : 5,
+        .max_runs = (int)s->o->runs,
+        .target = s->o->target,
+        .time_limit_ns = s->o->time_limit,
+        .tolerance = s->o->dtype == DTYPE_F16 ? 1e-2 : 1e-3,
+        .progress = s->cli->quiet ? NULL : show_progress,
+        .ctx = s,
+    };
+    int rc = open_all(s, model, err);
+    int64_t run;
+
+    if (rc == 0)
+        rc = make_problem(s, err);
+    if (rc == 0)
+        rc = make_plans(s, err);
+    if (rc == 0)
+        rc = make_reference(s, err);
+    ro.reference = s->reference;
+    if (rc == 0)
+        rc = replay_compare(s->ex, s->m, &s->file, &s->exec, s->policy, s->n, &ro, s->outcome, err);
+    s->ctx.m = s->m;
+    s->ctx.exec = &s->exec;
+    for (int k = 0; k < s->n && rc == 0; k++)
+        rc = replay_save(s->st, &s->ctx, &s->policy[k], &s->outcome[k], &run, err);
+    if (rc == 0)
+        rc = store_session_end(s->st, s->ctx.session_id, err);
+    if (rc == 0)
+        rc = write_output(s, err);
+    return rc < 0 ? rc : print_all(s, err);
+}
+
+static void close_all(struct session *s)
+{
+    for (int k = 0; k < s->n; k++) {
+        if (s->plan)
+            plan_free(s->plan[k]);
+        if (s->outcome)
+            replay_outcome_done(&s->outcome[k]);
+    }
+    free(s->plan);
+    free(s->policy);
+    free(s->outcome);
+    problem_done(&s->mp);
+    predictor_free(s->predictor);
+    executor_free(s->ex);
+    for (int i = 0; s->input && i < s->m->n_inputs; i++)
+        free(s->input[i]);
+    free(s->input);
+    free(s->reference);
+    weights_done(&s->file);
+    model_free(s->m);
+    device_close(s->dev);
+    store_close(s->st);
+}
+
+static int run(const struct cli *cli, const void *options, int n_args, char **args,
+               struct err *err)
+{
+    const struct replay_opts *o = options;
+    struct session s = {
+        .cli = cli,
+        .o = o,
+        .exec =
+            {
+                .path = (enum mem_path)o->path,
+                .form = o->kernel == 0 ? FORM_BRANCHING : FORM_PIPELINED,
+                .ring_bytes = o->ring / READ_ALIGN * READ_ALIGN,
+                .memory_limit = o->memory,
+                .at_plan = o->reader == 1,
+                .rss_period_ns = 2000000,
+                .stop = interrupted,
+            },
+    };
+    bool wrong = false;
+    int rc;
+
+    (void)n_args;
+    rc = replay_all(&s, args[0], err);
+    for (int k = 0; k < s.n && rc == 0; k++)
+        wrong = wrong || (!isnan(s.outcome[k].verify_error) && !s.outcome[k].verified);
+    close_all(&s);
+    if (rc < 0)
+        return EXIT_FAILED;
+    if (wrong) {
+        err_set(err, -EPROTO, "the output differs from the reference: see verify_error");
+        return EXIT_FAILED;
+    }
+    return EXIT_DONE;
+}
+
+const struct command command_replay = {
+    .name = "replay",
+    .args = "MODEL",
+    .summary = "run a model from its weights file on disk, streaming against preloading",
+    .example = "flashmem replay GPTN-S --policy preload --policy lc-opg --verify",
+    .opts = opts,
+    .opts_size = sizeof(struct replay_opts),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

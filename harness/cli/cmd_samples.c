@@ -1,0 +1,120 @@
+#include <errno.h>
+
+#include "harness/cli/cli.h"
+#include "harness/store/store.h"
+#include "profiler/measure.h"
+
+struct samples {
+    const char *op, *status;
+    int64_t limit;
+};
+
+static const struct opt options[] = {
+    {.name = "--op",
+     .type = OPT_TEXT,
+     .offset = offsetof(struct samples, op),
+     .arg = "OP",
+     .help = "of this operator only"},
+    {.name = "--status",
+     .type = OPT_TEXT,
+     .offset = offsetof(struct samples, status),
+     .arg = "STATUS",
+     .help = "ok, noisy, wrong, build_failed, launch_failed, timeout, crashed, ..."},
+    {.name = "--limit",
+     .type = OPT_INT,
+     .offset = offsetof(struct samples, limit),
+     .def = "0",
+     .max = 0x1p63,
+     .arg = "N",
+     .help = "the latest N only; 0: all"},
+    {0},
+};
+
+#define COLUMNS                                                                                    \
+    "id,device,op,shape,dtype,path,kernel,gws,lws,tile,order,extra_ratio,cache,timer,batch,"       \
+    "median_us,low_us,high_us,repeats,build_hash,status,error"
+
+/* In the order of COLUMNS; the latest N, oldest first. */
+static const char select_samples[] =
+    "SELECT * FROM (SELECT sample.id, device.name, op, shape, dtype, path, kernel, gws, lws, tile,"
+    " loop_order, extra_ratio, cache, timer, batch, median_ns / 1000, low_ns / 1000,"
+    " high_ns / 1000, repeats, build_hash, status, error"
+    " FROM sample JOIN config ON config.id = config_id"
+    " JOIN session ON session.id = session_id JOIN device ON device.id = device_id"
+    " WHERE op = coalesce(?, op) AND status = coalesce(?, status)"
+    " ORDER BY sample.id DESC LIMIT ?) ORDER BY 1";
+
+static void add_cell(struct table *t, struct store_query *q, int col)
+{
+    switch (store_type(q, col)) {
+    case STORE_INT:
+        table_int(t, store_int(q, col));
+        break;
+    case STORE_REAL:
+        table_real(t, store_real(q, col), 4);
+        break;
+    case STORE_TEXT:
+        table_text(t, store_text(q, col));
+        break;
+    case STORE_NULL:
+    case STORE_BLOB:
+        table_empty(t);
+        break;
+    }
+}
+
+static int list_samples(struct store *st, const struct samples *o, struct table *t, struct err *err)
+{
+    struct store_query *q = NULL;
+    int rc;
+
+    rc = store_query(st, &q, err, select_samples, "ssi", o->op, o->status,
+                     o->limit > 0 ? o->limit : INT64_C(-1));
+    while (rc >= 0 && !cli_interrupted && (rc = store_step(q, err)) == 1)
+        for (int c = 0; c < store_columns(q); c++)
+            add_cell(t, q, c);
+    if (rc >= 0 && cli_interrupted)
+        rc = err_set(err, -EINTR, "interrupted");
+    store_query_done(q);
+    return rc;
+}
+
+static int run(const struct cli *cli, const void *opts, int n_args, char **args, struct err *err)
+{
+    const struct samples *o = opts;
+    struct store *st = NULL;
+    struct table *t = NULL;
+    int rc;
+
+    (void)n_args, (void)args;
+    if (o->status && sample_status_parse(o->status) < 0) {
+        err_set(err, -EINVAL, "--status: want a status such as ok, noisy or timeout, got '%s'",
+                o->status);
+        return EXIT_USAGE;
+    }
+    rc = store_open(cli->db_path, STORE_READ, &st, err);
+    if (rc < 0)
+        return EXIT_FAILED;
+    t = table_new(COLUMNS);
+    rc = t ? list_samples(st, o, t, err) : err_set(err, -ENOMEM, "out of memory");
+    store_close(st);
+    if (rc < 0) {
+        table_free(t);
+        return EXIT_FAILED;
+    }
+    rc = table_print(t, (enum format)cli->format, stdout);
+    if (rc == 0 && table_rows(t) == 0)
+        cli_note(cli, "no such samples in '%s'", cli->db_path);
+    table_free(t);
+    return cli_printed(rc, err);
+}
+
+const struct command command_samples = {
+    .name = "samples",
+    .args = "",
+    .summary = "recorded samples, one row each",
+    .example = "flashmem samples --op matmul --status noisy --format csv",
+    .opts = options,
+    .opts_size = sizeof(struct samples),
+    .run = run,
+};

@@ -1,0 +1,251 @@
+/* flashmem sweep SPEC: measure the configurations of a sweep spec. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "harness/cli/cli.h"
+#include "harness/sweep/sweep.h"
+#include "harness/text/units.h"
+#include "profiler/clock.h"
+
+struct sweep_opts {
+    int strategy, again;
+    int64_t limit, max_repeats;
+    uint64_t time_ns, max_time_ns, timeout_ns, max_load;
+    double target;
+    const char *shard;
+    bool dry_run, hot;
+    struct opt_list threshold;
+};
+
+#define FIELD(f) offsetof(struct sweep_opts, f)
+static const struct opt opts[] = {
+    {.name = "--strategy", .type = OPT_CHOICE, .offset = FIELD(strategy), .def = "exhaustive",
+     .choices = sweep_strategy_names,
+     .help = "everything, shuffled; or a uniform draw (of --limit, or until --time is up)"},
+    {.name = "--limit", .type = OPT_INT, .offset = FIELD(limit), .def = "0", .min = 0, .max = 1e9,
+     .arg = "N", .help = "measure at most N configurations; 0: all"},
+    {.name = "--time", .type = OPT_TIME, .offset = FIELD(time_ns), .arg = "TIME",
+     .help = "begin no configuration after this time"},
+    {.name = "--shard", .type = OPT_TEXT, .offset = FIELD(shard), .def = "1/1", .arg = "I/N",
+     .help = "part I of N, by key: run each part on one machine, join them with 'db merge'"},
+    {.name = "--dry-run", .type = OPT_FLAG, .offset = FIELD(dry_run),
+     .help = "say how many there are, how many are measured, how long the rest will take"},
+    {.name = "--again", .type = OPT_CHOICE, .offset = FIELD(again), .def = "none",
+     .choices = sweep_again_names, .help = "what to measure again though it has a verdict"},
+    {.name = "--hot", .type = OPT_FLAG, .offset = FIELD(hot),
+     .help = "do not flush the device's cache before timed runs (recorded as cache=hot)"},
+    {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0", .min = 0,
+     .max = 1, .arg = "X",
+     .help = "width of the median's interval, over the median, that is narrow enough; 0: as the "
+             "spec says, else 0.02"},
+    {.name = "--max-repeats", .type = OPT_INT, .offset = FIELD(max_repeats), .def = "0", .min = 0,
+     .max = 1e6, .arg = "N", .help = "repeats of a sample at most; 0: as the spec says, else 100"},
+    {.name = "--max-time", .type = OPT_TIME, .offset = FIELD(max_time_ns), .arg = "TIME",
+     .help = "repeats of a sample end after this; default: as the spec says, else 5s"},
+    {.name = "--timeout", .type = OPT_TIME, .offset = FIELD(timeout_ns), .def = "60s",
+     .arg = "TIME", .help = "a configuration that takes longer is killed and recorded as timeout"},
+    {.name = "--max-load", .type = OPT_BYTES, .offset = FIELD(max_load), .def = "256MiB",
+     .arg = "BYTES", .help = "where the doubling of '+' ratios ends at the latest"},
+    {.name = "--threshold", .type = OPT_LIST, .offset = FIELD(threshold), .arg = "CLASS=X",
+     .help = "slowdown, as a fraction, at which doubling ends, e.g. reusable=0.3"},
+    {0},
+};
+
+static int parse_shard(const char *text, struct sweep_options *o, struct err *err)
+{
+    int end = 0;
+
+    if (sscanf(text, "%6d/%6d%n", &o->shard, &o->shards, &end) != 2 || text[end] ||
+        o->shard < 1 || o->shards < o->shard)
+        return err_set(err, -EINVAL, "--shard: want I/N with 1 <= I <= N, got '%s'", text);
+    return 0;
+}
+
+static int make_options(const struct cli *cli, const struct sweep_opts *in,
+                        struct sweep_options *o, struct err *err)
+{
+    int rc;
+
+    *o = sweep_defaults();
+    o->strategy = (enum sweep_strategy)in->strategy;
+    o->again = (enum sweep_again)in->again;
+    o->limit = in->limit;
+    o->time_ns = in->time_ns;
+    o->dry_run = in->dry_run;
+    o->measure.hot = in->hot;
+    o->measure.target = in->target;
+    o->measure.max_repeats = (int)in->max_repeats;
+    o->measure.max_time_ns = in->max_time_ns;
+    o->max_load_bytes = in->max_load;
+    o->seed = (uint64_t)cli->seed;
+    o->argc = cli->argc;
+    o->argv = cli->argv;
+    o->interrupted = &cli_interrupted;
+    if (in->timeout_ns < 1000000)
+        return err_set(err, -EINVAL, "--timeout: want 1ms or more");
+    o->timeout_ns = in->timeout_ns;
+    o->thresholds = thresholds_default();
+    for (int i = 0; i < in->threshold.n; i++) {
+        rc = thresholds_set(&o->thresholds, in->threshold.item[i], err);
+        if (rc < 0)
+            return err_prefix(err, "--threshold");
+    }
+    return parse_shard(in->shard, o, err);
+}
+
+/* ---- what is shown ---- */
+
+struct watch {
+    const struct cli *cli;
+    uint64_t started_ns;
+    char what[64];
+};
+
+static void progress(void *ctx, const struct sweep_summary *s)
+{
+    struct watch *w = ctx;
+    int64_t failed = sweep_failed(s);
+
+    if (failed > 0)
+        snprintf(w->what, sizeof(w->what), "sweep, %" PRId64 " failed,", failed);
+    cli_progress(w->cli, w->what, s->measured, s->planned, w->started_ns);
+}
+
+static void count(struct table *t, const char *item, int64_t n)
+{
+    table_text(t, item);
+    table_int(t, n);
+    table_empty(t);
+}
+
+static void seconds(struct table *t, const char *item, double ns, double of_ns)
+{
+    table_text(t, item);
+    table_real(t, ns * 1e-9, 4);
+    if (of_ns > 0)
+        table_real(t, 100 * ns / of_ns, 3);
+    else
+        table_empty(t);
+}
+
+static int show(const struct cli *cli, const struct sweep_options *o, const struct sweep_summary *s,
+                struct err *err)
+{
+    struct table *t = table_new("item,value,share_pct");
+    int rc;
+
+    if (!t)
+        return err_set(err, -ENOMEM, "out of memory");
+    count(t, "configurations", s->configs);
+    count(t, "measured_before", s->present);
+    if (o->dry_run) {
+        count(t, "to_measure", s->planned);
+        seconds(t, "estimate_s", s->estimate_s * 1e9, 0);
+    } else {
+        count(t, "measured", s->measured);
+        count(t, "of_them_doubled", s->doubled);
+        for (int i = 0; i < SAMPLE_STATUSES; i++)
+            count(t, sample_status_name((enum sample_status)i), s->by_status[i]);
+        count(t, "workers_started", s->workers);
+        seconds(t, "wall_s", s->wall_ns, s->wall_ns);
+        seconds(t, "build_s", s->build_ns, s->wall_ns);
+        seconds(t, "verify_s", s->verify_ns, s->wall_ns);
+        seconds(t, "warmup_s", s->warmup_ns, s->wall_ns);
+        seconds(t, "measure_s", s->measure_ns, s->wall_ns);
+        seconds(t, "flush_s", s->flush_ns, s->wall_ns);
+        seconds(t, "store_s", s->store_ns, s->wall_ns);
+        seconds(t, "other_s", s->other_ns, s->wall_ns);
+    }
+    rc = table_print(t, (enum format)cli->format, stdout);
+    table_free(t);
+    return rc < 0 ? err_set(err, rc, "cannot write the output") : 0;
+}
+
+/* ---- running ---- */
+
+/* A dry run writes nothing, and works where there is no database yet. */
+static int open_store(const struct cli *cli, bool dry_run, struct store **ret_st, struct err *err)
+{
+    int rc = store_open(cli->db_path, dry_run ? STORE_READ : STORE_WRITE, ret_st, err);
+
+    if (rc == -ENOENT && dry_run) {
+        *ret_st = NULL;
+        return 0;
+    }
+    return rc;
+}
+
+static int device_of(const struct cli *cli, struct device_info *ret_info, struct err *err)
+{
+    struct device *dev;
+    int rc = device_open(cli->device, &dev, err);
+
+    if (rc < 0)
+        return rc;
+    *ret_info = dev->info;
+    device_close(dev);
+    return 0;
+}
+
+static int sweep(const struct cli *cli, const char *path, const struct sweep_options *o,
+                 struct sweep_summary *s, struct err *err)
+{
+    struct device_info info;
+    struct store *st = NULL;
+    struct spec spec = {0};
+    int rc;
+
+    rc = device_of(cli, &info, err);
+    if (rc == 0)
+        rc = spec_read(path, &info, &spec, err);
+    if (rc == 0)
+        rc = open_store(cli, o->dry_run, &st, err);
+    if (rc == 0)
+        rc = sweep_run(st, &info, &spec, o, s, err);
+    store_close(st);
+    spec_done(&spec);
+    return rc;
+}
+
+static int run(const struct cli *cli, const void *options, int n_args, char **args,
+               struct err *err)
+{
+    const struct sweep_opts *in = options;
+    struct watch watch = {.cli = cli, .started_ns = clock_ns(), .what = "sweep"};
+    struct sweep_options o;
+    struct sweep_summary s;
+
+    (void)n_args;
+    if (make_options(cli, in, &o, err) < 0)
+        return EXIT_USAGE;
+    o.progress = progress;
+    o.ctx = &watch;
+    if (sweep(cli, args[0], &o, &s, err) < 0 || show(cli, &o, &s, err) < 0)
+        return EXIT_FAILED;
+    if (o.dry_run && s.guessed)
+        cli_note(cli, "no samples of this device yet: the estimate assumes 0.5 s each");
+    if (s.interrupted) {
+        err_set(err, -EINTR, "interrupted after %" PRId64 " of %" PRId64
+                " configurations: the same command goes on from there", s.measured, s.planned);
+        return EXIT_FAILED;
+    }
+    if (!o.dry_run && sweep_failed(&s) > 0)
+        cli_note(cli, "%" PRId64 " configurations failed: 'flashmem samples' shows which and why",
+                 sweep_failed(&s));
+    return !o.dry_run && sweep_failed(&s) > 0 ? EXIT_PARTLY : EXIT_DONE;
+}
+
+const struct command command_sweep = {
+    .name = "sweep",
+    .args = "SPEC",
+    .summary = "measure the configurations of a sweep spec; resumes by itself",
+    .example = "flashmem sweep datasets/sweeps/quick.csv",
+    .opts = opts,
+    .opts_size = sizeof(struct sweep_opts),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};

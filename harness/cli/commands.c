@@ -1,0 +1,27 @@
+/* harness/cli/commands.c - every command, in the order in which --help lists them. */
+#include "harness/cli/cli.h"
+
+/* One line per command: command_NAME, defined in cmd_NAME.c. */
+#define COMMANDS(X) \
+    X(devices) \
+    X(sweep) \
+    X(samples) \
+    X(train) \
+    X(predict) \
+    X(capacity) \
+    X(models) \
+    X(weights) \
+    X(plan) \
+    X(replay) \
+    X(report) \
+    X(db) \
+    X(reproduce) \
+    X(worker) \
+    /* end */
+
+#define DECLARE(name) extern const struct command command_##name;
+#define ENTRY(name)   &command_##name,
+
+COMMANDS(DECLARE)
+
+const struct command *const command_table[] = {COMMANDS(ENTRY) NULL};

@@ -1,0 +1,78 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/cli/cli.h"
+#include "harness/text/units.h"
+#include "profiler/clock.h"
+
+#define REDRAW_NS UINT64_C(200000000)
+#define SPARSE_NS UINT64_C(30000000000)
+
+/* One progress line at a time, as there is one terminal. */
+static bool drawn; /* the cursor stands behind a progress line */
+
+static void clear_line(void)
+{
+    if (drawn)
+        fputs("\r\033[K", stderr);
+    drawn = false;
+}
+
+void cli_note(const struct cli *cli, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (cli->quiet)
+        return;
+    clear_line();
+    fputs("flashmem: ", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
+void cli_progress(const struct cli *cli, const char *what, int64_t done, int64_t total,
+                  uint64_t started_ns)
+{
+    static uint64_t last_ns;
+    static const char *last_what;
+    bool terminal = isatty(STDERR_FILENO), begins = last_what != what;
+    bool ends = total > 0 && done >= total;
+    uint64_t now = clock_ns();
+    char spent[UNIT_TEXT], left[UNIT_TEXT] = "";
+
+    if (cli->quiet)
+        return;
+    if (!begins && !ends && now - last_ns < (terminal ? REDRAW_NS : SPARSE_NS))
+        return;
+    last_ns = now;
+    last_what = ends ? NULL : what;
+    format_time(spent, (double)(now - started_ns));
+    if (done > 0 && done < total)
+        format_time(left, (double)(now - started_ns) * (double)(total - done) / (double)done);
+    clear_line();
+    fprintf(stderr, "%s %" PRId64 "/%" PRId64 ", %s%s%s", what, done, total, spent,
+            *left ? ", left about " : "", left);
+    if (terminal && !ends) {
+        fflush(stderr);
+        drawn = true;
+    } else {
+        fputc('\n', stderr);
+    }
+}
+
+int cli_printed(int rc, struct err *err)
+{
+    if (rc == 0)
+        return EXIT_DONE;
+    if (rc == -ENOMEM)
+        err_set(err, rc, "out of memory");
+    else
+        err_set(err, rc, "cannot write the output: %s", strerror(errno ? errno : EIO));
+    return EXIT_FAILED;
+}
