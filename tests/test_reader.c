@@ -171,8 +171,8 @@ START_TEST(drain_forgets)
     make_file(16 * MIB);
     r = open_reader();
     for (int i = 0; i < 16; i++) {
-        struct read_job job = {.dst = dst, .file_byte = (uint64_t)i * MIB, .bytes = MIB,
-                               .read_bytes = MIB, .name = "w"};
+        struct read_job job = {.dst = dst + (uint64_t)i * MIB, .file_byte = (uint64_t)i * MIB,
+                               .bytes = MIB, .read_bytes = MIB, .name = "w"};
 
         ck_assert_int_eq(reader_post(r, &job, NULL), 0);
     }

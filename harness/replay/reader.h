@@ -1,7 +1,6 @@
-/* harness/replay/reader.h - the disk reader: one thread, O_DIRECT preads in the order posted.
- *
- * Jobs that are neighbours both in the file and in memory are read together, up to 4 MiB: with
- * huge-page destinations one pread at a time reaches the rate of deeper queues. Where the file
+/* harness/replay/reader.h - the disk reader: a few threads, O_DIRECT preads begun in the order
+ * posted. Jobs that are neighbours both in the file and in memory are read together, up to 4 MiB:
+ * with huge-page destinations that reaches the disk's rate. Where the file
  * system refuses O_DIRECT, reads are buffered and the file's pages are dropped before each run. */
 #ifndef FLASHMEM_HARNESS_REPLAY_READER_H
 #define FLASHMEM_HARNESS_REPLAY_READER_H
@@ -29,7 +28,7 @@ int reader_new(const char *path, struct reader **ret_r, struct err *err);
 void reader_free(struct reader *r); /* NULL is fine; stops at the next block */
 
 bool reader_direct(const struct reader *r);
-uint64_t reader_staging_bytes(void); /* its bounce buffer */
+uint64_t reader_staging_bytes(void); /* its bounce buffers */
 
 /* Forget finished jobs and errors; drops cached pages if reads are buffered. Nothing may be pending:
  * call after reader_drain(). */
@@ -41,7 +40,7 @@ int reader_post(struct reader *r, const struct read_job *job, struct err *err);
 /* Block until job number `job` is done. -EIO and the like: the first failure, err names the weight
  * and the offset. */
 int reader_wait(struct reader *r, int job, struct err *err);
-int reader_finished(struct reader *r); /* jobs done so far; does not block */
+int reader_finished(struct reader *r); /* all jobs before this one are done; does not block */
 /* Stop after the block in flight and forget what is posted. */
 void reader_drain(struct reader *r);
 
