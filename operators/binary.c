@@ -55,7 +55,8 @@ static int binary_launch(const struct op_case *c, const struct op_variant *v,
 {
     int64_t rows = c->p[P_ROWS], cols = c->p[P_COLS], ct = (cols + 3) / 4, vt = v->tunable[0];
     struct op_launch l = {.gws = {(size_t)ct, (size_t)((rows + vt - 1) / vt)},
-                          .n_ints = 3, .ints = {(int)rows, (int)cols, (int)ct}};
+                          .n_ints = 3,
+                          .ints = {(int)rows, (int)cols, (int)ct}};
 
     snprintf(l.options, sizeof l.options, "-D%s -DBROW=%d -DBCOL=%d -DBVECTOR=%d", function,
              c->p[P_BROWS] == 1, c->p[P_BCOLS] == 1, c->p[P_B] == B_VECTOR);
@@ -103,17 +104,25 @@ static void mul_reference(const struct op_case *c, const double *const *in, doub
 }
 
 #define BINARY_PARAMS                                                                              \
-    {{"rows", 0, 1, 1 << 26, NULL, "rows of a and y"},                                             \
-     {"cols", 0, 1, 1 << 26, NULL, "elements of a row"},                                           \
-     {"brows", 0, 1, 1 << 26, NULL, "rows of b: 1 or rows"},                                       \
-     {"bcols", 0, 1, 1 << 26, NULL, "elements of a row of b: 1 or cols"},                          \
-     {"b", B_INPUT, 0, 2, b_names, "where b comes from: an activation or a weight"}}
+    {                                                                                              \
+        {"rows", 0, 1, 1 << 26, NULL, "rows of a and y"},                                          \
+            {"cols", 0, 1, 1 << 26, NULL, "elements of a row"},                                    \
+            {"brows", 0, 1, 1 << 26, NULL, "rows of b: 1 or rows"},                                \
+            {"bcols", 0, 1, 1 << 26, NULL, "elements of a row of b: 1 or cols"},                   \
+        {                                                                                          \
+            "b", B_INPUT, 0, 2, b_names, "where b comes from: an activation or a weight"           \
+        }                                                                                          \
+    }
 
 #define BINARY_KERNELS                                                                             \
-    {{.name = "direct",                                                                            \
-      .source = "binary.cl",                                                                       \
-      .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED,                     \
-      .tunables = {{"VT", 4, 4, {1, 2, 4, 8, 16}, "texels of an item, one below the other"}}}}
+    {                                                                                              \
+        {                                                                                          \
+            .name = "direct", .source = "binary.cl",                                               \
+            .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED, .tunables = { \
+                {"VT", 4, 4, {1, 2, 4, 8, 16}, "texels of an item, one below the other"}           \
+            }                                                                                      \
+        }                                                                                          \
+    }
 
 /* One correctly rounded operation: half an ulp, 2^-24 and 2^-11 of the element. */
 const struct op op_add = {

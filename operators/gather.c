@@ -61,11 +61,11 @@ const struct op op_gather = {
     .params = {{"t", 0, 1, 1 << 24, NULL, "ids"},
                {"vocab", 0, 1, 1 << 24, NULL, "rows of the weight"},
                {"cols", 0, 1, 1 << 24, NULL, "elements of a row"}},
-    .kernels = {{.name = "direct",
-                 .source = "gather.cl",
-                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED,
-                 .tunables = {{"VT", 4, 4, {1, 2, 4, 8, 16},
-                               "texels of an item, one below the other"}}}},
+    .kernels =
+        {{.name = "direct",
+          .source = "gather.cl",
+          .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED,
+          .tunables = {{"VT", 4, 4, {1, 2, 4, 8, 16}, "texels of an item, one below the other"}}}},
     .tol_f32 = 1e-30, /* a copy */
     .tol_f16 = 1e-30,
     .io = gather_io,

@@ -1,8 +1,8 @@
 /* operators/grid.h - local sizes for kernels whose items are independent of one another.
  *
- * CPUs: few distinct sizes, because PoCL compiles a kernel for each; at least some 8 groups, because
- * groups are what its threads take. GPUs: 2-D groups of 256, because writing images in row strips
- * loses a factor of 2 to 4 on NVIDIA. */
+ * CPUs: few distinct sizes, because PoCL compiles a kernel for each; at least some 8 groups,
+ * because groups are what its threads take. GPUs: 2-D groups of 256, because writing images in row
+ * strips loses a factor of 2 to 4 on NVIDIA. */
 #ifndef FLASHMEM_OPERATORS_GRID_H
 #define FLASHMEM_OPERATORS_GRID_H
 

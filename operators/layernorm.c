@@ -13,10 +13,11 @@ static void layernorm_io(const struct op_case *c, struct op_io *ret_io)
     struct tensor_desc d = {.rows = c->p[P_ROWS], .cols = c->p[P_COLS], .dtype = c->dtype};
     struct tensor_desc v = {.rows = 1, .cols = c->p[P_COLS], .dtype = c->dtype};
 
-    *ret_io = (struct op_io){4, {{"x", ROLE_INPUT, d},
-                                 {"gamma", ROLE_VECTOR, v},
-                                 {"beta", ROLE_VECTOR, v},
-                                 {"y", ROLE_OUTPUT, d}}};
+    *ret_io = (struct op_io){4,
+                             {{"x", ROLE_INPUT, d},
+                              {"gamma", ROLE_VECTOR, v},
+                              {"beta", ROLE_VECTOR, v},
+                              {"y", ROLE_OUTPUT, d}}};
 }
 
 /* Sum, difference, square and sum, scaling, multiply and add. */

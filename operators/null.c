@@ -26,10 +26,10 @@ static void null_prefer(const struct op_case *c, const struct device_info *dev,
 }
 
 /* Enough items to keep the device busy with moving; more cost an empty launch, fewer a full one.
- * A CPU takes a run of texels per item (LOAD_BLOCK), and some runs per thread against stragglers. */
+ * A CPU takes a run of texels per item (LOAD_BLOCK), and some runs per thread against stragglers.
+ */
 static int null_launch(const struct op_case *c, const struct op_variant *v,
-                       const struct device_info *dev, struct op_launch *ret_launch,
-                       struct err *err)
+                       const struct device_info *dev, struct op_launch *ret_launch, struct err *err)
 {
     size_t items = (size_t)c->p[P_ITEMS];
 

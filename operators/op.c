@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -257,8 +256,8 @@ int op_case_make(const char *name, enum dtype dtype, const char *params, struct 
         const struct op_param *p = &c.op->params[i];
 
         if (!given[i] && p->def < p->min)
-            return err_set(err, -EINVAL, "%s: %s (%s) is missing, want %" PRId64 "..%" PRId64,
-                           name, p->name, p->meaning, p->min, p->max);
+            return err_set(err, -EINVAL, "%s: %s (%s) is missing, want %" PRId64 "..%" PRId64, name,
+                           p->name, p->meaning, p->min, p->max);
         if (!given[i])
             c.p[i] = p->def;
     }
@@ -391,7 +390,8 @@ static int unknown_word(const struct op *op, const char *token, struct err *err)
         append(names, sizeof names, "%s%s", i ? "|" : "", op->kernels[i].name);
     return err_set(err, -EINVAL,
                    "variant of %s: want image|buffer, a kernel (%s), naive|branching|pipelined, "
-                   "TUNABLE=N, lws=XxY or loads=N, got '%s'", op->name, names, token);
+                   "TUNABLE=N, lws=XxY or loads=N, got '%s'",
+                   op->name, names, token);
 }
 
 /* The words of a variant: they come first, because the numbers' defaults depend on them. */
@@ -415,8 +415,11 @@ static int variant_words(const struct op_case *c, const struct device_info *dev,
     }
     if (rc < 0)
         return unknown_word(c->op, text, err);
-    op_variant_default(c, dev, path >= 0 ? (enum mem_path)path
-                               : dev->images ? PATH_IMAGE : PATH_BUFFER, v);
+    op_variant_default(c, dev,
+                       path >= 0     ? (enum mem_path)path
+                       : dev->images ? PATH_IMAGE
+                                     : PATH_BUFFER,
+                       v);
     if (kernel >= 0 && kernel != v->kernel) {
         *v = (struct op_variant){.path = v->path, .kernel = kernel};
         tunable_defaults(&c->op->kernels[kernel], dev, v);
@@ -482,8 +485,8 @@ static int variant_number(const struct op *op, struct op_variant *v, const char 
 
     if (strcmp(name, "lws") == 0) {
         if (lws_parse(value, v->lws) < 0)
-            return err_set(err, -EINVAL, "variant of %s: lws wants XxY or auto, got '%s'",
-                           op->name, value);
+            return err_set(err, -EINVAL, "variant of %s: lws wants XxY or auto, got '%s'", op->name,
+                           value);
         return 0;
     }
     if (strcmp(name, "loads") == 0) {
@@ -532,8 +535,7 @@ void op_variant_print(const struct op_case *c, const struct op_variant *v, char 
 {
     const struct op_kernel *k = &c->op->kernels[v->kernel];
 
-    snprintf(text, OP_TEXT_MAX, "%s,%s,%s", mem_path_name(v->path), k->name,
-             op_form_name(v->form));
+    snprintf(text, OP_TEXT_MAX, "%s,%s,%s", mem_path_name(v->path), k->name, op_form_name(v->form));
     for (int i = 0; i < OP_MAX_TUNABLES && k->tunables[i].name; i++)
         append(text, OP_TEXT_MAX, ",%s=%d", k->tunables[i].name, v->tunable[i]);
     if (v->lws[0])
@@ -553,111 +555,4 @@ void op_variant_tile(const struct op_case *c, const struct op_variant *v, char t
         if (strcmp(k->tunables[i].name, "ORDER") != 0)
             append(text, OP_TEXT_MAX, "%s%s=%d", *text ? "," : "", k->tunables[i].name,
                    v->tunable[i]);
-}
-
-/* ---- features ---- */
-
-enum feature {
-    F_OP, F_CLASS, F_ELEM_BYTES, F_PATH, F_KERNEL, F_FORM, F_LOADS,
-    F_GWS_X, F_GWS_Y, F_LWS_X, F_LWS_Y, F_GROUPS,
-    F_TILE_M, F_TILE_N, F_TILE_K, F_VECTOR, F_ORDER,
-    F_INPUT_BYTES, F_WEIGHT_BYTES, F_OUTPUT_BYTES, F_MACS, F_OPS, F_INTENSITY,
-    F_ROWS, F_COLS, F_DEPTH, F_BATCH, F_H, F_W, F_CIN, F_COUT, F_TAPS
-};
-
-const char *const op_feature_names[OP_FEATURES] = {
-    "op", "class", "elem_bytes", "path", "kernel", "form", "n_loads",
-    "log2_gws_x", "log2_gws_y", "log2_lws_x", "log2_lws_y", "log2_groups",
-    "tile_m", "tile_n", "tile_k", "vector", "order",
-    "log2_input_bytes", "log2_weight_bytes", "log2_output_bytes", "log2_macs", "log2_ops",
-    "log2_intensity",
-    "rows", "cols", "depth", "batch", "h", "w", "cin", "cout", "taps",
-};
-
-/* What a name of a tunable or parameter means to the regressor, in whatever operator it occurs. */
-static const struct {
-    const char *name;
-    enum feature feature;
-} tunable_meanings[] = {
-    {"TM", F_TILE_M}, {"MT", F_TILE_M}, {"BM", F_TILE_M}, {"TN", F_TILE_N}, {"NT", F_TILE_N},
-    {"BN", F_TILE_N}, {"TK", F_TILE_K}, {"KT", F_TILE_K}, {"BK", F_TILE_K}, {"VT", F_VECTOR},
-    {"VW", F_VECTOR}, {"ORDER", F_ORDER},
-}, param_meanings[] = {
-    {"m", F_ROWS}, {"rows", F_ROWS}, {"t", F_ROWS}, {"n", F_COLS}, {"cols", F_COLS},
-    {"k", F_DEPTH}, {"vocab", F_DEPTH}, {"batch", F_BATCH}, {"heads", F_BATCH}, {"h", F_H},
-    {"w", F_W}, {"c", F_CIN}, {"cin", F_CIN}, {"cout", F_COUT},
-};
-
-static float log2_or_nan(double v)
-{
-    return v > 0 ? (float)log2(v) : NAN;
-}
-
-static void tunable_features(const struct op_case *c, const struct op_variant *v, float *x)
-{
-    const struct op_kernel *k = &c->op->kernels[v->kernel];
-
-    for (int i = 0; i < OP_MAX_TUNABLES && k->tunables[i].name; i++)
-        for (size_t j = 0; j < sizeof tunable_meanings / sizeof *tunable_meanings; j++)
-            if (strcmp(k->tunables[i].name, tunable_meanings[j].name) == 0)
-                x[tunable_meanings[j].feature] = (float)v->tunable[i];
-}
-
-static void param_features(const struct op_case *c, float *x)
-{
-    int r = param_index(c->op, "r"), s = param_index(c->op, "s");
-
-    for (int i = 0; i < OP_MAX_PARAMS && c->op->params[i].name; i++)
-        for (size_t j = 0; j < sizeof param_meanings / sizeof *param_meanings; j++)
-            if (strcmp(c->op->params[i].name, param_meanings[j].name) == 0)
-                x[param_meanings[j].feature] = (float)c->p[i];
-    if (r >= 0 && s >= 0)
-        x[F_TAPS] = (float)(c->p[r] * c->p[s]);
-}
-
-static void cost_features(const struct op_case *c, float *x)
-{
-    double macs = 0, ops = 0, weight = 0, bytes;
-    struct op_io io = {0};
-
-    c->op->io(c, &io);
-    for (int i = 0; i < io.n; i++)
-        if (io.slot[i].role == ROLE_WEIGHT || io.slot[i].role == ROLE_VECTOR)
-            weight += (double)tensor_bytes(&io.slot[i].desc);
-    c->op->cost(c, &macs, &ops);
-    bytes = (double)(op_input_bytes(c) + op_output_bytes(c));
-    x[F_INPUT_BYTES] = log2_or_nan((double)op_input_bytes(c));
-    x[F_WEIGHT_BYTES] = log2_or_nan(weight);
-    x[F_OUTPUT_BYTES] = log2_or_nan((double)op_output_bytes(c));
-    x[F_MACS] = log2_or_nan(macs);
-    x[F_OPS] = log2_or_nan(ops);
-    x[F_INTENSITY] = log2_or_nan((2 * macs + ops) / bytes);
-}
-
-void op_features(const struct op_case *c, const struct op_variant *v,
-                 const struct op_launch *launch, float ret_x[OP_FEATURES])
-{
-    double groups = 1;
-    int index = 0;
-
-    while (op_table[index] && op_table[index] != c->op)
-        index++;
-    for (int i = 0; i < OP_FEATURES; i++)
-        ret_x[i] = NAN;
-    ret_x[F_OP] = (float)index;
-    ret_x[F_CLASS] = (float)c->op->class;
-    ret_x[F_ELEM_BYTES] = (float)dtype_bytes(c->dtype);
-    ret_x[F_PATH] = (float)v->path;
-    ret_x[F_KERNEL] = (float)v->kernel;
-    ret_x[F_FORM] = (float)v->form;
-    ret_x[F_LOADS] = (float)v->n_loads;
-    for (int i = 0; i < 2; i++) {
-        ret_x[F_GWS_X + i] = log2_or_nan((double)launch->gws[i]);
-        ret_x[F_LWS_X + i] = log2_or_nan(v->lws[i]);
-        groups *= v->lws[i] ? ceil((double)launch->gws[i] / v->lws[i]) : NAN;
-    }
-    ret_x[F_GROUPS] = log2_or_nan(groups);
-    tunable_features(c, v, ret_x);
-    cost_features(c, ret_x);
-    param_features(c, ret_x);
 }

@@ -102,15 +102,14 @@ static int check_variant(const struct op_program *p, const struct device_info *i
     if (!(op->kernels[v->kernel].forms & 1u << v->form))
         return err_set(err, -EINVAL, "%s: kernel '%s' has no %s form", op->name,
                        op->kernels[v->kernel].name, op_form_name(v->form));
-    if (v->n_loads < 0 || v->n_loads > OP_MAX_LOADS ||
-        (v->form == FORM_NAIVE) != (v->n_loads == 0))
+    if (v->n_loads < 0 || v->n_loads > OP_MAX_LOADS || (v->form == FORM_NAIVE) != (v->n_loads == 0))
         return err_set(err, -EINVAL, "%s: %s form with %d loads", op->name, op_form_name(v->form),
                        v->n_loads);
     if (v->lws[0] < 0 || v->lws[1] < 0 || (v->lws[0] == 0) != (v->lws[1] == 0) ||
         (uint64_t)v->lws[0] * (uint64_t)v->lws[1] > info->max_group)
-        return err_set(err, -EINVAL, "%s: local size %dx%d, device '%s' takes up to %" PRIu64
-                       " items a group", op->name, v->lws[0], v->lws[1], info->name,
-                       info->max_group);
+        return err_set(err, -EINVAL,
+                       "%s: local size %dx%d, device '%s' takes up to %" PRIu64 " items a group",
+                       op->name, v->lws[0], v->lws[1], info->name, info->max_group);
     for (int i = 0; i < p->io.n; i++)
         if (tensor_texels(&p->io.slot[i].desc) > INT_MAX) /* kernels count texels in int */
             return err_set(err, -EINVAL, "%s: tensor '%s' has more than %d texels", op->name,
@@ -134,8 +133,8 @@ static void round_gws(struct op_launch *launch, const int lws[2])
 static int make_spares(struct op_program *p, struct device *dev, struct err *err)
 {
     cl_image_format format = {CL_RGBA, p->c.dtype == DTYPE_F16 ? CL_HALF_FLOAT : CL_FLOAT};
-    cl_image_desc image = {.image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 1,
-                           .image_height = 1};
+    cl_image_desc image = {
+        .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 1, .image_height = 1};
     cl_int code;
 
     if (p->variant.n_loads == 0)
@@ -144,8 +143,7 @@ static int make_spares(struct op_program *p, struct device *dev, struct err *err
     if (!p->spare_src)
         return cl_err(err, code, "clCreateBuffer of 16 bytes");
     if (p->variant.path == PATH_IMAGE)
-        p->spare_dst = clCreateImage(dev->context, CL_MEM_WRITE_ONLY, &format, &image, NULL,
-                                     &code);
+        p->spare_dst = clCreateImage(dev->context, CL_MEM_WRITE_ONLY, &format, &image, NULL, &code);
     else
         p->spare_dst = clCreateBuffer(dev->context, CL_MEM_WRITE_ONLY, 16, NULL, &code);
     return p->spare_dst ? 0 : cl_err(err, code, "an unused destination of loads");
@@ -275,19 +273,18 @@ static int check_load(const struct op_program *p, const struct op_load *l, struc
     size_t src_bytes = 0, texel_bytes = 4 * dtype_bytes(p->c.dtype);
     cl_int code;
 
-    if (l->texels < 0 || l->src_texel < 0 || l->dst_texel < 0 ||
-        l->src_texel + l->texels > INT_MAX)
+    if (l->texels < 0 || l->src_texel < 0 || l->dst_texel < 0 || l->src_texel + l->texels > INT_MAX)
         return err_set(err, -EINVAL, "%s: load of %" PRId64 " texels from texel %" PRId64, name,
                        l->texels, l->src_texel);
     if (l->texels == 0)
         return 0;
     if (l->dst_desc.dtype != p->c.dtype)
-        return err_set(err, -EINVAL, "%s: carries %s, its load is %s", name,
-                       dtype_name(p->c.dtype), dtype_name(l->dst_desc.dtype));
+        return err_set(err, -EINVAL, "%s: carries %s, its load is %s", name, dtype_name(p->c.dtype),
+                       dtype_name(l->dst_desc.dtype));
     if (l->dst_texel + l->texels > tensor_texels(&l->dst_desc))
-        return err_set(err, -EINVAL, "%s: load of texels %" PRId64 "..%" PRId64
-                       " into a tensor of %" PRId64, name, l->dst_texel,
-                       l->dst_texel + l->texels - 1, tensor_texels(&l->dst_desc));
+        return err_set(
+            err, -EINVAL, "%s: load of texels %" PRId64 "..%" PRId64 " into a tensor of %" PRId64,
+            name, l->dst_texel, l->dst_texel + l->texels - 1, tensor_texels(&l->dst_desc));
     code = clGetMemObjectInfo(l->src, CL_MEM_SIZE, sizeof src_bytes, &src_bytes, NULL);
     if (code)
         return cl_err(err, code, "%s: source of the load", name);

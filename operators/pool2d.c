@@ -33,12 +33,15 @@ static int pool2d_check(const struct op_case *c, struct err *err)
     const int64_t *p = c->p;
 
     if (p[P_PAD] >= p[P_R] || p[P_PAD] >= p[P_S])
-        return err_set(err, -EINVAL, "pool2d: pad wants to be less than r=%" PRId64 " and s=%" PRId64
-                       ", got '%" PRId64 "'", p[P_R], p[P_S], p[P_PAD]);
+        return err_set(err, -EINVAL,
+                       "pool2d: pad wants to be less than r=%" PRId64 " and s=%" PRId64
+                       ", got '%" PRId64 "'",
+                       p[P_R], p[P_S], p[P_PAD]);
     if (p[P_R] > p[P_H] + 2 * p[P_PAD] || p[P_S] > p[P_W] + 2 * p[P_PAD])
-        return err_set(err, -EINVAL, "pool2d: window %" PRId64 "x%" PRId64 " exceeds the padded map %"
-                       PRId64 "x%" PRId64, p[P_R], p[P_S], p[P_H] + 2 * p[P_PAD],
-                       p[P_W] + 2 * p[P_PAD]);
+        return err_set(err, -EINVAL,
+                       "pool2d: window %" PRId64 "x%" PRId64 " exceeds the padded map %" PRId64
+                       "x%" PRId64,
+                       p[P_R], p[P_S], p[P_H] + 2 * p[P_PAD], p[P_W] + 2 * p[P_PAD]);
     return 0;
 }
 
@@ -69,13 +72,14 @@ static int pool2d_launch(const struct op_case *c, const struct op_variant *v,
     const int64_t *p = c->p, ct = (p[P_C] + 3) / 4, oh = out_h(c), ow = out_w(c);
     struct op_launch l = {.gws = {(size_t)ct, (size_t)(oh * ow)},
                           .n_ints = 9,
-                          .ints = {(int)p[P_H], (int)p[P_W], (int)ct, (int)oh, (int)ow,
-                                   (int)p[P_R], (int)p[P_S], (int)p[P_STRIDE], (int)p[P_PAD]}};
+                          .ints = {(int)p[P_H], (int)p[P_W], (int)ct, (int)oh, (int)ow, (int)p[P_R],
+                                   (int)p[P_S], (int)p[P_STRIDE], (int)p[P_PAD]}};
 
     (void)v;
     (void)dev;
     (void)err;
-    snprintf(l.options, sizeof l.options, "%s", p[P_KIND] == KIND_MAX ? "-DPOOL_MAX" : "-DPOOL_AVG");
+    snprintf(l.options, sizeof l.options, "%s",
+             p[P_KIND] == KIND_MAX ? "-DPOOL_MAX" : "-DPOOL_AVG");
     *ret_launch = l;
     return 0;
 }

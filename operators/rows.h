@@ -33,16 +33,18 @@ static inline int rows_launch(const struct op_case *c, const struct op_variant *
     int wg = v->lws[0], wr = v->lws[1], kept = ct <= 256 ? 256 : ROWS_KEPT_MAX;
 
     if (wg < 1 || wg > ROWS_STRANDS || (wg & (wg - 1)) || wr < 1)
-        return err_set(err, -EINVAL, "%s: lws wants XxY with X a power of two up to %d, got '%dx%d'",
-                       c->op->name, ROWS_STRANDS, wg, wr);
+        return err_set(err, -EINVAL,
+                       "%s: lws wants XxY with X a power of two up to %d, got '%dx%d'", c->op->name,
+                       ROWS_STRANDS, wg, wr);
     if (ct > kept || (uint64_t)wr * (uint64_t)(kept * 16 + ROWS_STRANDS * 4) > dev->local_bytes)
         kept = 0;
     if ((uint64_t)wr * ROWS_STRANDS * 4 > dev->local_bytes)
-        return err_set(err, -EINVAL, "%s: %d rows of a group want %d bytes of local memory, '%s' "
-                       "has %" PRIu64, c->op->name, wr, wr * ROWS_STRANDS * 4, dev->name,
-                       dev->local_bytes);
-    *ret_launch = (struct op_launch){.gws = {(size_t)wg, (size_t)rows},
-                                     .n_ints = 3, .ints = {(int)rows, (int)cols, (int)ct}};
+        return err_set(err, -EINVAL,
+                       "%s: %d rows of a group want %d bytes of local memory, '%s' "
+                       "has %" PRIu64,
+                       c->op->name, wr, wr * ROWS_STRANDS * 4, dev->name, dev->local_bytes);
+    *ret_launch = (struct op_launch){
+        .gws = {(size_t)wg, (size_t)rows}, .n_ints = 3, .ints = {(int)rows, (int)cols, (int)ct}};
     snprintf(ret_launch->options, sizeof ret_launch->options, "-DWG=%d -DWR=%d -DROW=%d", wg, wr,
              kept);
     return 0;

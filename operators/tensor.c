@@ -53,7 +53,7 @@ uint16_t half_from_float(float f)
     u ^= sign;
     if (u >= (127u + 16) << 23) /* 65536 and up, infinity, NaN */
         return (uint16_t)(sign >> 16 | (u > 255u << 23 ? 0x7e00 : 0x7c00));
-    if (u < 113u << 23) { /* below 2^-14: subnormal or zero */
+    if (u < 113u << 23) {              /* below 2^-14: subnormal or zero */
         float magnitude, magic = 0.5f; /* ulp(0.5) is 2^-24 */
 
         memcpy(&magnitude, &u, sizeof u);
@@ -234,9 +234,9 @@ int tensor_new(struct device *dev, const struct tensor_desc *desc, enum mem_path
         t.path = PATH_BUFFER;
     t.booked_bytes = booked_bytes(desc, t.path);
     if (t.path == PATH_BUFFER && t.booked_bytes > dev->info.max_alloc_bytes)
-        return err_set(err, -EINVAL, "buffer of %" PRIu64 " bytes exceeds %" PRIu64
-                       " of device '%s'", t.booked_bytes, dev->info.max_alloc_bytes,
-                       dev->info.name);
+        return err_set(err, -EINVAL,
+                       "buffer of %" PRIu64 " bytes exceeds %" PRIu64 " of device '%s'",
+                       t.booked_bytes, dev->info.max_alloc_bytes, dev->info.name);
     if (mem) {
         rc = mem_charge(mem, kind, t.booked_bytes, "tensor", err);
         if (rc < 0)
@@ -285,7 +285,8 @@ static int rects(const struct tensor *t, struct rect r[2])
     if (full)
         r[n++] = (struct rect){{0, 0, 0}, {(size_t)width, (size_t)full, 1}, 0};
     if (rest)
-        r[n++] = (struct rect){{0, (size_t)full, 0}, {(size_t)rest, 1, 1},
+        r[n++] = (struct rect){{0, (size_t)full, 0},
+                               {(size_t)rest, 1, 1},
                                (size_t)(full * width) * 4 * dtype_bytes(t->desc.dtype)};
     return n;
 }

@@ -164,11 +164,11 @@ static int make_output(struct trial *t, struct err *err)
     if (!info->images || (d->dtype == DTYPE_F16 && !info->half_images))
         return err_set(err, -EINVAL, "device '%s' has no such images, use the buffer path",
                        info->name);
-    if ((uint64_t)width > info->image_width ||
-        (uint64_t)height > info->image_height)
-        return err_set(err, -EINVAL, "output image of %" PRId64 "x%" PRId64
-                       " texels exceeds %" PRIu64 "x%" PRIu64 " of device '%s'", width, height,
-                       info->image_width, info->image_height, info->name);
+    if ((uint64_t)width > info->image_width || (uint64_t)height > info->image_height)
+        return err_set(err, -EINVAL,
+                       "output image of %" PRId64 "x%" PRId64 " texels exceeds %" PRIu64 "x%" PRIu64
+                       " of device '%s'",
+                       width, height, info->image_width, info->image_height, info->name);
     t->out_width = width;
     t->out_height = height + GUARD_ROWS;
     if ((uint64_t)t->out_height > info->image_height)
@@ -193,8 +193,8 @@ static int output_transfer(struct trial *t, bool write, void *texels, struct err
     cl_int code;
 
     if (t->path == PATH_IMAGE && write)
-        code = clEnqueueWriteImage(t->queue, t->out, CL_TRUE, origin, region, 0, 0, texels, 0,
-                                   NULL, NULL);
+        code = clEnqueueWriteImage(t->queue, t->out, CL_TRUE, origin, region, 0, 0, texels, 0, NULL,
+                                   NULL);
     else if (t->path == PATH_IMAGE)
         code = clEnqueueReadImage(t->queue, t->out, CL_TRUE, origin, region, 0, 0, texels, 0, NULL,
                                   NULL);
@@ -313,8 +313,8 @@ int trial_bind(struct trial *t, const struct op_program *p, uint64_t load_bytes,
         rc = make_destination(t, i, err);
         if (rc < 0)
             return rc;
-        args.load[i] = (struct op_load){t->src, src,      t->dst[i].mem, t->dst[i].desc,
-                                        DST_SKIP, share};
+        args.load[i] =
+            (struct op_load){t->src, src, t->dst[i].mem, t->dst[i].desc, DST_SKIP, share};
         args.n_loads = i + 1;
         src += share;
     }
@@ -534,8 +534,9 @@ static int check_destination(struct trial *t, int i, const struct op_load *l,
 
     for (int64_t j = 0; rc == 0 && j < tensor_texels(d) * 4; j++) {
         bool streamed = j >= from && j < to;
-        uint32_t want = streamed ? load_word(d->dtype, seed, (uint64_t)(l->src_texel * 4 + j - from))
-                                 : poison_word(d->dtype);
+        uint32_t want = streamed
+                            ? load_word(d->dtype, seed, (uint64_t)(l->src_texel * 4 + j - from))
+                            : poison_word(d->dtype);
 
         if (!word_is(d->dtype, words, j, want)) {
             fail(v, "load %d: texel %" PRId64 " %s (streamed: %" PRId64 "..%" PRId64 ")", i, j / 4,

@@ -42,7 +42,8 @@ static int unary_launch(const struct op_case *c, const struct op_variant *v,
 {
     int64_t rows = c->p[P_ROWS], ct = (c->p[P_COLS] + 3) / 4, vec = v->tunable[0];
     struct op_launch l = {.gws = {(size_t)ct, (size_t)((rows + vec - 1) / vec)},
-                          .n_ints = 2, .ints = {(int)rows, (int)ct}};
+                          .n_ints = 2,
+                          .ints = {(int)rows, (int)ct}};
 
     snprintf(l.options, sizeof l.options, "-D%s", function);
     *ret_launch = l;
@@ -50,8 +51,7 @@ static int unary_launch(const struct op_case *c, const struct op_variant *v,
 }
 
 static int relu_launch(const struct op_case *c, const struct op_variant *v,
-                       const struct device_info *dev, struct op_launch *ret_launch,
-                       struct err *err)
+                       const struct device_info *dev, struct op_launch *ret_launch, struct err *err)
 {
     (void)dev;
     (void)err;
@@ -59,8 +59,7 @@ static int relu_launch(const struct op_case *c, const struct op_variant *v,
 }
 
 static int gelu_launch(const struct op_case *c, const struct op_variant *v,
-                       const struct device_info *dev, struct op_launch *ret_launch,
-                       struct err *err)
+                       const struct device_info *dev, struct op_launch *ret_launch, struct err *err)
 {
     (void)dev;
     (void)err;
@@ -89,13 +88,19 @@ static void gelu_reference(const struct op_case *c, const double *const *in, dou
 
 #define UNARY_PARAMS                                                                               \
     {"rows", 0, 1, 1 << 26, NULL, "rows of x and y"},                                              \
-    {"cols", 0, 1, 1 << 26, NULL, "elements of a row"}
+    {                                                                                              \
+        "cols", 0, 1, 1 << 26, NULL, "elements of a row"                                           \
+    }
 
 #define UNARY_KERNELS                                                                              \
-    {{.name = "direct",                                                                            \
-      .source = "unary.cl",                                                                        \
-      .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED,                     \
-      .tunables = {{"VT", 4, 4, {1, 2, 4, 8, 16}, "texels of an item, one below the other"}}}}
+    {                                                                                              \
+        {                                                                                          \
+            .name = "direct", .source = "unary.cl",                                                \
+            .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED, .tunables = { \
+                {"VT", 4, 4, {1, 2, 4, 8, 16}, "texels of an item, one below the other"}           \
+            }                                                                                      \
+        }                                                                                          \
+    }
 
 const struct op op_relu = {
     .name = "relu",

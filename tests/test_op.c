@@ -9,8 +9,14 @@
 #include "operators/op.h"
 
 static const struct device_info cpu = {
-    .name = "test", .type = DEVICE_CPU, .images = true, .half_images = true,
-    .image_width = 8192, .image_height = 8192, .local_bytes = 32768, .max_group = 4096,
+    .name = "test",
+    .type = DEVICE_CPU,
+    .images = true,
+    .half_images = true,
+    .image_width = 8192,
+    .image_height = 8192,
+    .local_bytes = 32768,
+    .max_group = 4096,
     .compute_units = 2,
 };
 
@@ -143,10 +149,15 @@ END_TEST
 START_TEST(defaults)
 {
     static const char *const texts[] = {
-        "null:f32", "relu:f16:rows=7,cols=9", "gelu:f32:rows=7,cols=9",
-        "add:f32:rows=7,cols=9,brows=1,bcols=9", "mul:f32:rows=7,cols=9,brows=7,bcols=1",
-        "softmax:f32:rows=100,cols=1000", "layernorm:f16:rows=100,cols=4",
-        "pool2d:f32:h=8,w=8,c=16,r=2,s=2,stride=2", "gather:f32:t=7,vocab=100,cols=12",
+        "null:f32",
+        "relu:f16:rows=7,cols=9",
+        "gelu:f32:rows=7,cols=9",
+        "add:f32:rows=7,cols=9,brows=1,bcols=9",
+        "mul:f32:rows=7,cols=9,brows=7,bcols=1",
+        "softmax:f32:rows=100,cols=1000",
+        "layernorm:f16:rows=100,cols=4",
+        "pool2d:f32:h=8,w=8,c=16,r=2,s=2,stride=2",
+        "gather:f32:t=7,vocab=100,cols=12",
     };
     struct device_info gpu = cpu;
 
@@ -191,11 +202,24 @@ START_TEST(features_by_hand)
             const char *name;
             float value;
         } want[] = {
-            {"class", OP_HIERARCHICAL}, {"elem_bytes", 2}, {"path", PATH_BUFFER},
-            {"form", FORM_PIPELINED}, {"n_loads", 2}, {"log2_gws_x", 3}, {"log2_gws_y", 6},
-            {"log2_lws_x", 3}, {"log2_lws_y", 1}, {"log2_groups", 5},
-            {"log2_input_bytes", 17}, {"log2_output_bytes", 17}, {"rows", 64}, {"cols", 1024},
-            {"log2_macs", NAN}, {"log2_weight_bytes", NAN}, {"depth", NAN}, {"taps", NAN},
+            {"class", OP_HIERARCHICAL},
+            {"elem_bytes", 2},
+            {"path", PATH_BUFFER},
+            {"form", FORM_PIPELINED},
+            {"n_loads", 2},
+            {"log2_gws_x", 3},
+            {"log2_gws_y", 6},
+            {"log2_lws_x", 3},
+            {"log2_lws_y", 1},
+            {"log2_groups", 5},
+            {"log2_input_bytes", 17},
+            {"log2_output_bytes", 17},
+            {"rows", 64},
+            {"cols", 1024},
+            {"log2_macs", NAN},
+            {"log2_weight_bytes", NAN},
+            {"depth", NAN},
+            {"taps", NAN},
             {"tile_m", NAN},
         };
 

@@ -29,11 +29,23 @@ START_TEST(half_known_values)
         float f;
         uint16_t h;
     } known[] = {
-        {0.0f, 0x0000},          {-0.0f, 0x8000},      {1.0f, 0x3c00},       {-2.0f, 0xc000},
-        {65504.0f, 0x7bff},      {65519.0f, 0x7bff},   {65520.0f, 0x7c00},   {1e30f, 0x7c00},
-        {-INFINITY, 0xfc00},     {0x1p-14f, 0x0400},   {0x1p-24f, 0x0001},   {0x1p-25f, 0x0000},
-        {0x1.8p-24f, 0x0002},    {0x1.000002p-25f, 0x0001}, /* ties to even, above a tie: up */
-        {1.0f + 0x1p-11f, 0x3c00}, {1.0f + 0x3p-11f, 0x3c02}, {1.0f + 0x1.002p-11f, 0x3c01},
+        {0.0f, 0x0000},
+        {-0.0f, 0x8000},
+        {1.0f, 0x3c00},
+        {-2.0f, 0xc000},
+        {65504.0f, 0x7bff},
+        {65519.0f, 0x7bff},
+        {65520.0f, 0x7c00},
+        {1e30f, 0x7c00},
+        {-INFINITY, 0xfc00},
+        {0x1p-14f, 0x0400},
+        {0x1p-24f, 0x0001},
+        {0x1p-25f, 0x0000},
+        {0x1.8p-24f, 0x0002},
+        {0x1.000002p-25f, 0x0001}, /* ties to even, above a tie: up */
+        {1.0f + 0x1p-11f, 0x3c00},
+        {1.0f + 0x3p-11f, 0x3c02},
+        {1.0f + 0x1.002p-11f, 0x3c01},
         {1.0f / 3.0f, 0x3555},
     };
 
@@ -103,8 +115,8 @@ START_TEST(shapes)
         tensor_image_size(d, &width, &height);
         ck_assert_int_eq(tensor_texel_cols(d), want[i].texel_cols);
         ck_assert_int_eq(tensor_texels(d), want[i].texel_cols * d->rows);
-        ck_assert_uint_eq(tensor_bytes(d),
-                          (uint64_t)(want[i].texel_cols * d->rows) * (d->dtype == DTYPE_F16 ? 8 : 16));
+        ck_assert_uint_eq(tensor_bytes(d), (uint64_t)(want[i].texel_cols * d->rows) *
+                                               (d->dtype == DTYPE_F16 ? 8 : 16));
         ck_assert_int_eq(width, want[i].width);
         ck_assert_int_eq(height, want[i].height);
         ck_assert(tensor_folded(d) == want[i].folded);
@@ -149,7 +161,7 @@ END_TEST
 /* ---- on a device ---- */
 
 static const struct tensor_desc device_descs[] = {
-    {1, 1, 0, DTYPE_F32},    {5, 7, 0, DTYPE_F16},  {8193, 5, 0, DTYPE_F32}, /* folded */
+    {1, 1, 0, DTYPE_F32},     {5, 7, 0, DTYPE_F16},     {8193, 5, 0, DTYPE_F32}, /* folded */
     {3, 32773, 0, DTYPE_F16}, {16384, 4, 0, DTYPE_F32}, /* folded, nothing left over */
     {1, 9, 0, DTYPE_I32},
 };

@@ -14,36 +14,28 @@ static int newest_version(void)
     return n;
 }
 
-/* One integer that `sql` yields. */
-static int get_int(sqlite3 *db, const char *path, const char *sql, int *ret, struct err *err)
+struct identity {
+    int application, version, tables;
+};
+
+/* In one statement, so that all three are of one moment: somebody may be making the file. */
+static int get_identity(sqlite3 *db, const char *path, struct identity *ret_id, struct err *err)
 {
+    static const char sql[] = "SELECT (SELECT application_id FROM pragma_application_id),"
+                              " (SELECT user_version FROM pragma_user_version), count(*)"
+                              " FROM sqlite_schema";
     sqlite3_stmt *q = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(q);
     if (rc == SQLITE_ROW)
-        *ret = sqlite3_column_int(q, 0);
+        *ret_id = (struct identity){sqlite3_column_int(q, 0), sqlite3_column_int(q, 1),
+                                    sqlite3_column_int(q, 2)};
     else
         store_error(db, path, rc, "cannot read", err);
     sqlite3_finalize(q);
     return rc == SQLITE_ROW ? 0 : err->code;
-}
-
-struct identity {
-    int application, version, tables;
-};
-
-static int get_identity(sqlite3 *db, const char *path, struct identity *ret_id, struct err *err)
-{
-    int rc;
-
-    rc = get_int(db, path, "PRAGMA application_id", &ret_id->application, err);
-    if (rc == 0)
-        rc = get_int(db, path, "PRAGMA user_version", &ret_id->version, err);
-    if (rc == 0)
-        rc = get_int(db, path, "SELECT count(*) FROM sqlite_schema", &ret_id->tables, err);
-    return rc;
 }
 
 static int check_identity(const char *path, const struct identity *id, enum store_mode mode,

@@ -40,6 +40,9 @@ layernorm(IN(x), VEC(gamma), VEC(beta), OUT(y), const int rows, const int cols,
     const int l = (int)get_local_id(0), r = (int)get_global_id(1);
     // A row behind the last has no columns; its items still meet the others at barriers.
     const int mine = r < rows && l < ct ? (ct - l + WG - 1) / WG : 0;
+    // One division, and nothing but products of it: NVIDIA's compiler fuses a division into a sum
+    // that follows it (contraction off or not), in some forms of this kernel and not in others.
+    const float inverse = 1.0f / (float)cols;
     float slot[SLOTS];
     int i;
 
@@ -47,13 +50,13 @@ layernorm(IN(x), VEC(gamma), VEC(beta), OUT(y), const int rows, const int cols,
         slot[k] = 0.0f;
     for (i = 0; i < mine; i++)
         slot[i % SLOTS] += sum_lanes(FIRST(l + i * WG)); // padding is zero
-    const float mean = sum_strands(part, slot, l, ct) / (float)cols;
+    const float mean = sum_strands(part, slot, l, ct) * inverse;
 
     for (int k = 0; k < SLOTS; k++)
         slot[k] = 0.0f;
     for (i = 0; i < mine; i++)
         slot[i % SLOTS] += sum_squares(SECOND(l + i * WG));
-    const float scale = rsqrt(sum_strands(part, slot, l, ct) / (float)cols + EPS);
+    const float scale = rsqrt(fma(sum_strands(part, slot, l, ct), inverse, EPS));
 
     // gamma and beta are zero in the padding, but zero times infinity is not.
 #define WRITE(c)                                                                                   \

@@ -69,9 +69,9 @@ static inline int2 texel_at(int fold, int ct, int r, int c)
 #define PUT(t, fold, ct, r, c, v) VSTORE4((v), (size_t)(r) * (ct) + (c), t)
 #endif
 
-// Sums over rows, for groups of WG items in x (a power of two up to STRANDS) and WR rows in y. Texel
-// c of a row belongs to strand c % STRANDS, whose item adds its texels in order; the strands are
-// added by halves. Neither WG nor WR changes the order, so that no local size changes a bit.
+// Sums over rows, for groups of WG items in x (a power of two up to STRANDS) and WR rows in y.
+// Texel c of a row belongs to strand c % STRANDS, whose item adds its texels in order; the strands
+// are added by halves. Neither WG nor WR changes the order, so that no local size changes a bit.
 #ifdef WG
 #define STRANDS 128
 #define SLOTS (STRANDS / WG) // strands of an item
