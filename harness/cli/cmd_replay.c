@@ -97,6 +97,7 @@ struct session {
     struct executor_options exec;
     struct replay_context ctx;
     int64_t device_id;
+    uint64_t rounds_began_ns;
 };
 
 static bool interrupted(void)
@@ -262,7 +263,7 @@ static void show_progress(void *ctx, int round, int max_rounds)
 {
     struct session *s = ctx;
 
-    cli_note(s->cli, "%s: round %d of at most %d", s->m->name, round, max_rounds);
+    cli_progress(s->cli, "rounds (at most)", round, max_rounds, s->rounds_began_ns);
 }
 
 static void print_row(struct table *t, const struct session *s, int k)
@@ -363,6 +364,7 @@ static int replay_all(struct session *s, const char *model, struct err *err)
     if (rc == 0)
         rc = make_reference(s, err);
     ro.reference = s->reference;
+    s->rounds_began_ns = clock_ns();
     if (rc == 0)
         rc = replay_compare(s->ex, s->m, &s->file, &s->exec, s->policy, s->n, &ro, s->outcome, err);
     s->ctx.m = s->m;

@@ -139,13 +139,15 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
             continue;
         snprintf(text, sizeof(text), "%s", steps[i].words);
         split(o, text, folders, words);
-        printf("\n$ flashmem %s\n", steps[i].words);
+        printf("\n$ flashmem");
+        for (char **w = words; *w; w++)
+            printf(" %s", *w);
+        putchar('\n');
         rc = spawn(cli, words, err);
         if (rc < 0)
             return err_prefix(err, "%s", steps[i].words), EXIT_FAILED;
         partly = partly || rc > 0;
-        cli_note(cli, "%s: took %s", steps[i].words,
-                 format_time(took, (double)(clock_ns() - began)));
+        cli_note(cli, "%s: took %s", words[0], format_time(took, (double)(clock_ns() - began)));
         if (cli_interrupted)
             return err_set(err, -EINTR, "interrupted; the same command goes on from here"),
                    EXIT_FAILED;
