@@ -69,6 +69,25 @@ START_TEST(formats)
 }
 END_TEST
 
+/* Too wide for a screen: a line for each column. */
+START_TEST(upright)
+{
+    char wide[201];
+    char want[700];
+    struct table *t = table_new("a,name");
+
+    memset(wide, 'x', 200);
+    wide[200] = '\0';
+    table_int(t, 1);
+    table_text(t, wide);
+    table_int(t, 22);
+    table_text(t, "yy");
+    snprintf(want, sizeof(want), "a     %199s1  22\nname  %s  yy\n", "", wide);
+    check_print(t, FORMAT_TABLE, want);
+    table_free(t);
+}
+END_TEST
+
 START_TEST(json)
 {
     struct table *t = sample();
@@ -150,6 +169,7 @@ int main(void)
     int failed;
 
     tcase_add_test(t, formats);
+    tcase_add_test(t, upright);
     tcase_add_test(t, json);
     tcase_add_test(t, hard_cells);
     tcase_add_test(t, full_disk);

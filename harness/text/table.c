@@ -12,6 +12,9 @@
 #include "harness/text/csv.h"
 #include "harness/text/units.h"
 
+#define UPRIGHT_WIDTH 200 /* characters */
+#define UPRIGHT_ROWS  6
+
 enum cell_kind { CELL_EMPTY, CELL_TEXT, CELL_INT, CELL_REAL };
 
 struct cell {
@@ -215,11 +218,34 @@ static const struct cell *cell_at(const struct table *t, int row, int col)
     return &t->cell[(size_t)row * (size_t)t->n_columns + (size_t)col];
 }
 
+/* A few rows that are too wide for a screen stand upright: a line for each column. */
+static int print_upright(const struct table *t, FILE *f)
+{
+    int widths[UPRIGHT_ROWS] = {0}, names = 0, rows = table_rows(t);
+    char buf[NUMBER_TEXT];
+
+    for (int c = 0; c < t->n_columns; c++) {
+        names = width(t->column[c]) > names ? width(t->column[c]) : names;
+        for (int r = 0; r < rows; r++) {
+            int w = width(cell_text(cell_at(t, r, c), true, buf));
+
+            widths[r] = w > widths[r] ? w : widths[r];
+        }
+    }
+    for (int c = 0; c < t->n_columns; c++) {
+        put_aligned(f, t->column[c], names, false, false);
+        for (int r = 0; r < rows; r++)
+            put_aligned(f, cell_text(cell_at(t, r, c), true, buf), widths[r], true, r == rows - 1);
+        fputc('\n', f);
+    }
+    return 0;
+}
+
 static int print_table(const struct table *t, FILE *f)
 {
     int *widths = calloc((size_t)t->n_columns, sizeof(*widths));
     char buf[NUMBER_TEXT];
-    int last = t->n_columns - 1, rows = table_rows(t);
+    int last = t->n_columns - 1, rows = table_rows(t), total = 0;
 
     if (!widths)
         return -ENOMEM;
@@ -231,6 +257,11 @@ static int print_table(const struct table *t, FILE *f)
             if (w > widths[c])
                 widths[c] = w;
         }
+        total += widths[c] + 2;
+    }
+    if (total > UPRIGHT_WIDTH && rows > 0 && rows <= UPRIGHT_ROWS) {
+        free(widths);
+        return print_upright(t, f);
     }
     for (int c = 0; c <= last; c++)
         put_aligned(f, t->column[c], widths[c], is_numeric(t, c), c == last);

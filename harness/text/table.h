@@ -21,7 +21,8 @@ void table_real(struct table *t, double v, int digits);
 void table_empty(struct table *t);
 int table_rows(const struct table *t);
 
-/* 0; -EIO (checked with fflush: a full disk is noticed); -ENOMEM, also for earlier cells. */
+/* FORMAT_TABLE prints a few rows that are too wide for a screen upright: a line for each column.
+ * 0; -EIO (checked with fflush: a full disk is noticed); -ENOMEM, also for earlier cells. */
 int table_print(const struct table *t, enum format format, FILE *f);
 
 #endif
