@@ -8,53 +8,69 @@
 
 #include "harness/report/figure.h"
 
-/* Distinct values of a column in order of appearance, as gnuplot's list: blanks become '~'. */
-static void put_list(FILE *f, const char *variable, const struct grid *g, int col)
+/* Distinct values of a column in order of appearance, as a gnuplot array. Single quotes keep
+ * gnuplot from reading anything in a name; its own are doubled. Returns their number. */
+static int put_array(FILE *f, const char *name, const struct grid *g, int col)
 {
-    fprintf(f, "%s = \"", variable);
-    for (int r = 0, n = 0; r < g->rows; r++) {
-        const char *v = grid_cell(g, r, col);
-        bool seen = false;
+    int n = 0;
 
-        for (int k = 0; k < r && !seen; k++)
-            seen = strcmp(grid_cell(g, k, col), v) == 0;
-        if (seen || !*v)
-            continue;
-        if (n++)
-            fputc(' ', f);
-        for (const char *p = v; *p; p++)
-            fputc(*p == ' ' ? '~' : *p == '"' || *p == '\'' ? '_' : *p, f);
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass)
+            fprintf(f, "n_%s = %d\n", name, n);
+        if (pass && n > 0)
+            fprintf(f, "array %s[%d] = [", name, n);
+        for (int r = 0, at = 0; r < g->rows; r++) {
+            const char *v = grid_cell(g, r, col);
+            bool seen = !v || !*v;
+
+            for (int k = 0; k < r && !seen; k++)
+                seen = strcmp(grid_cell(g, k, col), v) == 0;
+            if (seen)
+                continue;
+            n += !pass;
+            if (!pass)
+                continue;
+            fputs(at++ ? ", '" : "'", f);
+            for (; *v; v++)
+                fputs(*v == '\'' ? "''" : (char[]){*v, '\0'}, f);
+            fputc('\'', f);
+        }
+        if (pass && n > 0)
+            fputs("]\n", f);
     }
-    fputs("\"\n", f);
+    return n;
 }
 
+/* One column of a paper: 3.3 inches wide with type of 8 points, whatever the format. */
 static void put_script(FILE *f, const struct report_item *item, const struct grid *g)
 {
     static const char *const kinds[] = {"svg", "png", "pdf"};
     const struct embedded_file *style = report_file("style.gp"), *body = report_file(item->gnuplot);
-    int panels = 0;
+    double height;
+    int panels;
 
     fprintf(f,
             "# %s: run `gnuplot %s.gp` in this folder; restyle at will, the data is %s.csv.\n"
             "data = \"%s.csv\"\n",
             item->title, item->name, item->name, item->name);
-    put_list(f, "panels", g, 0);
-    put_list(f, "series", g, 1);
-    for (int r = 0; r < g->rows; r++)
-        panels += *grid_cell(g, r, 0) && (r == 0 || strcmp(grid_cell(g, r, 0),
-                                                           grid_cell(g, r - 1, 0)) != 0);
+    panels = put_array(f, "panels", g, 0);
+    put_array(f, "series", g, 1);
+    height = item->height * (panels > 1 ? panels : 1);
     fwrite(style->text, 1, style->length, f);
     for (size_t t = 0; t < sizeof(kinds) / sizeof(kinds[0]); t++) {
-        double height = panels > 1 ? 330.0 * panels : 480;
-
         fputs("set terminal ", f);
         if (t == 2)
-            fprintf(f, "pdfcairo size 7.6in,%.1fin font 'Helvetica,12'", height / 100);
+            fprintf(f, "pdfcairo noenhanced size 3.3in,%.2fin font 'Helvetica,8'", height);
         else if (t == 1)
-            fprintf(f, "pngcairo size 1140,%d font 'Helvetica,15'", (int)(height * 1.5));
+            fprintf(f,
+                    "pngcairo noenhanced size 1056,%d font 'Helvetica,26' linewidth 2.5 "
+                    "pointscale 2.5",
+                    (int)(height * 320));
         else
-            fprintf(f, "svg size 760,%d dynamic font 'Helvetica,13' background rgb 'white'",
-                    (int)height);
+            fprintf(f,
+                    "svg noenhanced name '%s' size 528,%d dynamic font 'Helvetica,15' linewidth "
+                    "1.4 background rgb 'white'",
+                    item->name, (int)(height * 160));
         fprintf(f, "\nset output \"%s.%s\"\n", item->name, kinds[t]);
         fwrite(body->text, 1, body->length, f);
         fputs("unset output\n", f);
@@ -89,8 +105,10 @@ static int run_gnuplot(const char *dir, const char *script, struct err *err)
         return 0;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-        return err_set(err, -ENOENT, "gnuplot did not start: install the package gnuplot-nox; the "
-                                     "data and the script '%s/%s' are there", dir, script);
+        return err_set(err, -ENOENT,
+                       "gnuplot did not start: install the package gnuplot-nox; the "
+                       "data and the script '%s/%s' are there",
+                       dir, script);
     f = fopen(log, "r");
     for (int i = 0; f && i < 4 && fgets(line, sizeof(line), f); i++)
         ;
@@ -103,10 +121,15 @@ static int run_gnuplot(const char *dir, const char *script, struct err *err)
 int figure_write(const struct report_item *item, const struct grid *g, const char *dir,
                  struct err *err)
 {
+    static const char *const kinds[] = {"svg", "png", "pdf"};
     char path[4096], script[256];
     FILE *f;
     int rc;
 
+    for (size_t t = 0; t < sizeof(kinds) / sizeof(kinds[0]); t++) { /* of other data */
+        snprintf(path, sizeof(path), "%s/%s.%s", dir, item->name, kinds[t]);
+        unlink(path);
+    }
     snprintf(script, sizeof(script), "%s.gp", item->name);
     snprintf(path, sizeof(path), "%s/%s", dir, script);
     f = file_begin(path, err);

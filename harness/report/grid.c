@@ -154,9 +154,62 @@ void html_text(FILE *f, const char *text)
     }
 }
 
+/* Three digits are more than most intervals here justify; the CSV has the rest. */
+static void html_number(FILE *f, const char *cell)
+{
+    const char *point = strchr(cell, '.');
+    double v = strtod(cell, NULL), size = v < 0 ? -v : v;
+    int digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
+
+    if (!point || strchr(cell, 'e'))
+        fputs(cell, f);
+    else
+        fprintf(f, "%.*f", (int)strlen(point + 1) < digits ? (int)strlen(point + 1) : digits, v);
+}
+
+static void html_row(const struct grid *g, int r, FILE *f)
+{
+    const char *first = grid_cell(g, r, 0), *before = r > 0 ? grid_cell(g, r - 1, 0) : NULL;
+    bool again = first && before && strcmp(first, before) == 0;
+
+    fputs(again ? "<tr>" : "<tr class=\"first\">", f);
+    for (int c = 0; c < g->cols; c++) {
+        const char *cell = grid_cell(g, r, c);
+        bool empty = !cell || !*cell;
+
+        fprintf(f, "<td class=\"%s%s%s%s%s\">", g->text[c] ? "text" : "",
+                strncmp(g->name[c], "paper", 5) == 0 ? " paper" : "", empty ? " empty" : "",
+                again && c == 0 ? " again" : "", cell && strlen(cell) > 32 ? " long" : "");
+        if (empty)
+            fputs("–", f);
+        else if (g->text[c])
+            html_text(f, cell);
+        else
+            html_number(f, cell);
+        fputs("</td>", f);
+    }
+    fputs("</tr>\n", f);
+}
+
+/* A query of one column is a list of sentences. */
+static void html_list(const struct grid *g, FILE *f)
+{
+    fputs("<ul class=\"summary\">\n", f);
+    for (int r = 0; r < g->rows; r++) {
+        fputs("<li>", f);
+        html_text(f, grid_cell(g, r, 0) ? grid_cell(g, r, 0) : "");
+        fputs("</li>\n", f);
+    }
+    fputs("</ul>\n", f);
+}
+
 void grid_html(const struct grid *g, FILE *f)
 {
-    fputs("<div class=\"scroll\"><table><thead><tr>", f);
+    if (g->cols == 1) {
+        html_list(g, f);
+        return;
+    }
+    fputs("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>", f);
     for (int c = 0; c < g->cols; c++) {
         fprintf(f, "<th class=\"%s%s\">", g->text[c] ? "text" : "",
                 strncmp(g->name[c], "paper", 5) == 0 ? " paper" : "");
@@ -164,20 +217,19 @@ void grid_html(const struct grid *g, FILE *f)
         fputs("</th>", f);
     }
     fputs("</tr></thead>\n<tbody>\n", f);
-    for (int r = 0; r < g->rows; r++) {
-        fputs("<tr>", f);
-        for (int c = 0; c < g->cols; c++) {
-            const char *cell = grid_cell(g, r, c);
-
-            fprintf(f, "<td class=\"%s%s%s\">", g->text[c] ? "text" : "",
-                    strncmp(g->name[c], "paper", 5) == 0 ? " paper" : "",
-                    cell && *cell ? "" : " empty");
-            html_text(f, cell && *cell ? cell : "–");
-            fputs("</td>", f);
-        }
-        fputs("</tr>\n", f);
-    }
+    for (int r = 0; r < g->rows; r++)
+        html_row(g, r, f);
     fputs("</tbody></table></div>\n", f);
+}
+
+/* Digits that the cell shows, so that 1.18 prints as 1.18 and not as 1.18000. */
+static int significant(const char *cell)
+{
+    int n = 0;
+
+    for (; *cell && *cell != 'e'; cell++)
+        n += *cell >= (n ? '0' : '1') && *cell <= '9';
+    return n ? n : 1;
 }
 
 static char *join_names(const struct grid *g)
@@ -208,7 +260,7 @@ int grid_print(const struct grid *g, enum format format, FILE *f, struct err *er
         return err_set(err, -ENOMEM, "out of memory for a table");
     for (int i = 0; i < g->rows * g->cols; i++) {
         if (g->cell[i] && !g->text[i % g->cols])
-            table_real(t, strtod(g->cell[i], NULL), 6);
+            table_real(t, strtod(g->cell[i], NULL), significant(g->cell[i]));
         else
             table_text(t, g->cell[i]);
     }

@@ -2,14 +2,17 @@
 
 #include <string.h>
 
-static void put_file(FILE *out, const char *path, bool svg)
+/* The picture itself, without the XML prologue; false: there is none. */
+static bool put_svg(FILE *out, const struct report_item *item, const char *dir)
 {
-    char line[8192];
-    FILE *f = fopen(path, "r");
-    bool on = !svg; /* inline SVG must not repeat the XML prologue */
+    char path[4096], line[8192];
+    bool on = false;
+    FILE *f;
 
+    snprintf(path, sizeof(path), "%s/%s.svg", dir, item->name);
+    f = fopen(path, "r");
     if (!f)
-        return;
+        return false;
     while (fgets(line, sizeof(line), f)) {
         const char *p = line;
 
@@ -21,34 +24,57 @@ static void put_file(FILE *out, const char *path, bool svg)
             fputs(p, out);
     }
     fclose(f);
+    return on;
+}
+
+static void put_note(FILE *f, const char *note)
+{
+    if (!note)
+        return;
+    fputs("<p class=\"aside\">", f);
+    html_text(f, note);
+    fputs("</p>\n", f);
+}
+
+static void put_figure(FILE *f, const struct report_item *item, const char *dir)
+{
+    bool drawn;
+
+    fputs("<figure>\n", f);
+    drawn = put_svg(f, item, dir);
+    if (!drawn)
+        fputs("<p class=\"note\">Not drawn: gnuplot was not there. The data and the script "
+              "are.</p>\n",
+              f);
+    fputs("<figcaption>", f);
+    html_text(f, item->caption);
+    fprintf(f, " <a href=\"%s.csv\">Data</a>, <a href=\"%s.gp\">script</a>", item->name,
+            item->name);
+    if (drawn)
+        fprintf(f, ", <a href=\"%s.pdf\">PDF</a>, <a href=\"%s.png\">PNG</a>", item->name,
+                item->name);
+    fputs(".</figcaption></figure>\n", f);
 }
 
 static void put_item(FILE *f, const struct report_item *item, const struct grid *g, const char *dir)
 {
-    char path[4096];
-
-    fprintf(f, "<h2 id=\"%s\">", item->name);
+    fprintf(f, "<section id=\"%s\">\n<h2>", item->name);
     html_text(f, item->title);
     fputs("</h2>\n", f);
     if (g->rows == 0) {
-        fputs("<p class=\"note\">Nothing was measured for this yet.</p>\n", f);
+        fputs("<p class=\"note\">Nothing was measured for this yet.</p>\n</section>\n", f);
         return;
     }
-    if (!item->gnuplot) {
+    if (item->gnuplot) {
+        put_figure(f, item, dir);
+    } else {
         grid_html(g, f);
         fputs("<p class=\"note\">", f);
         html_text(f, item->caption);
         fprintf(f, " <a href=\"%s.csv\">Data</a>.</p>\n", item->name);
-        return;
     }
-    snprintf(path, sizeof(path), "%s/%s.svg", dir, item->name);
-    fputs("<figure>\n", f);
-    put_file(f, path, true);
-    fputs("<figcaption>", f);
-    html_text(f, item->caption);
-    fprintf(f, " <a href=\"%s.csv\">Data</a>, <a href=\"%s.gp\">script</a>, "
-               "<a href=\"%s.pdf\">PDF</a>.</figcaption></figure>\n",
-            item->name, item->name, item->name);
+    put_note(f, item->note);
+    fputs("</section>\n", f);
 }
 
 int page_write(const struct grid *grid, const char *dir, struct err *err)
@@ -66,15 +92,16 @@ int page_write(const struct grid *grid, const char *dir, struct err *err)
           "<title>flashmem: streaming against preloading</title>\n<style>\n",
           f);
     fwrite(css->text, 1, css->length, f);
-    fputs("</style>\n</head>\n<body>\n<h1>Streaming a model's weights while it computes, against "
-          "loading them first</h1>\n"
-          "<p>An independent reproduction of FlashMem (ASPLOS '26, <a "
-          "href=\"https://arxiv.org/abs/2602.15379\">arXiv 2602.15379</a>): operator kernels were "
-          "swept over extra load, a regressor learnt their latency, a planner turned predicted load "
-          "capacity into an overlap plan, and whole models were replayed from disk under it. Times "
-          "are medians with 95&nbsp;% bootstrap intervals. Shaded columns are the paper's own "
-          "numbers, from a phone: compare ratios with them, never milliseconds.</p>\n<nav><p>",
-          f);
+    fputs(
+        "</style>\n</head>\n<body>\n<h1>Streaming a model's weights while it computes, against "
+        "loading them first</h1>\n"
+        "<p>An independent reproduction of FlashMem (ASPLOS '26, <a "
+        "href=\"https://arxiv.org/abs/2602.15379\">arXiv 2602.15379</a>): operator kernels were "
+        "swept over extra load, a regressor learnt their latency, a planner turned predicted load "
+        "capacity into an overlap plan, and whole models were replayed from disk under it. Times "
+        "are medians with 95&nbsp;% bootstrap intervals. Shaded columns are the paper's own "
+        "numbers, from a phone: compare ratios with them, never milliseconds.</p>\n<nav><p>",
+        f);
     for (const struct report_item *i = report_items; i->name; i++) {
         fprintf(f, "%s<a href=\"#%s\">", i == report_items ? "" : " · ", i->name);
         html_text(f, i->title);

@@ -11,54 +11,6 @@
 #include "harness/report/page.h"
 #include "harness/text/csv.h"
 
-const struct report_item report_items[] = {
-    {"machine", "What was measured on what", "The newest session of this device.", "machine.sql",
-     NULL},
-    {"table7", "Table 7: latency",
-     "Integrated latency runs from the first byte asked for to the last output, weights cold on "
-     "disk. The bound is the larger of reading all weights and running all kernels, each alone and "
-     "measured in the same rounds; overlap can gain at most the ceiling over a preload that overlaps "
-     "nothing. Verified: within tolerance of a plain-C reference in double precision.",
-     "table7.sql", NULL},
-    {"table8", "Table 8: memory",
-     "Accounted bytes of every kind (staging, unified memory, textures, activations) averaged over "
-     "the integrated run, and their peak; beside it what the operating system saw.",
-     "table8.sql", NULL},
-    {"memory", "Memory over time",
-     "Live memory during the median run of each policy. Preloading rises to the whole model before "
-     "the first layer runs; streaming holds what is in flight.",
-     "memory.sql", "memory.gp"},
-    {"figure2", "Figure 2: latency against extra load",
-     "Slowdown of a kernel that carries extra load, pair by pair with the same kernel without it; "
-     "bars are 95 % intervals. The dashed line is the threshold of the paper's text for reusable "
-     "operators (+20 %), the dotted one that of its figure (+30 %); elemental operators are "
-     "allowed +300 %.",
-     "figure2.sql", "figure2.gp"},
-    {"figure4", "Figure 4: predicted against measured latency",
-     "Each point is one configuration, predicted by a regressor that never saw its shape.",
-     "figure4.sql", "figure4.gp"},
-    {"regressor", "How good the regressor is",
-     "Out-of-fold errors with all samples of a shape in one fold; noisy samples are counted.",
-     "regressor.sql", NULL},
-    {"plans", "The plans that ran",
-     "Objective: lambda times preloaded chunks plus (1 - lambda) times loading distance. A lower "
-     "bound is proven; an empty one says that this policy proves none.",
-     "plans.sql", NULL},
-    {"samples", "What was swept",
-     "Noisy samples ran into a limit before their interval was narrow enough; they are kept and "
-     "flagged. Failed configurations stay in the database with their reason.",
-     "samples.sql", NULL},
-    {0},
-};
-
-const struct report_item *report_find(const char *name)
-{
-    for (const struct report_item *i = report_items; i->name; i++)
-        if (strcmp(i->name, name) == 0)
-            return i;
-    return NULL;
-}
-
 struct report {
     struct store *st;
     int64_t device_id;
@@ -129,7 +81,8 @@ static int load_paper_file(struct store *st, const char *name, struct err *err)
 
 static int load_paper(struct store *st, struct err *err)
 {
-    static const char *const names[] = {"table7_latency", "table8_memory"};
+    static const char *const names[] = {"table5_classes", "table6_models", "table7_latency",
+                                        "table8_memory"};
     int rc = 0;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rc == 0; i++)
@@ -166,8 +119,9 @@ static int newest_device(struct store *st, int64_t *ret_id, struct err *err)
     if (rc == 1)
         *ret_id = store_int(q, 0);
     if (rc == 0)
-        rc = err_set(err, -ENODATA, "'%s': nothing was measured yet: run `flashmem sweep` or "
-                                    "`flashmem replay`",
+        rc = err_set(err, -ENODATA,
+                     "'%s': nothing was measured yet: run `flashmem sweep` or "
+                     "`flashmem replay`",
                      store_path(st));
     store_query_done(q);
     return rc < 0 ? rc : 0;
@@ -259,8 +213,6 @@ static int write_item(struct report *r, const struct report_item *item, const ch
         grid_csv(&g, f);
         rc = file_end(f, path, true, err);
     }
-    if (rc == 0 && item->gnuplot && g.rows > 0)
-        rc = figure_write(item, &g, dir, err);
     if (rc < 0)
         grid_done(&g);
     else
@@ -276,6 +228,8 @@ int report_write(struct report *r, const struct report_item *item, const char *d
 
     if (rc == 0)
         rc = write_item(r, item, dir, &g, err);
+    if (rc == 0 && item->gnuplot && g.rows > 0)
+        rc = figure_write(item, &g, dir, err);
     if (rc == 0)
         *ret_rows = g.rows;
     grid_done(&g);
@@ -284,14 +238,28 @@ int report_write(struct report *r, const struct report_item *item, const char *d
 
 int report_all(struct report *r, const char *dir, struct err *err)
 {
-    struct grid grid[sizeof(report_items) / sizeof(report_items[0])] = {0};
-    int rc = make_dir(dir, err);
+    struct grid *grid;
+    int rc = make_dir(dir, err), drawn = 0, n = 0;
 
-    for (int i = 0; report_items[i].name && rc == 0; i++)
+    while (report_items[n].name)
+        n++;
+    grid = calloc((size_t)n, sizeof(*grid));
+    if (!grid)
+        return err_set(err, -ENOMEM, "out of memory for a report");
+    for (int i = 0; i < n && rc == 0; i++) {
         rc = write_item(r, &report_items[i], dir, &grid[i], err);
+        if (rc < 0 || !report_items[i].gnuplot || grid[i].rows == 0)
+            continue;
+        rc = figure_write(&report_items[i], &grid[i], dir, err);
+        if (rc == -ENOENT) { /* no gnuplot: the numbers are still worth a page */
+            drawn = rc;
+            rc = 0;
+        }
+    }
     if (rc == 0)
         rc = page_write(grid, dir, err);
-    for (int i = 0; report_items[i].name; i++)
+    for (int i = 0; i < n; i++)
         grid_done(&grid[i]);
-    return rc;
+    free(grid);
+    return rc < 0 ? rc : drawn;
 }

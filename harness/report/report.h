@@ -1,6 +1,7 @@
 /* harness/report/report.h - tables and figures from the results database and datasets/paper alone.
  *
- * An item is one SQL query and, for a figure, one gnuplot script; report.c has the table of them.
+ * An item is one SQL query and, for a figure, one gnuplot script; items.c has the table of them.
+ * A query of one column is a list of sentences.
  * Every figure leaves its data (CSV) and its script beside the pictures; both run alone. */
 #ifndef FLASHMEM_HARNESS_REPORT_REPORT_H
 #define FLASHMEM_HARNESS_REPORT_REPORT_H
@@ -14,6 +15,8 @@ struct report_item {
     const char *caption; /* what to see in it */
     const char *sql;     /* embedded file; ?1 is the device's row */
     const char *gnuplot; /* embedded file; NULL for a table */
+    double height;       /* of a figure, a panel: inches, at 3.3 inches of width */
+    const char *note;    /* what the paper itself says otherwise; NULL: nothing */
 };
 extern const struct report_item report_items[]; /* in the order of the page; ended by a NULL name */
 const struct report_item *report_find(const char *name);
@@ -21,7 +24,7 @@ const struct report_item *report_find(const char *name);
 struct report;
 
 /* Loads datasets/paper beside the database (as temporary tables paper_NAME). device_id 0: the device
- * of the newest session. -ENODATA: nothing was measured yet. */
+ * of the newest session. Once for each open store. -ENODATA: nothing was measured yet. */
 int report_open(struct store *st, int64_t device_id, struct report **ret_r, struct err *err);
 void report_close(struct report *r);
 
@@ -34,7 +37,8 @@ int report_print(struct report *r, const struct report_item *item, enum format f
 int report_write(struct report *r, const struct report_item *item, const char *dir, int *ret_rows,
                  struct err *err);
 
-/* All items and index.html. Every file is written beside and renamed. */
+/* All items and index.html. Every file but pictures is written beside and renamed. -ENOENT: gnuplot
+ * is not installed; all else is there, and the page says which pictures are missing. */
 int report_all(struct report *r, const char *dir, struct err *err);
 
 #endif

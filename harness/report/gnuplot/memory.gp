@@ -1,15 +1,15 @@
-array label[n_series]
-do for [i = 1:n_series] { label[i] = show(word(series, i)) }
-set xlabel "time since the first byte was asked for, ms"
 set ylabel "live memory, MB"
 set yrange [0:*]
-set key inside right top vertical
+set ytics autofreq
+set lmargin 8
+set xrange [0:*]
+set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1.5
+set xlabel "time since the first byte was asked for, ms"
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
-    name_p = show(word(panels, p))
-    set title name_p
+    set title panels[p] offset 0,-0.8
     plot for [i = 1:n_series] data \
-        using (strcol(1) eq name_p && strcol(2) eq label[i] ? $3 : NaN):4 every ::1 \
-        with steps lc rgb color[i] lw 1.5 title label[i]
+        using (strcol(1) eq panels[p] && strcol(2) eq series[i] ? $3 : NaN):4 every ::1 \
+        with steps lc rgb colour(i) lw 1.5 title series[i]
 }
 unset multiplot

@@ -1,8 +1,11 @@
 -- What the numbers were measured on: the newest session of the device.
-SELECT d.name AS "device", d.platform AS "platform", d.driver AS "driver", d.type AS "type",
-       s.cpu AS "host CPU", s.cpus AS "cores", s.os AS "system",
-       round(s.memory_bytes / 1e9, 1) AS "memory (GB)", s.program AS "program", s.compiler AS "compiler",
-       s.started_utc AS "newest session (UTC)"
-FROM device d JOIN session s ON s.device_id = d.id
-WHERE d.id = ?1
-ORDER BY s.id DESC LIMIT 1;
+WITH now AS (SELECT * FROM session WHERE device_id = ?1 ORDER BY id DESC LIMIT 1),
+     d AS (SELECT * FROM device WHERE id = ?1)
+SELECT 'device' AS "what", name || ' (' || type || ')' AS "value" FROM d
+UNION ALL SELECT 'platform, driver', platform || ', ' || driver FROM d
+UNION ALL SELECT 'host CPU', cpu || ', ' || cpus || ' cores' FROM now
+UNION ALL SELECT 'memory', printf('%.1f GB', memory_bytes / 1e9) FROM now
+UNION ALL SELECT 'system', os FROM now
+UNION ALL SELECT 'program, compiler', program || ', ' || compiler FROM now
+UNION ALL SELECT 'newest session (UTC)', started_utc FROM now
+UNION ALL SELECT 'load average then', printf('%.2f', load_avg) FROM now WHERE load_avg IS NOT NULL;

@@ -1,5 +1,5 @@
 -- How many configurations ended how, by operator.
-SELECT c.op AS "operator", c.class AS "class", count(*) AS "samples",
+SELECT c.class AS "class", c.op AS "operator", count(*) AS "samples",
        sum(s.status = 'ok') AS "ok", sum(s.status = 'noisy') AS "noisy",
        sum(s.status NOT IN ('ok', 'noisy')) AS "failed",
        count(DISTINCT c.shape) AS "shapes",

@@ -1,0 +1,435 @@
+/* harness/report from rows written here: every expected number below is worked out by hand from
+ * them (and, for the paper's, from datasets/paper), never read off the code. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "harness/report/report.h"
+
+#define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
+
+static const struct device_info device = {
+    .platform = "Test", .name = "Fixture", .version = "OpenCL 1.2", .driver = "1"};
+
+static char folder[64], db[96], out[96], old_path[4096];
+static struct store *st;
+
+static void exec(const char *sql)
+{
+    struct err err = {0};
+
+    ck_assert_msg(store_exec(st, &err, sql, "") == 0, "%s\n%s", err.text, sql);
+}
+
+static int64_t session(void)
+{
+    char *argv[] = {"test_report"};
+    struct err err = {0};
+    int64_t device_id, id;
+
+    ck_assert_int_eq(store_device(st, &device, &device_id, &err), 0);
+    ck_assert_int_eq(store_session(st, device_id, 1, argv, &id, &err), 0);
+    return id;
+}
+
+struct fixture_run {
+    int session; /* first or second */
+    const char *model, *policy;
+    int ms, low_ms, high_ms, init_ms, peak_mb, avg_mb;
+    int round_ms[3];
+};
+
+/* In the second session nobody preloads; the first lc-opg is older than the second, and so not
+ * shown. */
+static const struct fixture_run runs[] = {
+    {0, "GPTN-S", "lc-opg", 999, 990, 1010, 20, 250, 100, {999, 999, 999}},
+    {0, "GPTN-S", "preload", 1000, 900, 1100, 400, 500, 400, {1000, 990, 1010}},
+    {0, "GPTN-S", "lc-opg", 500, 450, 550, 20, 250, 100, {500, 480, 1200}},
+    {0, "A<B&C", "preload", 100, 90, 110, 40, 50, 40, {100, 100, 100}},
+    {0, "A<B&C", "lc-opg", 80, 70, 95, 40, 100, 80, {80, 80, 80}},
+    {1, "Alone", "greedy", 100, 90, 110, 40, 50, 40, {100, 100, 100}},
+};
+
+static void insert_run(const struct fixture_run *r, int64_t session_id)
+{
+    struct err err = {0};
+    int64_t id;
+    int rc;
+
+    rc = store_exec(
+        st, &err,
+        "INSERT INTO run (session_id, taken_utc, model, policy, dtype, path, kernel, "
+        "reader, source, cache, repeats, setup_ns, build_ns, init_ns, exec_ns, "
+        "integrated_ns, integrated_low_ns, integrated_high_ns, integrated_mean_ns, "
+        "peak_bytes, avg_bytes, mem_byte_s, rss_peak_bytes, bytes_read, disk_ns, kernel_ns, "
+        "bound_ns, predicted_ns, verified, output_hash, status) VALUES (?1, "
+        "'2020-01-01T00:00:00Z', ?2, ?3, 'f32', 'image', 'pipelined', 'ahead', 'disk', "
+        "'cold', 3, 0, 0, ?4 * 1e6, (?5 - ?4) * 1e6, ?5 * 1e6, ?6 * 1e6, ?7 * 1e6, "
+        "?5 * 1e6, ?8 * 1000000, ?9 * 1e6, 7e6, NULL, 300000000, 300e6, 600e6, 600e6, "
+        "400e6, 'yes', 'x', 'ok')",
+        "issiiiiii", session_id, r->model, r->policy, (int64_t)r->init_ms, (int64_t)r->ms,
+        (int64_t)r->low_ms, (int64_t)r->high_ms, (int64_t)r->peak_mb, (int64_t)r->avg_mb);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    id = store_last_id(st);
+    for (int i = 0; i < 3; i++) {
+        rc =
+            store_exec(st, &err, "INSERT INTO run_repeat VALUES (?, ?, ? * 1000000, 1, 1, 1, 1, 1)",
+                       "iii", id, (int64_t)i, (int64_t)r->round_ms[i]);
+        ck_assert_int_eq(rc, 0);
+        rc = store_exec(st, &err,
+                        "INSERT INTO run_memory VALUES (?, ?, ? * 1000000, 0, 1, 2000000, 3, "
+                        "0, NULL)",
+                        "iii", id, (int64_t)i, (int64_t)i * 10);
+        ck_assert_int_eq(rc, 0);
+    }
+}
+
+/* One matmul: 1.1 times slower at ratio 1, 1.3 times at 2. It crosses +20 % at 1.5, +30 % never. */
+static void insert_samples(int64_t session_id)
+{
+    static const double slowdown[] = {1.1, 1.3};
+    struct err err = {0};
+
+    exec("INSERT INTO plan VALUES (1, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
+         "'streamed', NULL, NULL, 0.9, 1, '', 1, 1, 'OPTIMAL', 1, 1, NULL, 1)");
+    exec("INSERT INTO plan_weight VALUES (1, 'w', 1, 1, 1, 1, NULL)");
+    exec("UPDATE run SET plan_id = 1 WHERE integrated_ns = 500e6");
+    exec("INSERT INTO regressor VALUES (1, 1, '2020', 'latency', 'f32', 'image', 2, 1, 2, '', '', "
+         "'{}')");
+    exec("INSERT INTO metric VALUES (1, 'all', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
+    exec("INSERT INTO metric VALUES (1, 'matmul', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
+    exec("INSERT INTO metric VALUES (1, 'all', 0, 1, 0, 1, 0.05, 0.05, NULL)");
+    for (int i = 0; i < N(slowdown); i++) {
+        int rc = store_exec(
+            st, &err,
+            "INSERT INTO config VALUES (?1, ?1, 'matmul', 'reusable', 'm=1,n=2,k=3', 'f32', "
+            "'image', 'direct', 'pipelined', 'v', '1x1', 'auto', '', 'mnk', ?1, 0, 'hot')",
+            "i", (int64_t)i + 1);
+
+        ck_assert_msg(rc == 0, "%s", err.text);
+        rc =
+            store_exec(st, &err,
+                       "INSERT INTO sample (id, session_id, config_id, taken_utc, status, repeats, "
+                       "base_median_ns, slowdown, slowdown_low, slowdown_high, measure_ns) "
+                       "VALUES (?1, ?2, ?1, '2020', 'ok', 10, 1000, ?3, ?3, ?3, 1)",
+                       "iid", (int64_t)i + 1, session_id, slowdown[i]);
+        ck_assert_msg(rc == 0, "%s", err.text);
+        rc = store_exec(st, &err, "INSERT INTO prediction VALUES (1, ?, 0, 1100, 1000)", "i",
+                        (int64_t)i + 1);
+        ck_assert_msg(rc == 0, "%s", err.text);
+    }
+}
+
+static void open_store(void)
+{
+    struct err err = {0};
+
+    snprintf(old_path, sizeof(old_path), "%s", getenv("PATH"));
+    strcpy(folder, "/tmp/flashmem-report-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(db, sizeof(db), "%s/t.db", folder);
+    snprintf(out, sizeof(out), "%s/a/out", folder);
+    ck_assert_msg(store_open(db, STORE_WRITE, &st, &err) == 0, "%s", err.text);
+}
+
+static void open_filled(void)
+{
+    int64_t id[2];
+
+    open_store();
+    id[0] = session();
+    id[1] = session();
+    for (int i = 0; i < N(runs); i++)
+        insert_run(&runs[i], id[runs[i].session]);
+    insert_samples(id[0]);
+}
+
+static void drop(void)
+{
+    char command[128];
+
+    setenv("PATH", old_path, 1);
+    store_close(st);
+    st = NULL;
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static int all(struct err *err)
+{
+    struct report *r = NULL;
+    int rc = report_open(st, 0, &r, err);
+
+    ck_assert_msg(rc == 0, "%s", err->text);
+    rc = report_all(r, out, err);
+    report_close(r);
+    return rc;
+}
+
+static void all_ok(void)
+{
+    struct err err = {0};
+    int rc = all(&err);
+
+    ck_assert_msg(rc == 0, "%d: %s", rc, err.text);
+}
+
+static bool there(const char *name)
+{
+    char path[512];
+    struct stat s;
+
+    snprintf(path, sizeof(path), "%s/%s", out, name);
+    return stat(path, &s) == 0 && s.st_size > 0;
+}
+
+/* A whole file; the caller frees it. */
+static char *slurp(const char *name)
+{
+    char path[512], *text = NULL;
+    size_t size = 0;
+    FILE *f, *to = open_memstream(&text, &size);
+
+    snprintf(path, sizeof(path), "%s/%s", out, name);
+    f = fopen(path, "r");
+    ck_assert_msg(f != NULL, "%s: %s", path, strerror(errno));
+    for (int c; (c = fgetc(f)) != EOF;)
+        fputc(c, to);
+    fclose(f);
+    fclose(to);
+    return text;
+}
+
+static void has(const char *name, const char *want)
+{
+    char *text = slurp(name);
+
+    ck_assert_msg(strstr(text, want) != NULL, "%s has no '%s':\n%.4000s", name, want, text);
+    free(text);
+}
+
+static void has_not(const char *name, const char *want)
+{
+    char *text = slurp(name);
+
+    ck_assert_msg(strstr(text, want) == NULL, "%s has '%s'", name, want);
+    free(text);
+}
+
+START_TEST(every_file)
+{
+    static const char *const kinds[] = {"gp", "svg", "png", "pdf"};
+    char name[64];
+
+    all_ok();
+    for (const struct report_item *i = report_items; i->name; i++) {
+        snprintf(name, sizeof(name), "%s.csv", i->name);
+        ck_assert_msg(there(name), "no %s", name);
+        for (int k = 0; i->gnuplot && k < N(kinds); k++) {
+            snprintf(name, sizeof(name), "%s.%s", i->name, kinds[k]);
+            ck_assert_msg(there(name), "no %s", name);
+        }
+    }
+    has_not("index.html", "Nothing was measured");
+    has_not("index.html", "Not drawn");
+}
+END_TEST
+
+/* The paper's row: SmartMem 4757 + 59 ms, 541 MB; FlashMem 577 ms, 260 MB. */
+START_TEST(tables_7_and_8)
+{
+    all_ok();
+    has("table7.csv", "\nGPTN-S,preload,f32 image,3,400.0,600.0,1000.0,900 to 1100,,,yes,4816,\n");
+    has("table7.csv",
+        "\nGPTN-S,lc-opg,f32 image,3,20.0,480.0,500.0,450 to 550,2.0,2 of 3,yes,577,8.35\n");
+    has("table7.csv", "\nA<B&C,lc-opg,f32 image,3,40.0,40.0,80.0,70.0 to 95.0,1.25,3 of 3,yes,,\n");
+    has("table7.csv", "\nAlone,greedy,f32 image,3,40.0,60.0,100.0,90 to 110,,,yes,,\n");
+    has_not("table7.csv", "999");
+    has("table8.csv", "\nGPTN-S,preload,f32 image,400.0,500.0,,,7.0,,300.0,541,\n");
+    has("table8.csv", "\nGPTN-S,lc-opg,f32 image,100.0,250.0,4.0,2.0,7.0,,300.0,260,2.08\n");
+    has("table8.csv", "\nA<B&C,lc-opg,f32 image,80.0,100.0,0.5,0.5,7.0,,300.0,,\n");
+}
+END_TEST
+
+/* The paper's bound for GPTN-S: 164 M x 2 B / 1.5 GB/s = 218.7 ms, over 59 ms of execution. */
+START_TEST(bounds)
+{
+    all_ok();
+    has("bounds.csv",
+        "\nGPTN-S,lc-opg,f32 image,300.0,600.0,500.0,0.83,1.5,400.0,1.25,2.64,1.27\n");
+}
+END_TEST
+
+START_TEST(summary_in_words)
+{
+    all_ok();
+    has("summary.csv",
+        "GPTN-S (f32 image): streaming (lc-opg) 500 ms [450, 550] against preload 1000 ms "
+        "[900, 1100]: 2.00 times faster. Average memory 100 of 400 MB, 4.00 times less; "
+        "peak 250 of 500 MB. Overlap alone could gain at most 1.50 times. The paper, on a "
+        "phone, against SmartMem: 8.3 times faster, 2.1 times less memory.");
+    has("summary.csv",
+        "80.0 ms [70.0, 95.0] against preload 100 ms [90, 110]: intervals overlap: no "
+        "difference shown (medians: 1.25 times faster). Average memory 80.0 of 40.0 MB, "
+        "2.00 times more");
+    has("summary.csv", "100 ms [90, 110]; preload was not run beside it, so nothing is compared.");
+    has("index.html", "<li>GPTN-S (f32 image): streaming (lc-opg) 500 ms");
+}
+END_TEST
+
+START_TEST(capacity)
+{
+    all_ok();
+    has("capacity.csv", "\nreusable,matmul,1,1.5 (1.5 to 1.5),>= 2 (2 to 2),>= 2 (2 to 2),+20 %\n");
+}
+END_TEST
+
+START_TEST(noisy_apart)
+{
+    all_ok();
+    has("regressor.csv", "\n\"latency, f32 image\",all,2,25.0,50.0,10.0,20.0,0.9,1,100.0,5.0\n");
+    has("regressor.csv", "\n\"latency, f32 image\",operator matmul,2,25.0,50.0,10.0,20.0,0.9,,,\n");
+}
+END_TEST
+
+START_TEST(page_escapes_and_stands_alone)
+{
+    char *text, *at;
+
+    all_ok();
+    has("index.html", "A&lt;B&amp;C");
+    has_not("index.html", "A<B");
+    has_not("index.html", "src=");
+    has_not("index.html", "<link");
+    has_not("index.html", "@import");
+    text = slurp("index.html");
+    for (at = text; (at = strstr(at, " href=\"")) != NULL;) {
+        char target[256];
+
+        ck_assert_int_eq(sscanf(at, " href=\"%255[^\"]", target), 1);
+        at += 7;
+        if (target[0] == '#') {
+            char id[300];
+
+            snprintf(id, sizeof(id), "id=\"%s\"", target + 1);
+            ck_assert_msg(strstr(text, id) != NULL, "no %s", id);
+        } else if (strncmp(target, "https://arxiv.org/", 18) != 0) {
+            ck_assert_msg(there(target), "a link to '%s', which is not there", target);
+        }
+    }
+    free(text);
+}
+END_TEST
+
+/* A name reaches gnuplot's script as text alone: a backtick there would run a command. */
+START_TEST(names_are_not_code)
+{
+    exec("UPDATE run SET model = 'it''s `touch ' || char(34) || '$(x),_y`' WHERE model = 'Alone'");
+    all_ok();
+    has("memory.gp", "'it''s `touch  $(x) _y` (f32 image)'");
+    ck_assert(there("memory.svg"));
+}
+END_TEST
+
+START_TEST(nothing_measured)
+{
+    all_ok();
+    has("index.html", "Nothing was measured");
+    has("table7.csv", "model,policy,setting,runs,");
+    ck_assert(!there("figure2.svg"));
+    has_not("index.html", "table7.csv");
+}
+END_TEST
+
+START_TEST(no_session)
+{
+    struct report *r = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(report_open(st, 0, &r, &err), -ENODATA);
+    ck_assert_ptr_null(r);
+}
+END_TEST
+
+START_TEST(without_gnuplot)
+{
+    struct err err = {0};
+
+    all_ok();
+    store_close(st);
+    ck_assert_int_eq(store_open(db, STORE_READ, &st, &err), 0);
+    setenv("PATH", folder, 1);
+    ck_assert_int_eq(all(&err), -ENOENT);
+    ck_assert_msg(strstr(err.text, "install the package gnuplot") != NULL, "%s", err.text);
+    for (const struct report_item *i = report_items; i->name; i++) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "%s.csv", i->name);
+        ck_assert_msg(there(name), "no %s", name);
+    }
+    ck_assert_msg(!there("figure2.svg"), "an older picture stayed");
+    has("index.html", "Not drawn");
+    has_not("index.html", ".pdf\"");
+}
+END_TEST
+
+START_TEST(one_figure_without_gnuplot)
+{
+    struct report *r = NULL;
+    struct err err = {0};
+    int rows = -1;
+
+    ck_assert_int_eq(report_open(st, 0, &r, &err), 0);
+    setenv("PATH", folder, 1);
+    ck_assert_int_eq(report_write(r, report_find("figure2"), out, &rows, &err), -ENOENT);
+    ck_assert_int_eq(rows, -1);
+    ck_assert(there("figure2.csv") && there("figure2.gp"));
+    report_close(r);
+}
+END_TEST
+
+static void session_alone(void)
+{
+    open_store();
+    session();
+}
+
+static TCase *add(Suite *s, const char *name, SFun setup)
+{
+    TCase *t = tcase_create(name);
+
+    tcase_add_checked_fixture(t, setup, drop);
+    tcase_set_timeout(t, 60);
+    suite_add_tcase(s, t);
+    return t;
+}
+
+int main(void)
+{
+    Suite *s = suite_create("report");
+    TCase *filled = add(s, "filled", open_filled), *empty = add(s, "empty", session_alone);
+    TCase *none = add(s, "none", open_store);
+    SRunner *runner = srunner_create(s);
+    int failed;
+
+    tcase_add_test(filled, every_file);
+    tcase_add_test(filled, tables_7_and_8);
+    tcase_add_test(filled, bounds);
+    tcase_add_test(filled, summary_in_words);
+    tcase_add_test(filled, capacity);
+    tcase_add_test(filled, noisy_apart);
+    tcase_add_test(filled, page_escapes_and_stands_alone);
+    tcase_add_test(filled, names_are_not_code);
+    tcase_add_test(filled, without_gnuplot);
+    tcase_add_test(filled, one_figure_without_gnuplot);
+    tcase_add_test(empty, nothing_measured);
+    tcase_add_test(none, no_session);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
