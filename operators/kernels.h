@@ -1,14 +1,9 @@
-/* operators/kernels.h - the OpenCL sources, embedded at build time by embed.sh. */
+/* operators/kernels.h - the OpenCL sources of operators/kernels/, inside the program. */
 #ifndef FLASHMEM_OPERATORS_KERNELS_H
 #define FLASHMEM_OPERATORS_KERNELS_H
 
-#include <stddef.h>
+#include "profiler/embed.h"
 
-struct kernel_file {
-    const char *name;          /* "matmul_direct.cl" */
-    const unsigned char *text; /* length bytes, not terminated */
-    size_t length;
-};
-extern const struct kernel_file kernel_files[]; /* ended by a NULL name */
+extern const struct embedded_file kernel_files[];
 
 #endif

@@ -51,14 +51,6 @@ const struct op *op_find(const char *name)
 
 /* ---- the table's own consistency ---- */
 
-static bool source_exists(const char *name)
-{
-    for (const struct kernel_file *f = kernel_files; f->name; f++)
-        if (strcmp(f->name, name) == 0)
-            return true;
-    return false;
-}
-
 static bool tunable_has(const struct op_tunable *t, int value)
 {
     for (int i = 0; i < 8 && t->values[i]; i++)
@@ -69,7 +61,7 @@ static bool tunable_has(const struct op_tunable *t, int value)
 
 static int kernel_check(const struct op *op, const struct op_kernel *k, struct err *err)
 {
-    if (!k->source || !source_exists(k->source))
+    if (!k->source || !embedded_find(kernel_files, k->source))
         return err_set(err, -EINVAL, "%s: kernel '%s' has no source", op->name, k->name);
     if (!(k->forms & 1u << FORM_NAIVE))
         return err_set(err, -EINVAL, "%s: kernel '%s' has no naive form", op->name, k->name);

@@ -26,14 +26,6 @@ struct op_program {
     uint64_t hash, build_ns;
 };
 
-static const struct kernel_file *find_source(const char *name)
-{
-    for (const struct kernel_file *f = kernel_files; f->name; f++)
-        if (strcmp(f->name, name) == 0)
-            return f;
-    return NULL;
-}
-
 /* ---- options ---- */
 
 struct text {
@@ -160,10 +152,10 @@ static int build(struct op_program *p, struct device *dev, struct err *err)
     int rc;
 
     for (int i = 0; i < 3; i++) {
-        const struct kernel_file *f = find_source(names[i]);
+        const struct embedded_file *f = embedded_find(kernel_files, names[i]);
 
         assert(f); /* op_table_check() */
-        sources[i] = (struct program_source){f->name, (const char *)f->text, f->length};
+        sources[i] = (struct program_source){f->name, f->text, f->length};
     }
     rc = make_options(p, dev, options, sizeof options, err);
     if (rc < 0)

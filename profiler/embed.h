@@ -11,4 +11,7 @@ struct embedded_file {
     size_t length;
 };
 
+/* NULL: no file of that name. */
+const struct embedded_file *embedded_find(const struct embedded_file *files, const char *name);
+
 #endif

@@ -14,6 +14,7 @@ shift 2
         echo '0};'
         i=$((i + 1))
     done
+    # Declared first: its own header, if it has one, is the room's and not known here.
     echo "extern const struct embedded_file $array[];"
     echo "const struct embedded_file $array[] = {"
     i=0

@@ -5,9 +5,13 @@
 #include <sqlite3.h>
 
 #include "harness/store/store.h"
+#include "profiler/embed.h"
 
 /* PRAGMA application_id: "FLMM" in the file's header, so that file(1) and we know our own. */
 #define STORE_APPLICATION_ID 0x464c4d4d
+
+/* The numbered files of sql/: number n, that is user_version n, stands at n - 1. */
+extern const struct embedded_file schema_files[];
 
 /* SQLite's result code `rc` of `db` as a negative errno and a message "PATH: WHAT: why". */
 int store_error(sqlite3 *db, const char *path, int rc, const char *what, struct err *err);

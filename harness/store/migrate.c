@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "harness/store/schema.h"
-
 static int newest_version(void)
 {
     int n = 0;
@@ -73,7 +71,7 @@ static int step(sqlite3 *db, const char *path, int version, struct err *err)
     snprintf(what, sizeof(what), "schema %s", schema_files[version].name);
     snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d",
              STORE_APPLICATION_ID, version + 1);
-    rc = sqlite3_exec(db, (const char *)schema_files[version].text, NULL, NULL, NULL);
+    rc = sqlite3_exec(db, schema_files[version].text, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
