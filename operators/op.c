@@ -21,7 +21,7 @@ const struct op *const op_table[] = {
 };
 
 static const char *const class_names[] = {"elemental", "reusable", "hierarchical"};
-static const char *const form_names[] = {"naive", "branching", "pipelined"};
+const char *const op_form_names[] = {"naive", "branching", "pipelined", NULL};
 
 const char *op_class_name(enum op_class c)
 {
@@ -30,13 +30,13 @@ const char *op_class_name(enum op_class c)
 
 const char *op_form_name(enum op_form f)
 {
-    return form_names[f];
+    return op_form_names[f];
 }
 
 int op_form_parse(const char *name)
 {
     for (int i = 0; i < OP_FORMS; i++)
-        if (strcmp(name, form_names[i]) == 0)
+        if (strcmp(name, op_form_names[i]) == 0)
             return i;
     return -EINVAL;
 }

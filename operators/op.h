@@ -26,6 +26,7 @@ const char *op_class_name(enum op_class c); /* "elemental", ... */
 
 /* Kernel forms that carry extra load (method.md section 6 names them so). */
 enum op_form { FORM_NAIVE, FORM_BRANCHING, FORM_PIPELINED, OP_FORMS };
+extern const char *const op_form_names[]; /* by enum op_form, NULL-terminated */
 const char *op_form_name(enum op_form f);
 int op_form_parse(const char *name);
 

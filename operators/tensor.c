@@ -6,7 +6,8 @@
 #include <string.h>
 
 static const char *const dtype_names[] = {"f32", "f16", "i32"};
-static const char *const path_names[] = {"image", "buffer"};
+const char *const storage_dtype_names[] = {"f32", "f16", NULL};
+const char *const mem_path_names[] = {"image", "buffer", NULL};
 
 const char *dtype_name(enum dtype d)
 {
@@ -23,13 +24,13 @@ int dtype_parse(const char *name)
 
 const char *mem_path_name(enum mem_path p)
 {
-    return path_names[p];
+    return mem_path_names[p];
 }
 
 int mem_path_parse(const char *name)
 {
-    for (int i = 0; i < 2; i++)
-        if (strcmp(name, path_names[i]) == 0)
+    for (int i = 0; mem_path_names[i]; i++)
+        if (strcmp(name, mem_path_names[i]) == 0)
             return i;
     return -EINVAL;
 }

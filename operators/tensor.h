@@ -27,6 +27,8 @@
 enum dtype { DTYPE_F32, DTYPE_F16, DTYPE_I32 }; /* I32: index vectors, always plain buffers */
 enum mem_path { PATH_IMAGE, PATH_BUFFER };
 
+extern const char *const storage_dtype_names[]; /* of activations and weights: "f32", "f16", NULL */
+extern const char *const mem_path_names[];      /* "image", "buffer", NULL */
 const char *dtype_name(enum dtype d);     /* "f32", "f16", "i32" */
 int dtype_parse(const char *name);        /* -EINVAL if unknown */
 const char *mem_path_name(enum mem_path); /* "image", "buffer" */

@@ -12,17 +12,14 @@ struct capacity_opts {
     int dtype, path;
 };
 
-static const char *const dtypes[] = {"f32", "f16", NULL};
-static const char *const paths[] = {"image", "buffer", NULL};
-
 #define FIELD(f) offsetof(struct capacity_opts, f)
 static const struct opt opts[] = {
     {.name = "--threshold", .type = OPT_LIST, .offset = FIELD(thresholds), .arg = "CLASS=X",
      .help = "slowdown allowed under load, as a fraction (default: elemental=3, reusable=0.2)"},
     {.name = "--dtype", .type = OPT_CHOICE, .offset = FIELD(dtype), .def = "f32",
-     .choices = dtypes, .arg = "f32|f16", .help = "storage"},
+     .choices = storage_dtype_names, .arg = "f32|f16", .help = "storage"},
     {.name = "--path", .type = OPT_CHOICE, .offset = FIELD(path), .def = "image",
-     .choices = paths, .arg = "image|buffer", .help = "memory path of tensors"},
+     .choices = mem_path_names, .arg = "image|buffer", .help = "memory path of tensors"},
     {0},
 };
 

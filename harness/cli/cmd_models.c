@@ -15,10 +15,8 @@ struct models_opts {
     int dtype;
 };
 
-static const char *const dtypes[] = {"f32", "f16", NULL};
-
 static const struct opt opts[] = {
-    {"--dtype", OPT_CHOICE, offsetof(struct models_opts, dtype), "f32", 0, 0, dtypes, "f32|f16",
+    {"--dtype", OPT_CHOICE, offsetof(struct models_opts, dtype), "f32", 0, 0, storage_dtype_names, "f32|f16",
      "storage type that weight_bytes counts"},
     {0},
 };

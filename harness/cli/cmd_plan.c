@@ -5,26 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/cli.h"
+#include "harness/cli/plan_options.h"
 #include "harness/plan/plan_store.h"
-#include "harness/plan/problem.h"
-#include "harness/replay/executor.h"
-#include "harness/text/units.h"
 
 struct plan_opts {
-    struct opt_list policies, thresholds, preload;
-    const char *instance, *out, *m_peak;
-    uint64_t memory, chunk, ring, time_limit;
-    double lambda;
-    int limit, price, dtype, path;
-    bool respect_capacity;
+    struct plan_options planning; /* first: see PLAN_OPTION_ROWS */
+    struct opt_list policies;
+    const char *instance, *out;
+    uint64_t time_limit;
 };
 
-static const char *const dtypes[] = {"f32", "f16", NULL};
-static const char *const paths[] = {"image", "buffer", NULL};
-
-#define M_PEAK_BYTES 500000000 /* the paper's */
-
+_Static_assert(offsetof(struct plan_opts, planning) == 0, "PLAN_OPTION_ROWS");
 #define FIELD(f) offsetof(struct plan_opts, f)
 static const struct opt opts[] = {
     {.name = "--policy",
@@ -32,80 +23,13 @@ static const struct opt opts[] = {
      .offset = FIELD(policies),
      .arg = "POLICY",
      .help = "preload, always-next, same-op-type, greedy or lc-opg (default)"},
-    {.name = "--m-peak",
-     .type = OPT_TEXT,
-     .offset = FIELD(m_peak),
-     .arg = "BYTES",
-     .help = "the paper's M_peak, read as --limit says; or 'none' (default: 500MB, none with "
-             "--memory, the instance's own)"},
-    {.name = "--limit",
-     .type = OPT_CHOICE,
-     .offset = FIELD(limit),
-     .def = "streamed",
-     .choices = plan_limit_names,
-     .help = "reading of --m-peak"},
-    {.name = "--memory",
-     .type = OPT_BYTES,
-     .offset = FIELD(memory),
-     .arg = "BYTES",
-     .help = "limit for everything: staging, textures, activations"},
-    {.name = "--ring",
-     .type = OPT_BYTES,
-     .offset = FIELD(ring),
-     .def = "16MiB",
-     .arg = "BYTES",
-     .help = "unified memory between disk and textures, part of --memory"},
-    {.name = "--threshold",
-     .type = OPT_LIST,
-     .offset = FIELD(thresholds),
-     .arg = "CLASS=X",
-     .help = "slowdown allowed under load, e.g. reusable=0.3"},
-    {.name = "--price",
-     .type = OPT_CHOICE,
-     .offset = FIELD(price),
-     .def = "bytes",
-     .choices = plan_price_names,
-     .help = "what preloading a weight costs: its chunks, or 1"},
-    {.name = "--lambda",
-     .type = OPT_REAL,
-     .offset = FIELD(lambda),
-     .def = "0.9",
-     .min = 0,
-     .max = 1,
-     .arg = "X",
-     .help = "weight of preloading against distance"},
-    {.name = "--chunk",
-     .type = OPT_BYTES,
-     .offset = FIELD(chunk),
-     .arg = "BYTES",
-     .help = "chunk size, at least 64KiB (default: 1MiB)"},
-    {.name = "--preload",
-     .type = OPT_LIST,
-     .offset = FIELD(preload),
-     .arg = "NAME",
-     .help = "preload this weight"},
+    PLAN_OPTION_ROWS,
     {.name = "--time-limit",
      .type = OPT_TIME,
      .offset = FIELD(time_limit),
      .def = "1s",
      .arg = "T",
      .help = "of each policy"},
-    {.name = "--respect-capacity",
-     .type = OPT_FLAG,
-     .offset = FIELD(respect_capacity),
-     .help = "naive policies: preload what exceeds a layer's capacity"},
-    {.name = "--dtype",
-     .type = OPT_CHOICE,
-     .offset = FIELD(dtype),
-     .def = "f32",
-     .choices = dtypes,
-     .help = "storage"},
-    {.name = "--path",
-     .type = OPT_CHOICE,
-     .offset = FIELD(path),
-     .def = "image",
-     .choices = paths,
-     .help = "memory path of tensors"},
     {.name = "--out",
      .type = OPT_TEXT,
      .offset = FIELD(out),
@@ -115,7 +39,7 @@ static const struct opt opts[] = {
      .type = OPT_TEXT,
      .offset = FIELD(instance),
      .arg = "FILE.csv",
-     .help = "plan a bare instance in place of a model"},
+     .help = "plan a bare instance, whose own M_peak is the default, in place of a model"},
     {0},
 };
 
@@ -135,56 +59,31 @@ struct planning {
     bool infeasible;
 };
 
-/* ret_bytes stays as it is when the option was not given; "none" is 0. */
-static int m_peak_bytes(const struct plan_opts *o, uint64_t *ret_bytes, struct err *err)
-{
-    if (!o->m_peak)
-        return 0;
-    if (!strcmp(o->m_peak, "none")) {
-        *ret_bytes = 0;
-        return 0;
-    }
-    if (parse_bytes(o->m_peak, ret_bytes, err) < 0)
-        return err_prefix(err, "--m-peak");
-    return 0;
-}
-
 static int check_options(const struct plan_opts *o, int n_args, struct err *err)
 {
-    struct thresholds t = thresholds_default();
-    uint64_t bytes = 0;
+    const struct plan_options *p = &o->planning;
 
-    for (int i = 0; i < o->thresholds.n; i++) {
-        if (thresholds_set(&t, o->thresholds.item[i], err) < 0)
-            return err_prefix(err, "--threshold");
-    }
+    if (plan_options_check(p, err) < 0)
+        return -EINVAL;
     if (!o->instance == !n_args)
         return err_set(err, -EINVAL, "plan wants either a MODEL or --instance FILE.csv");
     if (o->out && o->policies.n > 1)
         return err_set(err, -EINVAL, "--out holds one plan, got %d policies", o->policies.n);
-    for (int i = 0; i < o->policies.n; i++) {
-        if (!policy_find(o->policies.item[i]))
-            return err_set(err, -EINVAL,
-                           "--policy: want preload, always-next, same-op-type, "
-                           "greedy or lc-opg, got '%s'",
-                           o->policies.item[i]);
-    }
-    if (o->instance && (o->memory || o->thresholds.n || o->chunk))
+    if (o->instance && (p->memory || p->thresholds.n || p->chunk))
         return err_set(err, -EINVAL,
                        "--memory, --threshold and --chunk are for models: "
                        "an instance has its own capacities and chunks");
-    return m_peak_bytes(o, &bytes, err);
+    return plan_options_policies(&o->policies, err);
 }
 
 static int open_instance(struct planning *s, struct err *err)
 {
     const char *base = strrchr(s->o->instance, '/');
     struct plan_problem *p = &s->instance.problem;
-    uint64_t bytes = 0;
+    const struct plan_options *o = &s->o->planning;
+    uint64_t bytes = plan_options_m_peak(o, 0);
     int rc = plan_instance_read(s->o->instance, &s->instance, err);
 
-    if (rc == 0)
-        rc = m_peak_bytes(s->o, &bytes, err);
     if (rc < 0)
         return rc;
     base = base ? base + 1 : s->o->instance;
@@ -192,21 +91,21 @@ static int open_instance(struct planning *s, struct err *err)
     if (strlen(s->name) > 4 && !strcmp(s->name + strlen(s->name) - 4, ".csv"))
         s->name[strlen(s->name) - 4] = '\0';
     p->model = s->name;
-    if (s->o->m_peak)
+    if (o->m_peak)
         p->m_peak = bytes ? (int64_t)(bytes / p->chunk_bytes) : -1;
-    p->limit = (enum plan_limit)s->o->limit;
-    p->price = (enum plan_price)s->o->price;
-    p->respect_capacity = s->o->respect_capacity;
+    p->limit = (enum plan_limit)o->limit;
+    p->price = (enum plan_price)o->price;
+    p->respect_capacity = o->respect_capacity;
     p->time_limit_s = (double)s->o->time_limit / 1e9;
-    problem_ratio(s->o->lambda, &p->a, &p->b);
-    for (int i = 0; i < s->o->preload.n; i++) {
+    problem_ratio(o->lambda, &p->a, &p->b);
+    for (int i = 0; i < o->preload.n; i++) {
         int w = 0;
 
-        while (w < p->n_weights && strcmp(s->instance.weight[w].name, s->o->preload.item[i]) != 0)
+        while (w < p->n_weights && strcmp(s->instance.weight[w].name, o->preload.item[i]) != 0)
             w++;
         if (w == p->n_weights)
             return err_set(err, -EINVAL, "--preload: want w1..w%d, got '%s'", p->n_weights,
-                           s->o->preload.item[i]);
+                           o->preload.item[i]);
         s->instance.weight[w].forced = true;
     }
     s->problem = p;
@@ -228,8 +127,8 @@ static int open_device(struct planning *s, struct err *err)
     rc = store_device(s->st, &s->dev->info, &s->device_id, err);
     if (rc < 0)
         return rc;
-    rc = predictor_load(s->st, s->device_id, s->m->dtype, (enum mem_path)s->o->path, &s->predictor,
-                        &why);
+    rc = predictor_load(s->st, s->device_id, s->m->dtype, (enum mem_path)s->o->planning.path,
+                        &s->predictor, &why);
     if (rc == -ENOENT) {
         cli_note(s->cli, "%s; all capacities are zero", why.text);
         return 0;
@@ -239,32 +138,18 @@ static int open_device(struct planning *s, struct err *err)
 
 static int open_model(struct planning *s, const char *name, struct err *err)
 {
-    struct problem_options po = problem_defaults();
-    enum mem_path path = (enum mem_path)s->o->path;
-    int rc = model_read(name, (enum dtype)s->o->dtype, &s->m, err);
+    const struct plan_options *o = &s->o->planning;
+    struct problem_options po;
+    int rc = model_read(name, (enum dtype)o->dtype, &s->m, err);
 
     if (rc == 0)
         rc = open_device(s, err);
-    for (int i = 0; i < s->o->thresholds.n && rc == 0; i++)
-        rc = thresholds_set(&po.thresholds, s->o->thresholds.item[i], err);
-    po.m_peak_bytes = s->o->memory ? 0 : M_PEAK_BYTES;
-    if (rc == 0)
-        rc = m_peak_bytes(s->o, &po.m_peak_bytes, err);
     if (rc < 0)
         return rc;
-    if (s->o->chunk)
-        po.chunk_bytes = s->o->chunk;
-    po.lambda = s->o->lambda;
-    po.price = (enum plan_price)s->o->price;
-    po.limit = (enum plan_limit)s->o->limit;
-    po.memory_limit = s->o->memory;
-    po.reserve_bytes = executor_reserve_bytes(s->m, path, s->o->ring);
-    po.preload = s->o->preload.item;
-    po.n_preload = s->o->preload.n;
-    po.respect_capacity = s->o->respect_capacity;
+    po = plan_options_problem(o, s->m);
     po.time_limit_s = (double)s->o->time_limit / 1e9;
-    rc = problem_for_model(s->m, s->dev ? &s->dev->info : NULL, s->predictor, path, &po, &s->mp,
-                           err);
+    rc = problem_for_model(s->m, s->dev ? &s->dev->info : NULL, s->predictor,
+                           (enum mem_path)o->path, &po, &s->mp, err);
     s->problem = &s->mp.problem;
     return rc;
 }
@@ -288,7 +173,7 @@ static void add_row(struct planning *s, const struct plan *plan)
     table_text(s->table, plan->policy);
     table_text(s->table, plan_price_names[p->price]);
     table_text(s->table, plan_limit_names[p->limit]);
-    add_bytes(s->table, (int64_t)s->o->memory, s->o->memory > 0);
+    add_bytes(s->table, (int64_t)s->o->planning.memory, s->o->planning.memory > 0);
     add_bytes(s->table, p->m_peak * chunk, p->m_peak >= 0);
     table_real(s->table, p->a / unit, 4);
     table_real(s->table, objective / unit, 8);
@@ -337,7 +222,7 @@ static int one_policy(struct planning *s, const char *name, struct err *err)
     if (plan->note[0])
         cli_note(s->cli, "%s: %s", name, plan->note);
     rc = plan_store_save(s->st, s->device_id, s->m ? s->m->dtype : DTYPE_F32,
-                         (enum mem_path)s->o->path, s->predictor, s->o->memory, s->problem, plan,
+                         (enum mem_path)s->o->planning.path, s->predictor, s->o->planning.memory, s->problem, plan,
                          &id, err);
     if (rc == 0 && s->o->out && plan->status != PLAN_INFEASIBLE)
         rc = write_plan(s, plan, err);

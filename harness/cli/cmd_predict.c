@@ -11,15 +11,12 @@ struct predict_opts {
     const char *variant;
 };
 
-static const char *const dtypes[] = {"f32", "f16", NULL};
-static const char *const paths[] = {"image", "buffer", NULL};
-
 #define FIELD(f) offsetof(struct predict_opts, f)
 static const struct opt opts[] = {
     {.name = "--dtype", .type = OPT_CHOICE, .offset = FIELD(dtype), .def = "f32",
-     .choices = dtypes, .arg = "f32|f16", .help = "storage"},
+     .choices = storage_dtype_names, .arg = "f32|f16", .help = "storage"},
     {.name = "--path", .type = OPT_CHOICE, .offset = FIELD(path), .def = "image",
-     .choices = paths, .arg = "image|buffer", .help = "memory path of tensors"},
+     .choices = mem_path_names, .arg = "image|buffer", .help = "memory path of tensors"},
     {.name = "--variant", .type = OPT_TEXT, .offset = FIELD(variant), .arg = "VARIANT",
      .help = "kernel, tunables and local size, as samples spell them (default: the preferred)"},
     {0},

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/cli.h"
+#include "harness/cli/plan_options.h"
 #include "harness/model/npy.h"
 #include "harness/model/reference.h"
 #include "harness/plan/plan_store.h"
@@ -13,22 +13,16 @@
 #include "profiler/clock.h"
 
 struct replay_opts {
-    struct opt_list policies, thresholds, inputs;
+    struct plan_options planning; /* first: see PLAN_OPTION_ROWS */
+    struct opt_list policies, inputs;
     const char *plan, *weights, *output;
-    uint64_t memory, m_peak, ring, chunk, time_limit;
+    uint64_t time_limit;
     int64_t runs;
-    double lambda, target;
-    int reader, path, dtype, kernel, limit;
-    bool verify, respect_capacity;
+    double target;
+    int reader, kernel;
+    bool verify;
 };
-
-static const char *const readers[] = {"ahead", "at-plan", NULL};
-static const char *const paths[] = {"image", "buffer", NULL};
-static const char *const dtypes[] = {"f32", "f16", NULL};
-static const char *const kernels[] = {"branching", "pipelined", NULL};
-static const char *const limits[] = {"streamed", "resident", "unified", "literal", NULL};
-
-#define M_PEAK_DEFAULT UINT64_C(500000000) /* the paper's */
+_Static_assert(offsetof(struct replay_opts, planning) == 0, "PLAN_OPTION_ROWS");
 
 #define FIELD(f) offsetof(struct replay_opts, f)
 static const struct opt opts[] = {
@@ -36,30 +30,11 @@ static const struct opt opts[] = {
      .help = "may be repeated: policies run interleaved (default: preload and lc-opg)"},
     {.name = "--plan", .type = OPT_TEXT, .offset = FIELD(plan), .arg = "FILE",
      .help = "run this plan file, after checking it, instead of a policy"},
-    {.name = "--memory", .type = OPT_BYTES, .offset = FIELD(memory), .arg = "BYTES",
-     .help = "limit for everything: staging, textures, activations"},
-    {.name = "--m-peak", .type = OPT_BYTES, .offset = FIELD(m_peak), .arg = "BYTES",
-     .help = "the paper's M_peak, read as --limit says (default: 500MB, none with --memory)"},
-    {.name = "--limit", .type = OPT_CHOICE, .offset = FIELD(limit), .def = "streamed",
-     .choices = limits, .help = "reading of --m-peak"},
-    {.name = "--threshold", .type = OPT_LIST, .offset = FIELD(thresholds), .arg = "CLASS=X",
-     .help = "slowdown allowed under load, e.g. reusable=0.3"},
-    {.name = "--lambda", .type = OPT_REAL, .offset = FIELD(lambda), .def = "0.9", .min = 0, .max = 1,
-     .arg = "X", .help = "weight of preloading against distance"},
-    {.name = "--respect-capacity", .type = OPT_FLAG, .offset = FIELD(respect_capacity),
-     .help = "naive policies: preload what exceeds a layer's capacity"},
-    {.name = "--chunk", .type = OPT_BYTES, .offset = FIELD(chunk), .def = "1MiB", .arg = "BYTES",
-     .help = "chunk size"},
-    {.name = "--ring", .type = OPT_BYTES, .offset = FIELD(ring), .def = "16MiB", .arg = "BYTES",
-     .help = "unified memory between disk and textures"},
+    PLAN_OPTION_ROWS,
     {.name = "--reader", .type = OPT_CHOICE, .offset = FIELD(reader), .def = "ahead",
-     .choices = readers, .help = "read as soon as there is room, or from layer z_w on"},
-    {.name = "--path", .type = OPT_CHOICE, .offset = FIELD(path), .def = "image", .choices = paths,
-     .help = "memory path of tensors"},
-    {.name = "--dtype", .type = OPT_CHOICE, .offset = FIELD(dtype), .def = "f32", .choices = dtypes,
-     .help = "storage"},
+     .choices = executor_reader_names, .help = "read as soon as there is room, or from layer z_w on"},
     {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "pipelined",
-     .choices = kernels, .help = "form of the kernels that carry load"},
+     .choices = op_form_names + FORM_BRANCHING, .help = "form of the kernels that carry load"},
     {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .def = "50", .min = 1, .max = 1000,
      .arg = "N", .help = "most runs of each policy"},
     {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0.02", .min = 0,
@@ -164,7 +139,7 @@ static int open_all(struct session *s, const char *model, struct err *err)
     int rc = store_open(s->cli->db_path, STORE_WRITE, &s->st, err);
 
     if (rc == 0)
-        rc = model_read(model, (enum dtype)s->o->dtype, &s->m, err);
+        rc = model_read(model, (enum dtype)s->o->planning.dtype, &s->m, err);
     if (rc < 0)
         return rc;
     weights_default_path(s->m, path, sizeof(path));
@@ -187,31 +162,20 @@ static int open_all(struct session *s, const char *model, struct err *err)
 
 static int make_problem(struct session *s, struct err *err)
 {
-    const struct replay_opts *o = s->o;
-    struct problem_options po = problem_defaults();
+    struct problem_options po = plan_options_problem(&s->o->planning, s->m);
     int rc = predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path, &s->predictor, err);
 
     if (rc == -ENOENT) { /* enough for policies that use no capacities */
         cli_note(s->cli, "%s; all capacities are zero", err->text);
         rc = 0;
     }
-    for (int i = 0; i < o->thresholds.n && rc == 0; i++)
-        rc = thresholds_set(&po.thresholds, o->thresholds.item[i], err);
-    if (rc < 0)
-        return rc;
-    po.chunk_bytes = o->chunk;
-    po.lambda = o->lambda;
-    po.limit = (enum plan_limit)o->limit;
-    po.m_peak_bytes = o->m_peak || o->memory ? o->m_peak : M_PEAK_DEFAULT;
-    po.memory_limit = o->memory;
-    po.reserve_bytes = executor_reserve_bytes(s->m, s->exec.path, s->exec.ring_bytes);
-    po.respect_capacity = o->respect_capacity;
-    return problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp, err);
+    return rc < 0 ? rc
+                  : problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp,
+                                      err);
 }
 
 static int make_plan(struct session *s, int k, const char *name, struct err *err)
 {
-    const struct policy *policy;
     int rc;
 
     s->policy[k].mp = &s->mp;
@@ -220,11 +184,7 @@ static int make_plan(struct session *s, int k, const char *name, struct err *err
         rc = plan_read_csv(s->o->plan, &s->mp.problem, &s->plan[k], err);
     } else {
         s->policy[k].name = name;
-        policy = policy_find(name);
-        if (!policy)
-            return err_set(err, -EINVAL, "--policy: no policy '%s': see `flashmem plan --help`",
-                           name);
-        rc = plan_make(policy, &s->mp.problem, &s->plan[k], err);
+        rc = plan_make(policy_find(name), &s->mp.problem, &s->plan[k], err);
     }
     if (rc < 0)
         return rc;
@@ -233,7 +193,7 @@ static int make_plan(struct session *s, int k, const char *name, struct err *err
                        s->m->name, s->plan[k]->note);
     s->policy[k].plan = s->plan[k];
     return plan_store_save(s->st, s->device_id, s->m->dtype, s->exec.path, s->predictor,
-                           s->o->memory, &s->mp.problem, s->plan[k], &s->policy[k].plan_id, err);
+                           s->o->planning.memory, &s->mp.problem, s->plan[k], &s->policy[k].plan_id, err);
 }
 
 static int make_plans(struct session *s, struct err *err)
@@ -276,11 +236,11 @@ static void print_row(struct table *t, const struct session *s, int k)
     table_text(t, dtype_name(s->m->dtype));
     table_text(t, mem_path_name(s->exec.path));
     table_text(t, op_form_name(s->exec.form));
-    table_text(t, readers[s->o->reader]);
+    table_text(t, executor_reader_names[s->o->reader]);
     table_text(t, "disk");
     table_text(t, o->cold ? "cold" : "warm");
-    if (s->o->memory)
-        table_int(t, (int64_t)s->o->memory);
+    if (s->o->planning.memory)
+        table_int(t, (int64_t)s->o->planning.memory);
     else
         table_empty(t);
     table_int(t, o->runs);
@@ -350,7 +310,7 @@ static int replay_all(struct session *s, const char *model, struct err *err)
         .max_runs = (int)s->o->runs,
         .target = s->o->target,
         .time_limit_ns = s->o->time_limit,
-        .tolerance = s->o->dtype == DTYPE_F16 ? 1e-2 : 1e-3,
+        .tolerance = s->o->planning.dtype == DTYPE_F16 ? 1e-2 : 1e-3,
         .progress = s->cli->quiet ? NULL : show_progress,
         .ctx = s,
     };
@@ -411,10 +371,10 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
         .o = o,
         .exec =
             {
-                .path = (enum mem_path)o->path,
-                .form = o->kernel == 0 ? FORM_BRANCHING : FORM_PIPELINED,
-                .ring_bytes = o->ring / READ_ALIGN * READ_ALIGN,
-                .memory_limit = o->memory,
+                .path = (enum mem_path)o->planning.path,
+                .form = (enum op_form)(FORM_BRANCHING + o->kernel),
+                .ring_bytes = plan_options_ring(&o->planning),
+                .memory_limit = o->planning.memory,
                 .at_plan = o->reader == 1,
                 .rss_period_ns = 2000000,
                 .stop = interrupted,
@@ -424,6 +384,8 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     int rc;
 
     (void)n_args;
+    if (plan_options_check(&o->planning, err) < 0 || plan_options_policies(&o->policies, err) < 0)
+        return EXIT_USAGE;
     rc = replay_all(&s, args[0], err);
     for (int k = 0; k < s.n && rc == 0; k++)
         wrong = wrong || (!isnan(s.outcome[k].verify_error) && !s.outcome[k].verified);

@@ -16,10 +16,8 @@ struct weights_opts {
     bool force;
 };
 
-static const char *const dtypes[] = {"f32", "f16", NULL};
-
 static const struct opt opts[] = {
-    {"--dtype", OPT_CHOICE, offsetof(struct weights_opts, dtype), "f32", 0, 0, dtypes, "f32|f16",
+    {"--dtype", OPT_CHOICE, offsetof(struct weights_opts, dtype), "f32", 0, 0, storage_dtype_names, "f32|f16",
      "storage type"},
     {"--out", OPT_TEXT, offsetof(struct weights_opts, out), NULL, 0, 0, NULL, "FILE",
      "default: $FLASHMEM_WEIGHTS or weights/, MODEL.DTYPE.safetensors"},

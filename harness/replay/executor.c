@@ -10,6 +10,8 @@
 #include "profiler/clock.h"
 #include "profiler/hash.h"
 
+const char *const executor_reader_names[] = {"ahead", "at-plan", NULL};
+
 #define HUGE_PAGE (UINT64_C(2) << 20)
 #define HEAP_RETURN_BYTES (256 << 10)
 

@@ -7,10 +7,11 @@
 #ifndef FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
 #define FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
 
-#include "harness/replay/reader.h"
 #include "harness/replay/schedule.h"
 
 #define EXECUTOR_FLIGHTS 3
+
+extern const char *const executor_reader_names[]; /* by at_plan: "ahead", "at-plan", NULL */
 
 struct executor_options {
     enum mem_path path;

@@ -4,6 +4,7 @@
 
 #include "harness/replay/activations.h"
 #include "harness/replay/executor.h"
+#include "harness/replay/reader.h"
 
 struct executor {
     struct device *dev;

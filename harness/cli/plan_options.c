@@ -1,0 +1,82 @@
+#include "harness/cli/plan_options.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "harness/replay/executor.h"
+#include "harness/text/units.h"
+
+#define M_PEAK_BYTES UINT64_C(500000000) /* the paper's */
+
+static int parse_m_peak(const char *text, uint64_t *ret_bytes, struct err *err)
+{
+    if (strcmp(text, "none") == 0) {
+        *ret_bytes = 0;
+        return 0;
+    }
+    return parse_bytes(text, ret_bytes, err);
+}
+
+int plan_options_check(const struct plan_options *o, struct err *err)
+{
+    struct thresholds t = thresholds_default();
+    uint64_t bytes;
+
+    for (int i = 0; i < o->thresholds.n; i++)
+        if (thresholds_set(&t, o->thresholds.item[i], err) < 0)
+            return err_prefix(err, "--threshold");
+    if (o->m_peak && parse_m_peak(o->m_peak, &bytes, err) < 0)
+        return err_prefix(err, "--m-peak");
+    return 0;
+}
+
+int plan_options_policies(const struct opt_list *policies, struct err *err)
+{
+    char all[256] = "";
+    size_t n = 0;
+
+    for (int i = 0; i < policies->n; i++) {
+        if (policy_find(policies->item[i]))
+            continue;
+        for (const struct policy *const *p = policy_table; *p && n < sizeof(all); p++)
+            n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", (*p)->name);
+        return err_set(err, -EINVAL, "--policy: want one of %s, got '%s'", all,
+                       policies->item[i]);
+    }
+    return 0;
+}
+
+uint64_t plan_options_m_peak(const struct plan_options *o, uint64_t if_not_given)
+{
+    uint64_t bytes = if_not_given;
+
+    if (o->m_peak)
+        parse_m_peak(o->m_peak, &bytes, NULL);
+    return bytes;
+}
+
+uint64_t plan_options_ring(const struct plan_options *o)
+{
+    return o->ring / READ_ALIGN * READ_ALIGN;
+}
+
+struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m)
+{
+    struct problem_options po = problem_defaults();
+
+    for (int i = 0; i < o->thresholds.n; i++)
+        thresholds_set(&po.thresholds, o->thresholds.item[i], NULL);
+    if (o->chunk)
+        po.chunk_bytes = o->chunk;
+    po.m_peak_bytes = plan_options_m_peak(o, o->memory ? 0 : M_PEAK_BYTES);
+    po.lambda = o->lambda;
+    po.price = (enum plan_price)o->price;
+    po.limit = (enum plan_limit)o->limit;
+    po.memory_limit = o->memory;
+    po.reserve_bytes =
+        executor_reserve_bytes(m, (enum mem_path)o->path, plan_options_ring(o));
+    po.preload = o->preload.item;
+    po.n_preload = o->preload.n;
+    po.respect_capacity = o->respect_capacity;
+    return po;
+}

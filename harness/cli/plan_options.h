@@ -1,0 +1,62 @@
+/* harness/cli/plan_options.h - the planning options: those of every command that makes plans. */
+#ifndef FLASHMEM_HARNESS_CLI_PLAN_OPTIONS_H
+#define FLASHMEM_HARNESS_CLI_PLAN_OPTIONS_H
+
+#include "harness/cli/cli.h"
+#include "harness/plan/problem.h"
+
+struct plan_options {
+    struct opt_list thresholds, preload;
+    const char *m_peak; /* NULL: the default */
+    uint64_t memory, ring, chunk; /* memory and chunk 0: not given */
+    double lambda;
+    int limit, price, dtype, path;
+    bool respect_capacity;
+};
+
+#define PLAN_OPTION(field) offsetof(struct plan_options, field)
+
+/* Rows for a table of options whose struct begins with a struct plan_options. */
+#define PLAN_OPTION_ROWS \
+    {.name = "--m-peak", .type = OPT_TEXT, .offset = PLAN_OPTION(m_peak), .arg = "BYTES", \
+     .help = "the paper's M_peak, read as --limit says; or 'none' (default: 500MB, none with " \
+             "--memory)"}, \
+    {.name = "--limit", .type = OPT_CHOICE, .offset = PLAN_OPTION(limit), .def = "streamed", \
+     .choices = plan_limit_names, .help = "reading of --m-peak"}, \
+    {.name = "--memory", .type = OPT_BYTES, .offset = PLAN_OPTION(memory), .arg = "BYTES", \
+     .help = "limit for everything: staging, textures, activations"}, \
+    {.name = "--ring", .type = OPT_BYTES, .offset = PLAN_OPTION(ring), .def = "16MiB", \
+     .arg = "BYTES", .help = "unified memory between disk and textures, part of --memory"}, \
+    {.name = "--threshold", .type = OPT_LIST, .offset = PLAN_OPTION(thresholds), \
+     .arg = "CLASS=X", .help = "slowdown allowed under load, e.g. reusable=0.3"}, \
+    {.name = "--price", .type = OPT_CHOICE, .offset = PLAN_OPTION(price), .def = "bytes", \
+     .choices = plan_price_names, .help = "what preloading a weight costs: its chunks, or 1"}, \
+    {.name = "--lambda", .type = OPT_REAL, .offset = PLAN_OPTION(lambda), .def = "0.9", .min = 0, \
+     .max = 1, .arg = "X", .help = "weight of preloading against distance"}, \
+    {.name = "--chunk", .type = OPT_BYTES, .offset = PLAN_OPTION(chunk), .arg = "BYTES", \
+     .help = "chunk size, at least 64KiB (default: 1MiB)"}, \
+    {.name = "--preload", .type = OPT_LIST, .offset = PLAN_OPTION(preload), .arg = "NAME", \
+     .help = "preload this weight"}, \
+    {.name = "--respect-capacity", .type = OPT_FLAG, .offset = PLAN_OPTION(respect_capacity), \
+     .help = "naive policies: preload what exceeds a layer's capacity"}, \
+    {.name = "--dtype", .type = OPT_CHOICE, .offset = PLAN_OPTION(dtype), .def = "f32", \
+     .choices = storage_dtype_names, .help = "storage"}, \
+    {.name = "--path", .type = OPT_CHOICE, .offset = PLAN_OPTION(path), .def = "image", \
+     .choices = mem_path_names, .help = "memory path of tensors"}
+
+/* What can be known without a model: -EINVAL, err says which option is wrong. */
+int plan_options_check(const struct plan_options *o, struct err *err);
+
+/* Every item is the name of a policy: else -EINVAL. */
+int plan_options_policies(const struct opt_list *policies, struct err *err);
+
+/* --m-peak in bytes, 0 for none; `if_not_given` without it. The text has been checked. */
+uint64_t plan_options_m_peak(const struct plan_options *o, uint64_t if_not_given);
+
+/* The whole pages of --ring: the disk is read in such. */
+uint64_t plan_options_ring(const struct plan_options *o);
+
+/* For a model; what is in `o` stays borrowed. The options have been checked. */
+struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m);
+
+#endif
