@@ -8,7 +8,7 @@ static const char insert_plan[] =
     "INSERT INTO plan (made_utc, device_id, model, dtype, path, policy, price, limit_reading,"
     " m_peak_bytes, memory_limit_bytes, lambda, chunk_bytes, capacity_source, objective,"
     " lower_bound, status, preloaded_bytes, peak_bytes, predicted_ns, solve_ns)"
-    " VALUES (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), nullif(?, 0), ?, ?, ?, ?, ?, ?,"
+    " VALUES (" STORE_NOW_UTC ", nullif(?, 0), ?, ?, ?, ?, ?, ?,"
     " nullif(?, -1), nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?)";
 
 static int save_plan(struct store *st, int64_t device_id, enum dtype dtype, enum mem_path path,

@@ -4,6 +4,7 @@
 
 #include "harness/plan/plan.h"
 #include "harness/predict/predict.h"
+#include "harness/store/store.h"
 
 /* One plan with its weights and loads, in one transaction. The plan has been made by plan_make() or
  * read by plan_read_csv(): both check it. device_id 0: a bare instance, or no

@@ -265,7 +265,7 @@ int training_store(const struct training *t, struct store *st, int64_t device_id
     rc = store_exec(st, err,
                     "INSERT INTO regressor (device_id, trained_utc, target, dtype, path, samples,"
                     " shapes, folds, options, features, model_json)"
-                    " VALUES (?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " VALUES (?, " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     "isssiiisss", device_id, t->target, dtype_name(t->dtype),
                     mem_path_name(t->path), samples, (int64_t)t->groups,
                     (int64_t)opt->folds, options, names, json);

@@ -1,19 +1,14 @@
 /* Rows of 004-runs.sql. */
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "harness/replay/replay.h"
 
 static int save_run(struct store *st, const struct replay_context *ctx,
                     const struct replay_policy *p, const struct replay_outcome *o, struct err *err)
 {
-    char utc[32], hash[20];
-    time_t now = time(NULL);
-    struct tm tm;
+    char hash[20];
 
-    gmtime_r(&now, &tm);
-    strftime(utc, sizeof(utc), "%Y-%m-%dT%H:%M:%SZ", &tm);
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)o->output_hash);
     return store_exec(
         st, err,
@@ -22,12 +17,11 @@ static int save_run(struct store *st, const struct replay_context *ctx,
         " integrated_ns, integrated_low_ns, integrated_high_ns, integrated_mean_ns, peak_bytes,"
         " avg_bytes, mem_byte_s, rss_peak_bytes, bytes_read, disk_ns, kernel_ns, bound_ns,"
         " predicted_ns, energy_j, verified, verify_error, output_hash, status, note)"
-        " VALUES (?1, nullif(?2, 0), ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'disk', ?10, nullif(?11, 0), ?12,"
-        " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29,"
-        " NULL, ?30, ?31, ?32, ?33, NULL)",
-        "iissssssssiiiiddddddiddiiddddsdss", ctx->session_id, p->plan_id, utc, ctx->m->name,
+        " VALUES (?, nullif(?, 0), " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, 'disk', ?, nullif(?, 0), ?,"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, NULL)",
+        "iisssssssiiiiddddddiddiiddddsdss", ctx->session_id, p->plan_id, ctx->m->name,
         p->name, dtype_name(ctx->m->dtype), mem_path_name(ctx->exec->path),
-        op_form_name(ctx->exec->form), ctx->exec->at_plan ? "at-plan" : "ahead",
+        op_form_name(ctx->exec->form), executor_reader_names[ctx->exec->at_plan],
         o->cold ? "cold" : "warm", (int64_t)ctx->exec->memory_limit, (int64_t)o->runs,
         (int64_t)ctx->setup_ns, (int64_t)o->build_ns, o->init_ns, o->exec_ns, o->integrated_ns.mid,
         o->integrated_ns.low, o->integrated_ns.high, o->integrated_mean_ns, (int64_t)o->peak_bytes,

@@ -61,15 +61,6 @@ static int make_uuid(char text[37], struct err *err)
     return 0;
 }
 
-static void utc_now(char text[32])
-{
-    time_t now = time(NULL);
-    struct tm tm;
-
-    gmtime_r(&now, &tm);
-    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 /* The value of the first line "KEY<separators>VALUE" of a small text file, without quotes. */
 static int file_value(const char *path, const char *key, char value[TEXT])
 {
@@ -159,7 +150,7 @@ int store_session(struct store *st, int64_t device_id, int argc, char **argv, in
                   struct err *err)
 {
     struct store_query *q = NULL;
-    char uuid[37], now[32];
+    char uuid[37];
     char *command = quote_command(argc, argv);
     struct host h;
     int rc;
@@ -170,12 +161,11 @@ int store_session(struct store *st, int64_t device_id, int argc, char **argv, in
     if (rc < 0)
         goto out;
     get_host(&h);
-    utc_now(now);
     rc = store_query(st, &q, err,
                      "INSERT INTO session (uuid, device_id, started_utc, host, os, cpu, cpus, "
                      "memory_bytes, program, compiler, command, load_avg) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                     "sissssiisssd", uuid, device_id, now, h.name, h.os, h.cpu, h.cpus,
+                     "VALUES (?, ?, " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                     "sisssiisssd", uuid, device_id, h.name, h.os, h.cpu, h.cpus,
                      h.memory_bytes, program_version, program_compiler, command,
                      h.load < 0 ? NAN : h.load);
     if (rc == 0)
@@ -192,9 +182,6 @@ out:
 
 int store_session_end(struct store *st, int64_t session_id, struct err *err)
 {
-    char now[32];
-
-    utc_now(now);
-    return store_exec(st, err, "UPDATE session SET ended_utc = ? WHERE id = ?", "si", now,
+    return store_exec(st, err, "UPDATE session SET ended_utc = " STORE_NOW_UTC " WHERE id = ?", "i",
                       session_id);
 }

@@ -7,7 +7,6 @@
 #define FLASHMEM_HARNESS_STORE_STORE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "profiler/device.h"
@@ -23,6 +22,9 @@ enum store_mode { STORE_READ, STORE_WRITE }; /* WRITE creates the file and its f
 int store_open(const char *path, enum store_mode mode, struct store **ret_st, struct err *err);
 void store_close(struct store *st); /* NULL is fine */
 const char *store_path(const struct store *st);
+
+/* The time of every column *_utc: an SQL expression. */
+#define STORE_NOW_UTC "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
 
 /* Bindings, one character each: i int64_t, d double (NaN binds NULL), s const char * (NULL binds
  * NULL), b const void * then size_t (blob). Statements are cached by their text.

@@ -168,7 +168,7 @@ static int sample_row(struct store *st, int64_t session_id, int64_t config_id,
         " build_hash, timer, batch, repeats, median_ns, low_ns, high_ns, mad_ns,"
         " base_median_ns, slowdown, slowdown_low, slowdown_high, worst_error,"
         " build_ns, verify_ns, warmup_ns, flush_ns, measure_ns)"
-        " VALUES (?, ?, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?, ?, ?, ?, ?, ?, ?,"
+        " VALUES (?, ?, " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, ?,"
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         "iissssdddddddddddddddd", session_id, config_id, sample_status_name(r->status),
         text_or_null(r->error), text_or_null(r->build_hash), text_or_null(r->timer),
