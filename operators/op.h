@@ -183,7 +183,6 @@ struct op_program; /* a built variant of a case; owns a cl_kernel */
 int op_program_new(struct device *dev, const struct op_case *c, const struct op_variant *v,
                    struct op_program **ret_p, struct err *err);
 void op_program_free(struct op_program *p);
-const struct op_launch *op_program_launch(const struct op_program *p); /* with final gws in gws */
 const struct op_variant *op_program_variant(const struct op_program *p);
 uint64_t op_program_hash(const struct op_program *p);
 uint64_t op_program_build_ns(const struct op_program *p);

@@ -219,11 +219,6 @@ void op_program_free(struct op_program *p)
     free(p);
 }
 
-const struct op_launch *op_program_launch(const struct op_program *p)
-{
-    return &p->launch;
-}
-
 const struct op_variant *op_program_variant(const struct op_program *p)
 {
     return &p->variant;

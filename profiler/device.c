@@ -201,7 +201,6 @@ static uint64_t device_number(cl_device_id id, cl_device_info what)
 static void read_info(cl_platform_id platform, cl_device_id id, struct device_info *info)
 {
     uint64_t type = device_number(id, CL_DEVICE_TYPE);
-    uint64_t queue = device_number(id, CL_DEVICE_QUEUE_PROPERTIES);
 
     platform_text(platform, CL_PLATFORM_NAME, info->platform, sizeof(info->platform));
     device_text(id, CL_DEVICE_NAME, info->name, sizeof(info->name));
@@ -212,7 +211,6 @@ static void read_info(cl_platform_id platform, cl_device_id id, struct device_in
                                              : DEVICE_OTHER;
     info->images = device_number(id, CL_DEVICE_IMAGE_SUPPORT);
     info->unified = device_number(id, CL_DEVICE_HOST_UNIFIED_MEMORY);
-    info->out_of_order = queue & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE;
     info->image_width = device_number(id, CL_DEVICE_IMAGE2D_MAX_WIDTH);
     info->image_height = device_number(id, CL_DEVICE_IMAGE2D_MAX_HEIGHT);
     info->global_bytes = device_number(id, CL_DEVICE_GLOBAL_MEM_SIZE);
@@ -222,7 +220,6 @@ static void read_info(cl_platform_id platform, cl_device_id id, struct device_in
     info->max_group = device_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info->timer_ns = device_number(id, CL_DEVICE_PROFILING_TIMER_RESOLUTION);
     info->compute_units = (unsigned)device_number(id, CL_DEVICE_MAX_COMPUTE_UNITS);
-    info->clock_mhz = (unsigned)device_number(id, CL_DEVICE_MAX_CLOCK_FREQUENCY);
 }
 
 static bool format_supported(cl_context context, cl_mem_flags flags)

@@ -26,13 +26,11 @@ struct device_info {
     bool images;
     bool half_images; /* RGBA CL_HALF_FLOAT readable and writable */
     bool unified;     /* CL_DEVICE_HOST_UNIFIED_MEMORY */
-    bool out_of_order;
     uint64_t image_width, image_height; /* 2-D limits, texels */
     uint64_t global_bytes, max_alloc_bytes, local_bytes, cache_bytes;
     uint64_t max_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
     uint64_t timer_ns;      /* CL_DEVICE_PROFILING_TIMER_RESOLUTION */
     unsigned compute_units; /* CL_DEVICE_MAX_COMPUTE_UNITS */
-    unsigned clock_mhz;
 };
 
 const char *device_type_name(enum device_type type); /* "cpu", "gpu", "other" */

@@ -2,14 +2,11 @@
 #include "profiler/regressor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "profiler/rng.h"
 
@@ -466,85 +463,6 @@ int regressor_from_json(const char *json, struct regressor **ret_r, struct err *
     return 0;
 }
 
-static int write_all(int fd, const char *text, size_t n)
-{
-    while (n > 0) {
-        ssize_t w = write(fd, text, n);
-
-        if (w < 0 && errno == EINTR)
-            continue;
-        if (w < 0)
-            return -errno;
-        text += w;
-        n -= (size_t)w;
-    }
-    return fsync(fd) ? -errno : 0;
-}
-
-int regressor_save(const struct regressor *r, const char *path, struct err *err)
-{
-    char *json = NULL, *tmp = NULL;
-    int fd = -1, rc;
-
-    rc = regressor_to_json(r, &json, err);
-    if (rc < 0)
-        return rc;
-    if (asprintf(&tmp, "%s.tmp", path) < 0) {
-        tmp = NULL;
-        rc = err_set(err, -ENOMEM, "no memory for a path");
-        goto out;
-    }
-    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    rc = fd < 0 ? -errno : write_all(fd, json, strlen(json));
-    if (fd >= 0 && close(fd) && rc == 0)
-        rc = -errno;
-    if (rc == 0 && rename(tmp, path))
-        rc = -errno;
-    if (rc < 0) {
-        err_set(err, rc, "cannot write '%s': %s", path, strerror(-rc));
-        if (fd >= 0)
-            unlink(tmp);
-    }
-out:
-    free(tmp);
-    free(json);
-    return rc;
-}
-
-int regressor_load(const char *path, struct regressor **ret_r, struct err *err)
-{
-    FILE *f = fopen(path, "re");
-    char *json = NULL;
-    struct stat st;
-    size_t size;
-    int rc = 0;
-
-    if (!f || fstat(fileno(f), &st)) {
-        rc = -errno;
-        err_set(err, rc, "cannot read '%s': %s", path, strerror(-rc));
-        goto out;
-    }
-    size = (size_t)st.st_size;
-    json = malloc(size + 1);
-    if (!json) {
-        rc = err_set(err, -ENOMEM, "no memory for '%s'", path);
-        goto out;
-    }
-    if (fread(json, 1, size, f) != size) {
-        rc = err_set(err, -EIO, "cannot read '%s'", path);
-        goto out;
-    }
-    json[size] = 0;
-    rc = regressor_from_json(json, ret_r, err);
-    if (rc < 0)
-        err_prefix(err, "%s", path);
-out:
-    free(json);
-    if (f)
-        fclose(f);
-    return rc;
-}
-
 #else /* !HAVE_XGBOOST */
 
 static int absent(struct err *err)
@@ -589,18 +507,6 @@ int regressor_to_json(const struct regressor *r, char **ret_json, struct err *er
 int regressor_from_json(const char *json, struct regressor **ret_r, struct err *err)
 {
     (void)json, (void)ret_r;
-    return absent(err);
-}
-
-int regressor_save(const struct regressor *r, const char *path, struct err *err)
-{
-    (void)r, (void)path;
-    return absent(err);
-}
-
-int regressor_load(const char *path, struct regressor **ret_r, struct err *err)
-{
-    (void)path, (void)ret_r;
     return absent(err);
 }
 #endif

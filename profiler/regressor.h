@@ -48,11 +48,9 @@ int regressor_cross_validate(const struct regressor_data *data, const int *group
                              const struct regressor_options *opt, float *ret_y, int *ret_fold,
                              struct err *err);
 
-/* XGBoost's own JSON, with feature names: as text (ret_json is freed by the caller), and as a file.
- * Save writes a temporary file and renames it. -EINVAL: not such a model, or a torn one. */
+/* XGBoost's own JSON, with feature names: ret_json is freed by the caller. -EINVAL: not such a
+ * model, or a torn one. */
 int regressor_to_json(const struct regressor *r, char **ret_json, struct err *err);
 int regressor_from_json(const char *json, struct regressor **ret_r, struct err *err);
-int regressor_save(const struct regressor *r, const char *path, struct err *err);
-int regressor_load(const char *path, struct regressor **ret_r, struct err *err);
 
 #endif

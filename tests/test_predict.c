@@ -12,11 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/predict/curve.h"
-#include "harness/predict/feature.h"
 #include "harness/predict/group.h"
 #include "harness/predict/predict.h"
 #include "profiler/regressor.h"

@@ -1,7 +1,6 @@
 /* profiler/regressor.c on functions that are known. */
 #include <check.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +10,6 @@
 
 #include "profiler/regressor.h"
 #include "profiler/rng.h"
-#include "profiler/stats.h"
 
 enum { ROWS = 1200, COLS = 3 };
 
@@ -309,33 +307,20 @@ START_TEST(saved_and_loaded_are_the_same)
 {
     struct regressor_data d = fill(1);
     struct regressor_options o = quick();
-    struct regressor *r = train(&d, &o), *s = NULL, *t = NULL;
-    char dir[] = "/tmp/test_regressor.XXXXXX", path[64], tmp[72];
+    struct regressor *r = train(&d, &o), *s = NULL;
     struct err err = {0};
     float p[ROWS], q[ROWS];
-    struct stat st;
     char *json;
 
-    ck_assert(mkdtemp(dir) != NULL);
-    snprintf(path, sizeof(path), "%s/model.json", dir);
-    snprintf(tmp, sizeof(tmp), "%s.tmp", path);
-    ck_assert_msg(regressor_save(r, path, &err) == 0, "%s", err.text);
-    ck_assert(stat(tmp, &st) < 0);
-    ck_assert_msg(regressor_load(path, &s, &err) == 0, "%s", err.text);
     ck_assert_int_eq(regressor_to_json(r, &json, NULL), 0);
     ck_assert(strstr(json, "\"feature_names\":[\"size\",\"ratio\",\"junk\"]") != NULL);
-    ck_assert_msg(regressor_from_json(json, &t, &err) == 0, "%s", err.text);
+    ck_assert_msg(regressor_from_json(json, &s, &err) == 0, "%s", err.text);
     ck_assert_int_eq(regressor_predict(r, set.x, ROWS, COLS, p, NULL), 0);
     ck_assert_int_eq(regressor_predict(s, set.x, ROWS, COLS, q, NULL), 0);
     ck_assert(memcmp(p, q, sizeof(p)) == 0);
-    ck_assert_int_eq(regressor_predict(t, set.x, ROWS, COLS, q, NULL), 0);
-    ck_assert(memcmp(p, q, sizeof(p)) == 0);
-    unlink(path);
-    rmdir(dir);
     free(json);
     regressor_free(r);
     regressor_free(s);
-    regressor_free(t);
 }
 END_TEST
 
@@ -362,9 +347,6 @@ START_TEST(torn_models_are_refused)
     }
     ck_assert_int_eq(regressor_from_json("binf\1\2\3", &s, &err), -EINVAL);
     ck_assert_int_eq(regressor_from_json("{\"a\": 1}", &s, &err), -EINVAL);
-    ck_assert_int_eq(regressor_load("/nowhere/model.json", &s, &err), -ENOENT);
-    ck_assert(strstr(err.text, "/nowhere/model.json") != NULL);
-    ck_assert_int_eq(regressor_save(r, "/nowhere/model.json", &err), -ENOENT);
     ck_assert(s == NULL);
     free(json);
     regressor_free(r);

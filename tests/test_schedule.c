@@ -1,7 +1,6 @@
 /* Schedules of made-up plans: every byte once, in order, nothing wraps. No device. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "harness/replay/schedule.h"

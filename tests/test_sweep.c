@@ -3,9 +3,7 @@
  * The program is its own worker ("--device N worker"), and its own sweep to be killed
  * ("sweep SPEC DB"): drivers do not survive fork() without exec(). */
 #include <check.h>
-#include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,11 @@
 /* flashmem sweep SPEC: measure the configurations of a sweep spec. */
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "harness/cli/cli.h"
 #include "harness/sweep/sweep.h"
-#include "harness/text/units.h"
 #include "profiler/clock.h"
 
 struct sweep_opts {

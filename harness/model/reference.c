@@ -1,6 +1,5 @@
 #include "harness/model/reference.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 /* harness/model/weights_file.c - opening a weights file: nothing in it is believed. */
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

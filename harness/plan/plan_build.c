@@ -32,28 +32,6 @@ void plan_free(struct plan *plan)
     free(plan);
 }
 
-struct plan *plan_copy(const struct plan_problem *p, const struct plan *plan)
-{
-    struct plan *copy = plan_new(p);
-
-    if (!copy)
-        return NULL;
-    memcpy(copy->preload, plan->preload, (size_t)p->n_weights * sizeof(*copy->preload));
-    for (int i = 0; i < plan->n_moves; i++) {
-        const struct plan_move *m = &plan->move[i];
-
-        if (plan_add_move(copy, m->weight, m->layer, m->chunks) < 0) {
-            plan_free(copy);
-            return NULL;
-        }
-    }
-    copy->status = plan->status;
-    copy->lower_bound = plan->lower_bound;
-    memcpy(copy->note, plan->note, sizeof(copy->note));
-    plan_sum_up(p, copy);
-    return copy;
-}
-
 int plan_add_move(struct plan *plan, int weight, int layer, int chunks)
 {
     int n = plan->n_moves;

@@ -10,7 +10,6 @@ extern const struct policy policy_preload, policy_always_next, policy_same_op_ty
 /* An empty plan: nothing preloaded, nothing moved, no bound. NULL: out of memory. */
 struct plan *plan_new(const struct plan_problem *p);
 /* A copy of the decisions, the status, the bound and the note. */
-struct plan *plan_copy(const struct plan_problem *p, const struct plan *plan);
 
 /* Append x[weight,layer] = chunks, in any order; -ENOMEM. */
 int plan_add_move(struct plan *plan, int weight, int layer, int chunks);

@@ -4,7 +4,6 @@
  * With respect_capacity, weights that exceed C_l are preloaded; so are, always, those beyond the
  * destinations that one launch can carry. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "harness/plan/plan_build.h"
 

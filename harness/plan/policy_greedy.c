@@ -14,7 +14,7 @@ struct greedy {
     int64_t *total; /* [N + 1] whole weights, for m_total */
 };
 
-static void raise(int64_t *level, int from, int to, int64_t chunks)
+static void add_chunks(int64_t *level, int from, int to, int64_t chunks)
 {
     for (int l = from; l <= to; l++)
         level[l] += chunks;
@@ -35,8 +35,8 @@ static void preload(struct greedy *g, struct plan *plan, int w)
 
     plan->preload[w] = true;
     if (g->p->limit == LIMIT_RESIDENT)
-        raise(g->held, 0, k->last_use - 1, k->chunks);
-    raise(g->total, 0, k->last_use, k->chunks);
+        add_chunks(g->held, 0, k->last_use - 1, k->chunks);
+    add_chunks(g->total, 0, k->last_use, k->chunks);
 }
 
 /* Most chunks of weight k that layer l may take, when `held` is the highest level between l and
@@ -95,13 +95,13 @@ static int commit(struct greedy *g, struct plan *plan, int w, int first, const i
         g->left[l] -= take[l];
         g->loads[l]++;
         if (limit == LIMIT_STREAMED || limit == LIMIT_RESIDENT)
-            raise(g->held, l, end - 1, take[l]);
+            add_chunks(g->held, l, end - 1, take[l]);
         if (plan_add_move(plan, w, l, take[l]) < 0)
             return -ENOMEM;
     }
     if (limit == LIMIT_UNIFIED)
-        raise(g->held, first, end - 1, k->chunks);
-    raise(g->total, first, k->last_use, k->chunks);
+        add_chunks(g->held, first, end - 1, k->chunks);
+    add_chunks(g->total, first, k->last_use, k->chunks);
     return 0;
 }
 

@@ -1,7 +1,6 @@
 /* harness/predict/train.c - samples of the store into two regressors for each dtype and path. */
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -312,16 +312,6 @@ int reader_wait(struct reader *r, int job, struct err *err)
     return rc;
 }
 
-int reader_finished(struct reader *r)
-{
-    int n;
-
-    pthread_mutex_lock(&r->lock);
-    n = r->n_done;
-    pthread_mutex_unlock(&r->lock);
-    return n;
-}
-
 void reader_drain(struct reader *r)
 {
     pthread_mutex_lock(&r->lock);

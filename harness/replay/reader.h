@@ -40,7 +40,6 @@ int reader_post(struct reader *r, const struct read_job *job, struct err *err);
 /* Block until job number `job` is done. -EIO and the like: the first failure, err names the weight
  * and the offset. */
 int reader_wait(struct reader *r, int job, struct err *err);
-int reader_finished(struct reader *r); /* all jobs before this one are done; does not block */
 /* Stop after the block in flight and forget what is posted. */
 void reader_drain(struct reader *r);
 

@@ -4,7 +4,6 @@
 #ifndef FLASHMEM_HARNESS_TEXT_UNITS_H
 #define FLASHMEM_HARNESS_TEXT_UNITS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "profiler/err.h"
