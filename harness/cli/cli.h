@@ -66,13 +66,15 @@ extern const struct command *const command_table[]; /* NULL-terminated; see comm
 
 /* What a command returns after table_print(): EXIT_DONE, or EXIT_FAILED with the message. */
 int cli_printed(int rc, struct err *err);
+/* Prints `t` unless rc is a failure, and frees it; `t` may be NULL then. An EXIT_ status. */
+int cli_finish(const struct cli *cli, struct table *t, int rc, struct err *err);
 
 /* Set by SIGINT and SIGTERM; loops look at it between steps and end cleanly. */
 extern volatile sig_atomic_t cli_interrupted;
 
 /* Progress and diagnostics go to stderr; nothing with --quiet. */
 void cli_note(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Progress line "what done/total, failed, ETA": redrawn on a terminal, sparse elsewhere. */
+/* Progress line "what done/total, time spent, time left": redrawn on a terminal, sparse elsewhere. */
 void cli_progress(const struct cli *cli, const char *what, int64_t done, int64_t total,
                   uint64_t started_ns);
 

@@ -116,13 +116,7 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
             return EXIT_USAGE;
     t = table_new(COLUMNS);
     rc = t ? capacities(cli, o, args[0], &allowed, t, err) : err_set(err, -ENOMEM, "out of memory");
-    if (rc < 0) {
-        table_free(t);
-        return EXIT_FAILED;
-    }
-    rc = table_print(t, (enum format)cli->format, stdout);
-    table_free(t);
-    return cli_printed(rc, err);
+    return cli_finish(cli, t, rc, err);
 }
 
 const struct command command_capacity = {

@@ -130,13 +130,7 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     t = table_new("extra_ratio,latency_us,low_us,high_us");
     rc = t ? predict(cli, o, st, &c, t, err) : err_set(err, -ENOMEM, "out of memory");
     store_close(st);
-    if (rc < 0) {
-        table_free(t);
-        return EXIT_FAILED;
-    }
-    rc = table_print(t, (enum format)cli->format, stdout);
-    table_free(t);
-    return cli_printed(rc, err);
+    return cli_finish(cli, t, rc, err);
 }
 
 const struct command command_predict = {

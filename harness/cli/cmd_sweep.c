@@ -28,7 +28,7 @@ static const struct opt opts[] = {
     {.name = "--time", .type = OPT_TIME, .offset = FIELD(time_ns), .arg = "TIME",
      .help = "begin no configuration after this time"},
     {.name = "--shard", .type = OPT_TEXT, .offset = FIELD(shard), .def = "1/1", .arg = "I/N",
-     .help = "part I of N, by key: run each part on one machine, join them with 'db merge'"},
+     .help = "part I of N, by key: one part for each machine"},
     {.name = "--dry-run", .type = OPT_FLAG, .offset = FIELD(dry_run),
      .help = "say how many there are, how many are measured, how long the rest will take"},
     {.name = "--again", .type = OPT_CHOICE, .offset = FIELD(again), .def = "none",

@@ -66,6 +66,16 @@ void cli_progress(const struct cli *cli, const char *what, int64_t done, int64_t
     }
 }
 
+int cli_finish(const struct cli *cli, struct table *t, int rc, struct err *err)
+{
+    int status = EXIT_FAILED;
+
+    if (rc >= 0)
+        status = cli_printed(table_print(t, (enum format)cli->format, stdout), err);
+    table_free(t);
+    return status;
+}
+
 int cli_printed(int rc, struct err *err)
 {
     if (rc == 0)
