@@ -92,8 +92,8 @@ struct op_variant {
 };
 
 struct op_launch {
-    char options[1024]; /* of the kernel's own: shapes flags and tunables; op.c adds path, dtype,
-                           folds, form and loads */
+    char options[1024]; /* of the kernel's own: shape flags and tunables; op_program.c adds path,
+                           dtype, folds, form and loads */
     size_t gws[2];      /* before rounding up to the local size: kernels check their bounds */
     int n_ints;
     int ints[OP_MAX_INTS]; /* after the tensors, before the loads */
