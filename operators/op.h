@@ -33,7 +33,7 @@ int op_form_parse(const char *name);
 /* One integer (or named choice) of a case: an axis of sweeps and of model graphs. */
 struct op_param {
     const char *name;
-    int64_t def, min, max;     /* def < min: must be given */
+    int64_t def, min, max;      /* def < min: must be given */
     const char *const *choices; /* NULL, or names of values 0, 1, ..., NULL-terminated */
     const char *meaning;
 };
@@ -59,7 +59,8 @@ enum op_role {
     ROLE_INPUT,  /* an activation */
     ROLE_IDS,    /* an index vector: DTYPE_I32 [1, n], always a buffer */
     ROLE_WEIGHT, /* a matrix from the weights file: streamed or preloaded */
-    ROLE_VECTOR, /* a small weight [1, n] inside the model's vector bundle: a buffer and an offset */
+    ROLE_VECTOR, /* a small weight [1, n] inside the model's vector bundle: a buffer and an offset
+                  */
     ROLE_OUTPUT  /* exactly one, last */
 };
 
@@ -104,7 +105,7 @@ struct op {
     const char *name;
     const char *summary;
     enum op_class class;
-    struct op_param params[OP_MAX_PARAMS];   /* ended by a NULL name */
+    struct op_param params[OP_MAX_PARAMS];    /* ended by a NULL name */
     struct op_kernel kernels[OP_MAX_KERNELS]; /* ended by a NULL name; plainest first */
     double tol_f32, tol_f16; /* greatest |y - ref| / (max |ref| of the row of the output + tiny) */
     /* Is the combination of parameters legal? Ranges were checked before. Optional. */
@@ -139,7 +140,7 @@ void op_case_print(const struct op_case *c, char text[OP_TEXT_MAX]);
 void op_case_params(const struct op_case *c, char text[OP_TEXT_MAX]); /* the params part alone */
 int64_t op_param_get(const struct op_case *c, const char *name);      /* asserts that it exists */
 
-uint64_t op_input_bytes(const struct op_case *c);  /* all slots but the output: the base of ratios */
+uint64_t op_input_bytes(const struct op_case *c); /* all slots but the output: the base of ratios */
 uint64_t op_output_bytes(const struct op_case *c);
 
 /* Variants are spelled "image,direct,pipelined,TM=8,TN=8,lws=8x8,loads=1". */
@@ -171,7 +172,7 @@ struct op_load {
 };
 
 struct op_args {
-    cl_mem tensor[OP_MAX_TENSORS];     /* in the order of op->io */
+    cl_mem tensor[OP_MAX_TENSORS];        /* in the order of op->io */
     int64_t vector_texel[OP_MAX_TENSORS]; /* offset into the bundle, for ROLE_VECTOR slots */
     struct op_load load[OP_MAX_LOADS];
     int n_loads; /* <= the variant's */

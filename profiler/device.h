@@ -24,8 +24,8 @@ struct device_info {
     char driver[128];  /* CL_DRIVER_VERSION */
     enum device_type type;
     bool images;
-    bool half_images; /* RGBA CL_HALF_FLOAT readable and writable */
-    bool unified;     /* CL_DEVICE_HOST_UNIFIED_MEMORY */
+    bool half_images;                   /* RGBA CL_HALF_FLOAT readable and writable */
+    bool unified;                       /* CL_DEVICE_HOST_UNIFIED_MEMORY */
     uint64_t image_width, image_height; /* 2-D limits, texels */
     uint64_t global_bytes, max_alloc_bytes, local_bytes, cache_bytes;
     uint64_t max_group;     /* CL_DEVICE_MAX_WORK_GROUP_SIZE */
@@ -55,7 +55,8 @@ void device_close(struct device *dev); /* NULL is fine */
 int device_queue(struct device *dev, bool profiling, cl_command_queue *ret_queue, struct err *err);
 
 /* Message "WHAT: CL_NAME (code)" into err; returns -ENOMEM for out of memory codes, -EINVAL for
- * invalid arguments and sizes, -ENOEXEC for build failures, -ENODEV for a lost device, else -EIO. */
+ * invalid arguments and sizes, -ENOEXEC for build failures, -ENODEV for a lost device, else -EIO.
+ */
 int cl_err(struct err *err, cl_int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

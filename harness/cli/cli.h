@@ -74,7 +74,7 @@ extern volatile sig_atomic_t cli_interrupted;
 
 /* Progress and diagnostics go to stderr; nothing with --quiet. */
 void cli_note(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Progress line "what done/total, time spent, time left": redrawn on a terminal, sparse elsewhere. */
+/* Progress line "what done/total, spent, left": redrawn on a terminal, sparse elsewhere. */
 void cli_progress(const struct cli *cli, const char *what, int64_t done, int64_t total,
                   uint64_t started_ns);
 

@@ -16,8 +16,8 @@ struct models_opts {
 };
 
 static const struct opt opts[] = {
-    {"--dtype", OPT_CHOICE, offsetof(struct models_opts, dtype), "f32", 0, 0, storage_dtype_names, "f32|f16",
-     "storage type that weight_bytes counts"},
+    {"--dtype", OPT_CHOICE, offsetof(struct models_opts, dtype), "f32", 0, 0, storage_dtype_names,
+     "f32|f16", "storage type that weight_bytes counts"},
     {0},
 };
 

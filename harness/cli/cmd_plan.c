@@ -222,8 +222,8 @@ static int one_policy(struct planning *s, const char *name, struct err *err)
     if (plan->note[0])
         cli_note(s->cli, "%s: %s", name, plan->note);
     rc = plan_store_save(s->st, s->device_id, s->m ? s->m->dtype : DTYPE_F32,
-                         (enum mem_path)s->o->planning.path, s->predictor, s->o->planning.memory, s->problem, plan,
-                         &id, err);
+                         (enum mem_path)s->o->planning.path, s->predictor, s->o->planning.memory,
+                         s->problem, plan, &id, err);
     if (rc == 0 && s->o->out && plan->status != PLAN_INFEASIBLE)
         rc = write_plan(s, plan, err);
     if (rc == 0) {

@@ -32,7 +32,8 @@ static const struct opt opts[] = {
      .help = "run this plan file, after checking it, instead of a policy"},
     PLAN_OPTION_ROWS,
     {.name = "--reader", .type = OPT_CHOICE, .offset = FIELD(reader), .def = "ahead",
-     .choices = executor_reader_names, .help = "read as soon as there is room, or from layer z_w on"},
+     .choices = executor_reader_names,
+     .help = "read as soon as there is room, or from layer z_w on"},
     {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "pipelined",
      .choices = op_form_names + FORM_BRANCHING, .help = "form of the kernels that carry load"},
     {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .def = "50", .min = 1, .max = 1000,
@@ -156,7 +157,8 @@ static int open_all(struct session *s, const char *model, struct err *err)
     if (rc == 0)
         rc = store_device(s->st, &s->dev->info, &s->device_id, err);
     if (rc == 0)
-        rc = store_session(s->st, s->device_id, s->cli->argc, s->cli->argv, &s->ctx.session_id, err);
+        rc = store_session(s->st, s->device_id, s->cli->argc, s->cli->argv, &s->ctx.session_id,
+                           err);
     return rc;
 }
 
@@ -193,7 +195,8 @@ static int make_plan(struct session *s, int k, const char *name, struct err *err
                        s->m->name, s->plan[k]->note);
     s->policy[k].plan = s->plan[k];
     return plan_store_save(s->st, s->device_id, s->m->dtype, s->exec.path, s->predictor,
-                           s->o->planning.memory, &s->mp.problem, s->plan[k], &s->policy[k].plan_id, err);
+                           s->o->planning.memory, &s->mp.problem, s->plan[k],
+                           &s->policy[k].plan_id, err);
 }
 
 static int make_plans(struct session *s, struct err *err)

@@ -17,8 +17,8 @@ struct weights_opts {
 };
 
 static const struct opt opts[] = {
-    {"--dtype", OPT_CHOICE, offsetof(struct weights_opts, dtype), "f32", 0, 0, storage_dtype_names, "f32|f16",
-     "storage type"},
+    {"--dtype", OPT_CHOICE, offsetof(struct weights_opts, dtype), "f32", 0, 0, storage_dtype_names,
+     "f32|f16", "storage type"},
     {"--out", OPT_TEXT, offsetof(struct weights_opts, out), NULL, 0, 0, NULL, "FILE",
      "default: $FLASHMEM_WEIGHTS or weights/, MODEL.DTYPE.safetensors"},
     {"--force", OPT_FLAG, offsetof(struct weights_opts, force), NULL, 0, 0, NULL, NULL,

@@ -40,8 +40,7 @@ int plan_options_policies(const struct opt_list *policies, struct err *err)
             continue;
         for (const struct policy *const *p = policy_table; *p && n < sizeof(all); p++)
             n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "", (*p)->name);
-        return err_set(err, -EINVAL, "--policy: want one of %s, got '%s'", all,
-                       policies->item[i]);
+        return err_set(err, -EINVAL, "--policy: want one of %s, got '%s'", all, policies->item[i]);
     }
     return 0;
 }
@@ -73,8 +72,7 @@ struct problem_options plan_options_problem(const struct plan_options *o, const 
     po.price = (enum plan_price)o->price;
     po.limit = (enum plan_limit)o->limit;
     po.memory_limit = o->memory;
-    po.reserve_bytes =
-        executor_reserve_bytes(m, (enum mem_path)o->path, plan_options_ring(o));
+    po.reserve_bytes = executor_reserve_bytes(m, (enum mem_path)o->path, plan_options_ring(o));
     po.preload = o->preload.item;
     po.n_preload = o->preload.n;
     po.respect_capacity = o->respect_capacity;

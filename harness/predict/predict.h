@@ -12,9 +12,9 @@
 #include "profiler/stats.h"
 
 /* The device that `selector` means, among those in the store: the one that device_open() would
- * open, if it is there; else the only one there whose platform or name contains the selector (NULL: any),
- * so that samples of another machine can be worked on here. -ENOENT: none or several (err lists
- * what there is). */
+ * open, if it is there; else the only one there whose platform or name contains the selector (NULL:
+ * any), so that samples of another machine can be worked on here. -ENOENT: none or several (err
+ * lists what there is). */
 int predict_device(struct store *st, const char *selector, int64_t *ret_id,
                    struct device_info *ret_info, struct err *err);
 
@@ -42,7 +42,7 @@ struct predictor; /* the latest two regressors of one (device, dtype, path) */
  * says which command does it). */
 int predictor_load(struct store *st, int64_t device_id, enum dtype dtype, enum mem_path path,
                    struct predictor **ret_p, struct err *err);
-void predictor_free(struct predictor *p); /* NULL is fine */
+void predictor_free(struct predictor *p);        /* NULL is fine */
 int64_t predictor_id(const struct predictor *p); /* row of the slowdown regressor; of the latency
                                                     regressor if no slowdown could be trained */
 
@@ -62,7 +62,7 @@ struct interval predictor_band(const struct predictor *p, const struct op *op, b
 struct load_curve {
     int n;
     double bytes[CURVE_POINTS], slowdown[CURVE_POINTS];
-    double fit_error;    /* greatest |fit - regressor| / regressor over the grid */
+    double fit_error;     /* greatest |fit - regressor| / regressor over the grid */
     double trained_bytes; /* beyond this no sample of the operator supports the curve */
 };
 /* Of v's kernel in its pipelined form. -EINVAL: it has none; -ENODATA: no sample of the operator
@@ -80,13 +80,13 @@ struct thresholds thresholds_default(void);
 int thresholds_set(struct thresholds *t, const char *text, struct err *err); /* "reusable=0.3" */
 
 struct capacity {
-    double latency_ns;  /* NaN: no sample of the operator was trained on */
+    double latency_ns; /* NaN: no sample of the operator was trained on */
     double threshold;
-    uint64_t bytes;     /* whole texels */
-    bool censored;      /* the threshold was not reached within what was measured: at least
-                           `bytes` */
-    const char *reason; /* why zero, or "": static text ("hierarchical", "no streaming form",
-                           "no samples of this operator", "below one texel") */
+    uint64_t bytes;          /* whole texels */
+    bool censored;           /* the threshold was not reached within what was measured: at least
+                                `bytes` */
+    const char *reason;      /* why zero, or "": static text ("hierarchical", "no streaming form",
+                                "no samples of this operator", "below one texel") */
     struct load_curve curve; /* n == 0 where bytes is zero by rule */
 };
 

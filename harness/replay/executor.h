@@ -15,7 +15,7 @@ extern const char *const executor_reader_names[]; /* by at_plan: "ahead", "at-pl
 
 struct executor_options {
     enum mem_path path;
-    enum op_form form;      /* of kernels that carry load */
+    enum op_form form; /* of kernels that carry load */
     uint64_t ring_bytes;
     uint64_t memory_limit;  /* 0: none; everything that the ledger books */
     bool at_plan;           /* reads start at load_layer, not as soon as there is room */
@@ -46,7 +46,7 @@ struct run_result {
     uint64_t init_ns;       /* .. until everything preloaded is in place */
     uint64_t bytes_read;
     struct mem_summary mem;
-    uint64_t output_hash;   /* of the output's bytes in texel order */
+    uint64_t output_hash; /* of the output's bytes in texel order */
 };
 
 /* One run. times[n_layers]: NULL, or a profiled run (which must not be timed end to end).

@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES (UINT64_C(4) << 20)
-#define ALIGN UINT64_C(4096)
+#define BLOCK_BYTES  (UINT64_C(4) << 20)
 #define BOUNCE_BYTES (UINT64_C(1) << 20)
 /* One pread at a time is as fast as many while cores are idle. While kernels keep every core busy a
  * thread waits for its turn after each read, and the disk with it: then two more fill the gap. */
@@ -42,7 +41,7 @@ uint64_t reader_staging_bytes(void)
     return THREADS * BOUNCE_BYTES;
 }
 
-/* All of [off, off + want) into dst; reads whole blocks, so that only the end of the file is short. */
+/* All of [off, off + want) into dst; reads whole blocks: only the end of the file is short. */
 static int read_all(struct reader *r, unsigned char *dst, uint64_t off, uint64_t want,
                     uint64_t must, const char *name, struct err *err)
 {
@@ -59,7 +58,7 @@ static int read_all(struct reader *r, unsigned char *dst, uint64_t off, uint64_t
         if (n == 0)
             break;
         got += (uint64_t)n;
-        if (got % ALIGN) /* the end of the file: an unaligned O_DIRECT read would be refused */
+        if (got % READ_ALIGN) /* the end of the file: an unaligned O_DIRECT read would be refused */
             break;
     }
     if (got < must)
@@ -78,8 +77,8 @@ static int read_rows(struct reader *r, unsigned char *bounce, const struct read_
 
     for (int i = 0; i < j->n_rows; i++) {
         uint64_t at = j->file_byte + (uint64_t)j->row[i] * j->row_bytes;
-        uint64_t from = at / ALIGN * ALIGN;
-        uint64_t len = (at + j->row_bytes - from + ALIGN - 1) / ALIGN * ALIGN;
+        uint64_t from = at / READ_ALIGN * READ_ALIGN;
+        uint64_t len = (at + j->row_bytes - from + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN;
         int rc;
 
         if (len > BOUNCE_BYTES)
@@ -190,7 +189,7 @@ static int start_threads(struct reader *r, struct err *err)
     for (int i = 0; i < THREADS; i++) {
         struct seat *seat = malloc(sizeof(*seat));
 
-        r->bounce[i] = aligned_alloc(ALIGN, BOUNCE_BYTES);
+        r->bounce[i] = aligned_alloc(READ_ALIGN, BOUNCE_BYTES);
         if (!seat || !r->bounce[i]) {
             free(seat);
             return err_set(err, -ENOMEM, "out of memory for the disk reader");

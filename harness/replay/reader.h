@@ -10,13 +10,15 @@
 
 #include "profiler/err.h"
 
+#define READ_ALIGN 4096 /* O_DIRECT: file offsets, lengths and addresses */
+
 struct reader;
 
 struct read_job {
-    void *dst;           /* aligned to 4096, read_bytes long */
-    uint64_t file_byte;  /* multiple of 4096 */
-    uint64_t bytes;      /* that must arrive; the rest up to read_bytes may lie behind the file's end */
-    uint64_t read_bytes; /* multiple of 4096 */
+    void *dst;          /* aligned to READ_ALIGN, read_bytes long */
+    uint64_t file_byte; /* multiple of READ_ALIGN */
+    uint64_t bytes; /* that must arrive; the rest up to read_bytes may lie behind the file's end */
+    uint64_t read_bytes; /* multiple of READ_ALIGN */
     const char *name;    /* of the weight, for messages; borrowed */
     /* Gathered rows (n_rows > 0): row_bytes from file_byte + row[i] * row_bytes each, packed. */
     const int32_t *row;
@@ -30,8 +32,8 @@ void reader_free(struct reader *r); /* NULL is fine; stops at the next block */
 bool reader_direct(const struct reader *r);
 uint64_t reader_staging_bytes(void); /* its bounce buffers */
 
-/* Forget finished jobs and errors; drops cached pages if reads are buffered. Nothing may be pending:
- * call after reader_drain(). */
+/* Forget finished jobs and errors; drops cached pages if reads are buffered. Nothing may be
+ * pending: call after reader_drain(). */
 void reader_reset(struct reader *r);
 
 /* Jobs are numbered from 0 in the order posted. -ENOMEM. */

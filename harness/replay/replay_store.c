@@ -19,16 +19,15 @@ static int save_run(struct store *st, const struct replay_context *ctx,
         " predicted_ns, energy_j, verified, verify_error, output_hash, status, note)"
         " VALUES (?, nullif(?, 0), " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, 'disk', ?, nullif(?, 0), ?,"
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, NULL)",
-        "iisssssssiiiiddddddiddiiddddsdss", ctx->session_id, p->plan_id, ctx->m->name,
-        p->name, dtype_name(ctx->m->dtype), mem_path_name(ctx->exec->path),
-        op_form_name(ctx->exec->form), executor_reader_names[ctx->exec->at_plan],
-        o->cold ? "cold" : "warm", (int64_t)ctx->exec->memory_limit, (int64_t)o->runs,
-        (int64_t)ctx->setup_ns, (int64_t)o->build_ns, o->init_ns, o->exec_ns, o->integrated_ns.mid,
-        o->integrated_ns.low, o->integrated_ns.high, o->integrated_mean_ns, (int64_t)o->peak_bytes,
-        o->avg_bytes, o->mem_byte_s, (int64_t)o->rss_peak_bytes, (int64_t)o->bytes_read, o->disk_ns,
-        o->kernel_ns, o->bound_ns, o->predicted_ns,
-        isnan(o->verify_error) ? NULL : (o->verified ? "yes" : "no"), o->verify_error, hash,
-        o->noisy ? "noisy" : "ok");
+        "iisssssssiiiiddddddiddiiddddsdss", ctx->session_id, p->plan_id, ctx->m->name, p->name,
+        dtype_name(ctx->m->dtype), mem_path_name(ctx->exec->path), op_form_name(ctx->exec->form),
+        executor_reader_names[ctx->exec->at_plan], o->cold ? "cold" : "warm",
+        (int64_t)ctx->exec->memory_limit, (int64_t)o->runs, (int64_t)ctx->setup_ns,
+        (int64_t)o->build_ns, o->init_ns, o->exec_ns, o->integrated_ns.mid, o->integrated_ns.low,
+        o->integrated_ns.high, o->integrated_mean_ns, (int64_t)o->peak_bytes, o->avg_bytes,
+        o->mem_byte_s, (int64_t)o->rss_peak_bytes, (int64_t)o->bytes_read, o->disk_ns, o->kernel_ns,
+        o->bound_ns, o->predicted_ns, isnan(o->verify_error) ? NULL : (o->verified ? "yes" : "no"),
+        o->verify_error, hash, o->noisy ? "noisy" : "ok");
 }
 
 static int save_repeats(struct store *st, int64_t run, const struct replay_outcome *o,

@@ -1,4 +1,4 @@
-/* harness/replay/run.h - one run of an executor: the walk through the layers. Private to this room. */
+/* harness/replay/run.h - one run of an executor: the walk through the layers. Private. */
 #ifndef FLASHMEM_HARNESS_REPLAY_RUN_H
 #define FLASHMEM_HARNESS_REPLAY_RUN_H
 
@@ -16,13 +16,13 @@ struct executor {
     struct mem *mem;
     unsigned char *ring;
     cl_mem ring_mem;
-    struct op_case *c;       /* [n_layers]; gathers see only the rows that are read */
+    struct op_case *c;           /* [n_layers]; gathers see only the rows that are read */
     struct op_program **program; /* [n_layers * (OP_MAX_LOADS + 1)] by number of loads */
     struct op_program *mover[2][OP_MAX_LOADS + 1]; /* null kernels that only load, by path */
     struct tensor nothing[2]; /* by path: the one texel that null kernels write */
-    void **input;            /* packed, by model input */
-    int32_t *iota;           /* 0, 1, ...: the index vector of compacted gathers */
-    int32_t **row;           /* [n_weights]: ids of gathered rows, else NULL */
+    void **input;             /* packed, by model input */
+    int32_t *iota;            /* 0, 1, ...: the index vector of compacted gathers */
+    int32_t **row;            /* [n_weights]: ids of gathered rows, else NULL */
     int *n_rows;
     struct tensor *resident; /* [n_weights + 1], of the kernel control; NULL until loaded */
     void *output;            /* texels of the last run */
@@ -40,16 +40,16 @@ struct run {
     struct executor *ex;
     const struct schedule *s;
     cl_command_queue queue;
-    struct mem *mem;        /* NULL: not booked */
-    struct tensor *weight;  /* [n_weights + 1]; the last is the bundle */
-    bool resident;          /* weights are there: carry nothing, free nothing */
+    struct mem *mem;       /* NULL: not booked */
+    struct tensor *weight; /* [n_weights + 1]; the last is the bundle */
+    bool resident;         /* weights are there: carry nothing, free nothing */
     struct activations acts;
     struct tensor_pool idle; /* textures waiting for a weight of their shape */
     struct flight flight[EXECUTOR_FLIGHTS];
     int n_flights;
-    int layer;   /* being enqueued */
-    int posted;  /* items given to the reader */
-    int retired; /* items whose ring space is free again */
+    int layer;    /* being enqueued */
+    int posted;   /* items given to the reader */
+    int retired;  /* items whose ring space is free again */
     bool *mapped; /* [n_items] */
     uint64_t began_ns, init_ns;
     cl_event *layer_event; /* [n_layers] when profiled */
@@ -69,7 +69,7 @@ void run_clean(struct run *r);
 
 /* Wait until item i is in the ring, and hand its region to the device. */
 int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err);
-/* Move items [first, end) by kernels that do nothing else. `flight`: FLIGHT_PRELOAD or FLIGHT_MOVE. */
+/* Move items [first, end) by kernels that do nothing else; FLIGHT_PRELOAD or FLIGHT_MOVE. */
 int run_move(struct run *r, int first, int end, int flight, struct err *err);
 int run_land(struct run *r, struct err *err); /* wait until nothing is in flight */
 

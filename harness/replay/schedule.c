@@ -41,7 +41,7 @@ static int add_item(struct builder *b, const struct item *it, struct err *err)
     return 0;
 }
 
-/* `bytes` bytes of a weight from weight_byte on, moved by `layer`; cut to what the ring can hold. */
+/* `bytes` of a weight from weight_byte on, moved by `layer`; cut to what the ring can hold. */
 static int add_run(struct builder *b, int weight, bool rows, int layer, int load_layer,
                    uint64_t weight_byte, uint64_t bytes, struct err *err)
 {
@@ -51,11 +51,12 @@ static int add_run(struct builder *b, int weight, bool rows, int layer, int load
     int rc = 0;
 
     if (rows && bytes > b->s->ring_bytes / 4)
-        return err_set(err, -EINVAL,
-                       "the rows gathered from '%s' take %llu bytes, more than a quarter of the ring "
-                       "of %llu: give a larger --ring",
-                       b->m->weight[weight].name, (unsigned long long)bytes,
-                       (unsigned long long)b->s->ring_bytes);
+        return err_set(
+            err, -EINVAL,
+            "the rows gathered from '%s' take %llu bytes, more than a quarter of the ring "
+            "of %llu: give a larger --ring",
+            b->m->weight[weight].name, (unsigned long long)bytes,
+            (unsigned long long)b->s->ring_bytes);
     while (bytes > 0 && rc == 0) {
         uint64_t now = bytes > most && !rows ? most : bytes;
         struct item it = {
@@ -97,8 +98,8 @@ static int add_layer(struct builder *b, const struct model_problem *mp, const st
 }
 
 int schedule_make(const struct model *m, const struct model_problem *mp, const struct plan *plan,
-                  const struct weights_file *file, uint64_t ring_bytes,
-                  struct schedule *ret_s, struct err *err)
+                  const struct weights_file *file, uint64_t ring_bytes, struct schedule *ret_s,
+                  struct err *err)
 {
     struct schedule s = {.ring_bytes = ring_bytes};
     struct builder b = {.s = &s, .m = m, .file = file};

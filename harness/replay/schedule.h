@@ -10,8 +10,7 @@
 
 #include "harness/model/weights.h"
 #include "harness/plan/problem.h"
-
-#define READ_ALIGN 4096 /* O_DIRECT: file offsets, lengths and addresses */
+#include "harness/replay/reader.h"
 
 struct item {
     int weight;           /* into model->weight; -1: the vector bundle */

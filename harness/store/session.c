@@ -164,9 +164,8 @@ int store_session(struct store *st, int64_t device_id, int argc, char **argv, in
                      "INSERT INTO session (uuid, device_id, started_utc, host, os, cpu, cpus, "
                      "memory_bytes, program, compiler, command, load_avg) "
                      "VALUES (?, ?, " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                     "sisssiisssd", uuid, device_id, h.name, h.os, h.cpu, h.cpus,
-                     h.memory_bytes, program_version, program_compiler, command,
-                     h.load < 0 ? NAN : h.load);
+                     "sisssiisssd", uuid, device_id, h.name, h.os, h.cpu, h.cpus, h.memory_bytes,
+                     program_version, program_compiler, command, h.load < 0 ? NAN : h.load);
     if (rc == 0)
         rc = store_step(q, err);
     if (rc == 1) {

@@ -37,8 +37,8 @@ int store_query(struct store *st, struct store_query **ret_q, struct err *err, c
                 const char *binds, ...);
 int store_step(struct store_query *q, struct err *err); /* 1 a row, 0 the end, < 0 error */
 int64_t store_int(struct store_query *q, int col);
-double store_real(struct store_query *q, int col);       /* NaN for NULL */
-const char *store_text(struct store_query *q, int col);  /* NULL for NULL; valid until next step */
+double store_real(struct store_query *q, int col);      /* NaN for NULL */
+const char *store_text(struct store_query *q, int col); /* NULL for NULL; valid until next step */
 bool store_null(struct store_query *q, int col);
 enum store_type { STORE_NULL, STORE_INT, STORE_REAL, STORE_TEXT, STORE_BLOB };
 enum store_type store_type(struct store_query *q, int col);
