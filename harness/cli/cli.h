@@ -69,6 +69,9 @@ int cli_printed(int rc, struct err *err);
 /* Prints `t` unless rc is a failure, and frees it; `t` may be NULL then. An EXIT_ status. */
 int cli_finish(const struct cli *cli, struct table *t, int rc, struct err *err);
 
+/* Refuses to replace what is no regular file: a rename over /dev/null would. -EINVAL. */
+int cli_check_out(const char *option, const char *path, struct err *err);
+
 /* Set by SIGINT and SIGTERM; loops look at it between steps and end cleanly. */
 extern volatile sig_atomic_t cli_interrupted;
 

@@ -69,6 +69,8 @@ static int check_options(const struct plan_opts *o, int n_args, struct err *err)
         return err_set(err, -EINVAL, "plan wants either a MODEL or --instance FILE.csv");
     if (o->out && o->policies.n > 1)
         return err_set(err, -EINVAL, "--out holds one plan, got %d policies", o->policies.n);
+    if (cli_check_out("--out", o->out, err) < 0)
+        return -EINVAL;
     if (o->instance && (p->memory || p->thresholds.n || p->chunk))
         return err_set(err, -EINVAL,
                        "--memory, --threshold and --chunk are for models: "
@@ -246,8 +248,12 @@ static int all_policies(struct planning *s, struct err *err)
         return err_set(err, -ENOMEM, "no memory");
     for (int i = 0; i < n && rc == 0 && !cli_interrupted; i++)
         rc = one_policy(s, name[i], err);
-    if (rc == 0 && table_print(s->table, (enum format)s->cli->format, stdout) < 0)
-        rc = err_set(err, -EIO, "cannot write to stdout");
+    if (rc == 0 && cli_interrupted)
+        rc = err_set(err, -EINTR, "interrupted: run the same command again");
+    if (rc == 0) {
+        rc = table_print(s->table, (enum format)s->cli->format, stdout);
+        (void)cli_printed(rc, err);
+    }
     return rc;
 }
 

@@ -76,6 +76,14 @@ struct session {
     uint64_t rounds_began_ns;
 };
 
+/* What the command line alone says. */
+static int check_options(const struct replay_opts *o, struct err *err)
+{
+    if (o->plan && o->policies.n > 0)
+        return err_set(err, -EINVAL, "--plan and --policy: give one of them");
+    return cli_check_out("--output", o->output, err);
+}
+
 static bool interrupted(void)
 {
     return cli_interrupted;
@@ -387,7 +395,8 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     int rc;
 
     (void)n_args;
-    if (plan_options_check(&o->planning, err) < 0 || plan_options_policies(&o->policies, err) < 0)
+    if (plan_options_check(&o->planning, err) < 0 ||
+        plan_options_policies(&o->policies, err) < 0 || check_options(o, err) < 0)
         return EXIT_USAGE;
     rc = replay_all(&s, args[0], err);
     for (int k = 0; k < s.n && rc == 0; k++)

@@ -117,6 +117,16 @@ static int split(const struct reproduce_opts *o, char *text, char folders[2][409
     return n;
 }
 
+/* The step as it can be typed. */
+static void join(char **words, char *text, size_t size)
+{
+    size_t n = 0;
+
+    *text = '\0';
+    for (; *words && n < size; words++)
+        n += (size_t)snprintf(text + n, size - n, "%s%s", n ? " " : "", *words);
+}
+
 static int run(const struct cli *cli, const void *options, int n_args, char **args,
                struct err *err)
 {
@@ -130,7 +140,7 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
         return EXIT_USAGE;
     }
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        char text[256], folders[2][4096], took[UNIT_TEXT];
+        char text[256], folders[2][4096], said[512], took[UNIT_TEXT];
         char *words[MAX_WORDS + 1];
         uint64_t began = clock_ns();
         int rc;
@@ -139,15 +149,14 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
             continue;
         snprintf(text, sizeof(text), "%s", steps[i].words);
         split(o, text, folders, words);
-        printf("\n$ flashmem");
-        for (char **w = words; *w; w++)
-            printf(" %s", *w);
-        putchar('\n');
+        join(words, said, sizeof(said));
+        printf("\n$ flashmem %s\n", said);
         rc = spawn(cli, words, err);
         if (rc < 0)
-            return err_prefix(err, "%s", steps[i].words), EXIT_FAILED;
+            return err_prefix(err, "%s", said), EXIT_FAILED;
         partly = partly || rc > 0;
-        cli_note(cli, "%s: took %s", words[0], format_time(took, (double)(clock_ns() - began)));
+        cli_note(cli, "%s: took %s", said,
+                 format_time(took, (double)(clock_ns() - began)));
         if (cli_interrupted)
             return err_set(err, -EINTR, "interrupted; the same command goes on from here"),
                    EXIT_FAILED;

@@ -159,7 +159,7 @@ static int show(const struct cli *cli, const struct sweep_options *o, const stru
     }
     rc = table_print(t, (enum format)cli->format, stdout);
     table_free(t);
-    return rc < 0 ? err_set(err, rc, "cannot write the output") : 0;
+    return cli_printed(rc, err) == EXIT_DONE ? 0 : rc;
 }
 
 /* ---- running ---- */

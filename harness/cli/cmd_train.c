@@ -110,6 +110,7 @@ static int train(const struct cli *cli, const struct train_opts *o, struct table
 {
     struct predict_train_options opt = {
         .folds = (int)o->folds, .seed = (uint64_t)cli->seed, .threads = (int)o->threads,
+        .interrupted = &cli_interrupted,
         .note = note, .note_ctx = (void *)(uintptr_t)cli};
     struct store *st = NULL;
     struct device_info dev;

@@ -112,6 +112,8 @@ static int write_one(const struct cli *cli, const struct weights_opts *o, const 
         snprintf(path, sizeof(path), "%s", o->out);
     else
         weights_default_path(m, path, sizeof(path));
+    if (cli_check_out("--out", path, err) < 0)
+        return EXIT_FAILED;
     there = is_there(cli, m, path, o->force, &bytes);
     if (!there) {
         rc = o->out ? 0 : make_folders(path, err);

@@ -1,5 +1,6 @@
 /* harness/cli/main.c - signals, one parse, one call, and the one place that prints errors. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,19 @@ static void catch_signals(void)
     sigaction(SIGTERM, &sa, NULL);
 }
 
+/* Where the shell closed 0, 1 or 2, the next file opened would take its number, and messages would
+ * land in a weights file. Read-only, so that output to a closed stdout still fails. */
+static void keep_std_fds(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int run(const struct invocation *inv, struct err *err)
 {
     if (inv->version) {
@@ -52,6 +66,7 @@ int main(int argc, char **argv)
     struct err err = {0};
     int status = EXIT_USAGE, rc;
 
+    keep_std_fds();
     catch_signals();
     rc = opt_parse(command_table, argc, argv, &inv, &err);
     if (rc == 0)

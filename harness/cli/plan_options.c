@@ -27,6 +27,9 @@ int plan_options_check(const struct plan_options *o, struct err *err)
             return err_prefix(err, "--threshold");
     if (o->m_peak && parse_m_peak(o->m_peak, &bytes, err) < 0)
         return err_prefix(err, "--m-peak");
+    if (o->ring < SCHEDULE_MIN_RING)
+        return err_set(err, -EINVAL, "--ring: want at least %llu bytes, got '%llu'",
+                       (unsigned long long)SCHEDULE_MIN_RING, (unsigned long long)o->ring);
     return 0;
 }
 

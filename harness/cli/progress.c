@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/cli/cli.h"
@@ -85,4 +86,14 @@ int cli_printed(int rc, struct err *err)
     else
         err_set(err, rc, "cannot write the output: %s", strerror(errno ? errno : EIO));
     return EXIT_FAILED;
+}
+
+int cli_check_out(const char *option, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (!path || stat(path, &st) < 0 || S_ISREG(st.st_mode))
+        return 0;
+    return err_set(err, -EINVAL, "%s: '%s' is there and is no regular file: name another", option,
+                   path);
 }

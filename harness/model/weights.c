@@ -184,8 +184,9 @@ static int write_all(struct writer *w, const void *data, size_t n)
 static int write_padding(struct writer *w)
 {
     static const char zeros[ALIGN];
+    size_t n = (size_t)(align_up(w->done) - w->done);
 
-    return write_all(w, zeros, (size_t)(align_up(w->done) - w->done));
+    return n > 0 ? write_all(w, zeros, n) : 0;
 }
 
 static int write_bundle(struct writer *w)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct span {
 struct opener {
     const struct model *m;
     const char *path;
+    char command[1024]; /* that makes the file, to be pasted */
     int fd;
     uint64_t size, data;     /* of the file; where the header ends */
     json_t *root, *vectors;  /* the header; the index of the vectors */
@@ -35,7 +37,7 @@ static int fail(struct opener *o, const char *fmt, ...) __attribute__((format(pr
 
 static int fail(struct opener *o, const char *fmt, ...)
 {
-    char what[512];
+    char what[ERR_TEXT_MAX];
     va_list ap;
 
     va_start(ap, fmt);
@@ -58,7 +60,7 @@ static int read_all(struct opener *o, void *to, size_t n, uint64_t at)
         if (got < 0)
             return err_set(o->err, -errno, "cannot read '%s': %s", o->path, strerror(errno));
         if (got == 0)
-            return fail(o, "torn: it ends in its header; write it again with 'flashmem weights'");
+            return fail(o, "torn: it ends in its header; write it again with '%s'", o->command);
         p += got;
         at += (uint64_t)got;
         n -= (size_t)got;
@@ -82,7 +84,7 @@ static int read_header(struct opener *o)
     if (length < 2 || length > HEADER_MAX || (length + 8) % ALIGN != 0)
         return fail(o, "not a flashmem weights file: header of %" PRIu64 " bytes", length);
     if (length > o->size - 8)
-        return fail(o, "torn: it ends in its header; write it again with 'flashmem weights'");
+        return fail(o, "torn: it ends in its header; write it again with '%s'", o->command);
     text = malloc((size_t)length);
     if (!text)
         return err_set(o->err, -ENOMEM, "out of memory for the header of '%s'", o->path);
@@ -151,8 +153,8 @@ static int check_spans(struct opener *o)
     }
     if (at != o->size - o->data)
         return fail(o, "torn: %" PRIu64 " bytes of data, want %" PRIu64
-                       "; write it again with 'flashmem weights'",
-                    o->size - o->data, at);
+                       "; write it again with '%s'",
+                    o->size - o->data, at, o->command);
     return 0;
 }
 
@@ -164,8 +166,8 @@ static int check_text(struct opener *o, json_t *meta, const char *key, const cha
 
     if (got && strcmp(got, want) == 0)
         return 0;
-    return fail(o, "%s is '%.80s', want '%s'; write it again with 'flashmem weights %s'", key,
-                got ? got : "", want, o->m->name);
+    return fail(o, "%s is '%.80s', want '%s'; write it again with '%s'", key,
+                got ? got : "", want, o->command);
 }
 
 static int check_metadata(struct opener *o)
@@ -292,11 +294,10 @@ static int open_file(struct opener *o)
 {
     struct stat st;
 
-    o->fd = open(o->path, O_RDONLY | O_CLOEXEC);
+    o->fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not make us wait */
     if (o->fd < 0 && errno == ENOENT)
         return err_set(o->err, -ENOENT,
-                       "no weights file '%s': make it with 'flashmem weights %s --dtype %s'",
-                       o->path, o->m->name, dtype_name(o->m->dtype));
+                       "no weights file '%s': make it with '%s'", o->path, o->command);
     if (o->fd < 0)
         return err_set(o->err, -errno, "cannot read '%s': %s", o->path, strerror(errno));
     if (fstat(o->fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -305,12 +306,27 @@ static int open_file(struct opener *o)
     return 0;
 }
 
+/* A model goes by its name in datasets/, else by its graph's path. */
+static void make_command(struct opener *o)
+{
+    char zoo[PATH_MAX], usual[PATH_MAX];
+    int n;
+
+    snprintf(zoo, sizeof(zoo), "%s/models/%s.csv", model_datasets_dir(), o->m->name);
+    weights_default_path(o->m, usual, sizeof(usual));
+    n = snprintf(o->command, sizeof(o->command), "flashmem weights %s --dtype %s",
+                 strcmp(zoo, o->m->path) == 0 ? o->m->name : o->m->path, dtype_name(o->m->dtype));
+    if (strcmp(usual, o->path) != 0 && n < (int)sizeof(o->command))
+        snprintf(o->command + n, sizeof(o->command) - (size_t)n, " --out %s", o->path);
+}
+
 int weights_open(const struct model *m, const char *path, struct weights_file *ret_f,
                  struct err *err)
 {
     struct opener o = {.m = m, .path = path, .fd = -1, .err = err};
     int rc;
 
+    make_command(&o);
     rc = open_file(&o);
     if (rc == 0)
         rc = read_header(&o);

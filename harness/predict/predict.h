@@ -7,6 +7,8 @@
 #ifndef FLASHMEM_HARNESS_PREDICT_PREDICT_H
 #define FLASHMEM_HARNESS_PREDICT_PREDICT_H
 
+#include <signal.h>
+
 #include "harness/store/store.h"
 #include "operators/op.h"
 #include "profiler/stats.h"
@@ -24,6 +26,7 @@ struct predict_train_options {
     uint64_t seed;
     int trees;   /* 0: regressor_defaults() */
     int threads; /* 0: all */
+    const volatile sig_atomic_t *interrupted; /* NULL, or: -EINTR between trainings where not 0 */
     /* Called with one line of text per thing left out; may be NULL. */
     void (*note)(void *ctx, const char *text);
     void *note_ctx;

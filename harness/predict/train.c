@@ -242,6 +242,13 @@ static int store_both(struct store *st, int64_t device_id, const struct training
     return store_end(st, true, err);
 }
 
+static int check_interrupted(const struct predict_train_options *opt, struct err *err)
+{
+    if (!opt->interrupted || !*opt->interrupted)
+        return 0;
+    return err_set(err, -EINTR, "interrupted: 'flashmem train' trains again");
+}
+
 /* Number of regressors stored. */
 static int train_set(struct store *st, int64_t device_id, const struct device_info *dev,
                      const struct sampled_set *set, enum dtype dtype, enum mem_path path,
@@ -263,6 +270,8 @@ static int train_set(struct store *st, int64_t device_id, const struct device_in
     latency.dtype = slowdown.dtype = dtype;
     latency.path = slowdown.path = path;
     rc = train_latency(set, dev, opt, &latency, row_of, err);
+    if (rc == 0)
+        rc = check_interrupted(opt, err);
     if (rc < 0)
         goto out;
     slowdown_rows(set, dev, opt, &latency, row_of, &slowdown);
@@ -273,7 +282,9 @@ static int train_set(struct store *st, int64_t device_id, const struct device_in
     } else if (rc < 0) {
         goto out;
     }
-    rc = store_both(st, device_id, &latency, stored == 2 ? &slowdown : NULL, opt, err);
+    rc = check_interrupted(opt, err);
+    if (rc == 0)
+        rc = store_both(st, device_id, &latency, stored == 2 ? &slowdown : NULL, opt, err);
 out:
     training_done(&latency);
     training_done(&slowdown);

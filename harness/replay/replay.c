@@ -86,7 +86,8 @@ static int take_run(struct comparison *c, struct lane *l, struct err *err)
     if (i == 0)
         o->output_hash = r.output_hash;
     if (r.output_hash != c->lane[0].o->output_hash)
-        return err_set(err, -EPROTO, "run %d of '%s' gave another output than the first of '%s'",
+        return err_set(err, -EPROTO, "run %d of '%s' gave another output than the first of '%s': if the "
+                       "weights file did not change meanwhile, report it",
                        i + 1, l->policy->name, c->lane[0].policy->name);
     o->integrated[i] = (double)r.integrated_ns;
     o->init[i] = (double)r.init_ns;

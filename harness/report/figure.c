@@ -104,11 +104,13 @@ static int run_gnuplot(const char *dir, const char *script, struct err *err)
         unlink(log);
         return 0;
     }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+        unlink(log);
         return err_set(err, -ENOENT,
                        "gnuplot did not start: install the package gnuplot-nox; the "
                        "data and the script '%s/%s' are there",
                        dir, script);
+    }
     f = fopen(log, "r");
     for (int i = 0; f && i < 4 && fgets(line, sizeof(line), f); i++)
         ;
