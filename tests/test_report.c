@@ -270,8 +270,8 @@ START_TEST(summary_in_words)
     has("summary.csv",
         "GPTN-S (f32 image): streaming (lc-opg) 500 ms [450, 550] against preload 1000 ms "
         "[900, 1100]: 2.00 times faster. Average memory 100 of 400 MB, 4.00 times less; "
-        "peak 250 of 500 MB. Overlap alone could gain at most 1.50 times. The paper, on a "
-        "phone, against SmartMem: 8.3 times faster, 2.1 times less memory.");
+        "peak 250 of 500 MB. Over a preload that wastes nothing, overlap gains at most 1.50 "
+        "times. The paper, on a phone, against SmartMem: 8.3 times faster, 2.1 times less memory.");
     has("summary.csv",
         "80.0 ms [70.0, 95.0] against preload 100 ms [90, 110]: intervals overlap: no "
         "difference shown (medians: 1.25 times faster). Average memory 80.0 of 40.0 MB, "

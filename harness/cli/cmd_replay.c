@@ -314,6 +314,20 @@ static int write_output(const struct session *s, struct err *err)
     return rc;
 }
 
+static int keep_all(struct session *s, struct err *err)
+{
+    int64_t run;
+    int rc = 0;
+
+    s->ctx.m = s->m;
+    s->ctx.exec = &s->exec;
+    for (int k = 0; k < s->n && rc == 0; k++)
+        rc = replay_save(s->st, &s->ctx, &s->policy[k], &s->outcome[k], &run, err);
+    if (rc == 0)
+        rc = store_session_end(s->st, s->ctx.session_id, err);
+    return rc < 0 ? rc : print_all(s, err);
+}
+
 static int replay_all(struct session *s, const char *model, struct err *err)
 {
     struct replay_options ro = {
@@ -326,7 +340,6 @@ static int replay_all(struct session *s, const char *model, struct err *err)
         .ctx = s,
     };
     int rc = open_all(s, model, err);
-    int64_t run;
 
     if (rc == 0)
         rc = make_problem(s, err);
@@ -336,17 +349,18 @@ static int replay_all(struct session *s, const char *model, struct err *err)
         rc = make_reference(s, err);
     ro.reference = s->reference;
     s->rounds_began_ns = clock_ns();
-    if (rc == 0)
-        rc = replay_compare(s->ex, s->m, &s->file, &s->exec, s->policy, s->n, &ro, s->outcome, err);
-    s->ctx.m = s->m;
-    s->ctx.exec = &s->exec;
-    for (int k = 0; k < s->n && rc == 0; k++)
-        rc = replay_save(s->st, &s->ctx, &s->policy[k], &s->outcome[k], &run, err);
-    if (rc == 0)
-        rc = store_session_end(s->st, s->ctx.session_id, err);
-    if (rc == 0)
-        rc = write_output(s, err);
-    return rc < 0 ? rc : print_all(s, err);
+    if (rc < 0)
+        return rc;
+    rc = replay_compare(s->ex, s->m, &s->file, &s->exec, s->policy, s->n, &ro, s->outcome, err);
+    if (rc == 0 || (rc == -EINTR && s->outcome[0].runs > 0)) {
+        int kept = keep_all(s, err);
+
+        if (kept < 0)
+            return kept;
+        if (rc < 0)
+            err_set(err, rc, "interrupted after %d rounds, which are kept", s->outcome[0].runs);
+    }
+    return rc < 0 ? rc : write_output(s, err);
 }
 
 static void close_all(struct session *s)

@@ -142,15 +142,16 @@ static bool known(const struct comparison *c)
     return true;
 }
 
+/* -EINTR: stopped from outside; whole rounds are kept. */
 static int take_rounds(struct comparison *c, struct err *err)
 {
     uint64_t began = clock_ns();
+    int rc = 0;
 
-    while (c->rounds < c->opt->max_runs) {
-        int rc = take_round(c, err);
-
+    while (rc == 0 && c->rounds < c->opt->max_runs) {
+        rc = take_round(c, err);
         if (rc < 0)
-            return rc;
+            break;
         if (c->opt->progress)
             c->opt->progress(c->opt->ctx, c->rounds, c->opt->max_runs);
         if (c->rounds >= c->opt->min_runs && known(c))
@@ -159,8 +160,11 @@ static int take_rounds(struct comparison *c, struct err *err)
             clock_ns() - began > c->opt->time_limit_ns)
             break;
     }
-    known(c);
-    return 0;
+    for (int k = 0; k < c->n; k++)
+        c->lane[k].o->runs = c->rounds; /* a torn round may have taken one more */
+    if (c->rounds > 0)
+        known(c);
+    return rc;
 }
 
 static void summarize(const struct comparison *c, struct lane *l)
@@ -236,6 +240,7 @@ static int profile(struct comparison *c, struct lane *l, struct err *err)
 
     if (rc < 0)
         return rc;
+    l->o->profiled = true;
     if (r.output_hash != l->o->output_hash)
         return err_set(err, -EPROTO, "the profiled run of '%s' gave another output",
                        l->policy->name);
@@ -278,10 +283,10 @@ int replay_compare(struct executor *ex, const struct model *m, const struct weig
     }
     if (rc == 0)
         rc = take_rounds(&c, err);
-    for (int k = 0; k < n && rc == 0; k++) {
+    for (int k = 0; k < n && c.rounds > 0 && (rc == 0 || rc == -EINTR); k++)
         summarize(&c, &c.lane[k]);
+    for (int k = 0; k < n && rc == 0; k++)
         rc = profile(&c, &c.lane[k], err);
-    }
 out:
     for (int k = 0; c.lane && k < n; k++)
         lane_done(&c.lane[k], opt->max_runs);

@@ -42,12 +42,14 @@ struct replay_outcome {
     bool verified, cold;
     struct mem_point *memory; /* of the run nearest the median */
     int n_memory;
+    bool profiled;            /* layer[] is filled */
     struct layer_time *layer; /* [n_layers], from a profiled run of its own */
     uint64_t *layer_load;     /* [n_layers], bytes carried */
 };
 
 /* ret_outcome[n]: free each with replay_outcome_done(), also after a failure (zero them first).
- * -EPROTO: two policies or two runs gave different outputs (err names them). */
+ * -EPROTO: two policies or two runs gave different outputs (err names them). -EINTR: stopped; whole
+ * rounds are in the outcomes (runs > 0), neither profiled nor verified. */
 int replay_compare(struct executor *ex, const struct model *m, const struct weights_file *file,
                    const struct executor_options *exec_opt, const struct replay_policy *policy,
                    int n, const struct replay_options *opt, struct replay_outcome *ret_outcome,

@@ -66,7 +66,7 @@ static int save_layers(struct store *st, int64_t run, const struct replay_contex
 {
     int rc = 0;
 
-    for (int l = 0; l < ctx->m->n_layers && rc == 0; l++) {
+    for (int l = 0; o->profiled && l < ctx->m->n_layers && rc == 0; l++) {
         const struct capacity *cap = p->mp->capacity ? &p->mp->capacity[l] : NULL;
         double predicted = NAN;
 

@@ -29,7 +29,7 @@ WITH pair AS (
                              (avg < 100) + (avg < 10), avg, (p_avg < 100) + (p_avg < 10), p_avg,
                              max(p_avg / avg, avg / p_avg), iif(avg <= p_avg, 'less', 'more'),
                              (peak < 100) + (peak < 10), peak, (p_peak < 100) + (p_peak < 10), p_peak)
-                   || coalesce(printf(' Overlap alone could gain at most %.2f times.',
+                   || coalesce(printf(' Over a preload that wastes nothing, overlap gains at most %.2f times.',
                                       nullif((disk_ns + kernel_ns) / bound_ns, 0)), '')
                    || iif(l.flashmem_ms IS NULL OR l.smartmem_exec_ms IS NULL, '',
                           printf(' The paper, on a phone, against SmartMem: %.1f times faster, '
