@@ -234,6 +234,9 @@ static void show_progress(void *ctx, int round, int max_rounds)
 {
     struct session *s = ctx;
 
+    for (int k = 0; s->cli->verbose && k < s->n; k++)
+        cli_note(s->cli, "round %d: %s %.2f ms", round, s->policy[k].name,
+                 s->outcome[k].integrated[round - 1] / 1e6);
     cli_progress(s->cli, "rounds (at most)", round, max_rounds, s->rounds_began_ns);
 }
 
