@@ -277,6 +277,45 @@ START_TEST(interrupted)
 }
 END_TEST
 
+static int layers_left;
+
+static bool stop_later(void)
+{
+    return layers_left-- <= 0;
+}
+
+/* Stopped in the fourth round: three whole ones are kept, and say so. */
+START_TEST(interrupted_later)
+{
+    struct executor_options opt = {.path = PATH_IMAGE, .form = FORM_PIPELINED,
+                                   .ring_bytes = 4 * CHUNK, .stop = stop_later};
+    struct replay_options ro = {.min_runs = 20, .max_runs = 20, .target = 1};
+    struct replay_policy policy = {.name = "preload"};
+    struct replay_outcome out = {0};
+    struct plan *plan = NULL;
+    struct fixture f;
+    struct err err = {0};
+    struct executor *ex;
+
+    open_fixture(&f, DTYPE_F32, PATH_IMAGE);
+    ck_assert_int_eq(plan_make(policy_find("preload"), &f.mp.problem, &plan, &err), 0);
+    policy.mp = &f.mp;
+    policy.plan = plan;
+    ex = open_executor(&f, &opt);
+    /* one run to prepare; a run and the kernel control in each round; half a run */
+    layers_left = f.m->n_layers * (1 + 3 * 2) + f.m->n_layers / 2;
+    ck_assert_int_eq(replay_compare(ex, f.m, &f.file, &opt, &policy, 1, &ro, &out, &err), -EINTR);
+    ck_assert_int_eq(out.runs, 3);
+    ck_assert(!out.profiled);
+    ck_assert_double_gt(out.integrated_ns.mid, 0);
+    ck_assert_int_gt(out.n_memory, 0);
+    replay_outcome_done(&out);
+    plan_free(plan);
+    executor_free(ex);
+    close_fixture(&f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("replay");
@@ -290,6 +329,7 @@ int main(void)
     tcase_add_test(t, memory_limit);
     tcase_add_test(t, file_cut_short);
     tcase_add_test(t, interrupted);
+    tcase_add_test(t, interrupted_later);
     suite_add_tcase(s, t);
     sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
