@@ -16,7 +16,7 @@ enum {
     OP_MAX_TENSORS = 8,
     OP_MAX_TUNABLES = 12,
     OP_MAX_KERNELS = 4,
-    OP_MAX_INTS = 24,
+    OP_MAX_INTS = 32,
     OP_MAX_LOADS = 4, /* weights that one launch can carry: each is two kernel arguments more */
     OP_TEXT_MAX = 256
 };
@@ -49,8 +49,9 @@ struct op_tunable {
 
 struct op_kernel {
     const char *name;   /* "direct", "staged", ...: what the variant says */
-    const char *source; /* file in operators/kernels/, e.g. "gemm_direct.cl"; texel.cl and
-                           stream.cl come before it */
+    const char *source; /* file in operators/kernels/, e.g. "gemm_direct.cl"; texel.cl, math.cl
+                           and stream.cl come before it */
+    const char *shared; /* NULL, or one more file that comes before it, e.g. "gemm.cl" */
     unsigned forms;     /* bit (1 << enum op_form) for each form it has */
     struct op_tunable tunables[OP_MAX_TUNABLES]; /* ended by a NULL name */
 };

@@ -143,15 +143,18 @@ static int make_spares(struct op_program *p, struct device *dev, struct err *err
 
 static int build(struct op_program *p, struct device *dev, struct err *err)
 {
-    const char *own = p->c.op->kernels[p->variant.kernel].source;
-    const char *const names[3] = {"texel.cl", "stream.cl", own};
-    struct program_source sources[3];
+    const struct op_kernel *k = &p->c.op->kernels[p->variant.kernel];
+    const char *names[5] = {"texel.cl", "math.cl", "stream.cl"};
+    struct program_source sources[5];
     struct program_stats stats = {0};
     char options[2048], name[64];
     cl_int code;
-    int rc;
+    int n = 3, rc;
 
-    for (int i = 0; i < 3; i++) {
+    if (k->shared)
+        names[n++] = k->shared;
+    names[n++] = k->source;
+    for (int i = 0; i < n; i++) {
         const struct embedded_file *f = embedded_find(kernel_files, names[i]);
 
         assert(f); /* op_table_check() */
@@ -160,12 +163,12 @@ static int build(struct op_program *p, struct device *dev, struct err *err)
     rc = make_options(p, dev, options, sizeof options, err);
     if (rc < 0)
         return rc;
-    p->hash = program_hash(sources, 3, options);
-    rc = program_build(dev, sources, 3, options, &p->program, &stats, err);
+    p->hash = program_hash(sources, n, options);
+    rc = program_build(dev, sources, n, options, &p->program, &stats, err);
     if (rc < 0)
         return err_prefix(err, "%s", p->c.op->name);
     p->build_ns = stats.build_ns;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(own, "."), own);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(k->source, "."), k->source);
     p->kernel = clCreateKernel(p->program, name, &code);
     if (!p->kernel)
         return cl_err(err, code, "%s: clCreateKernel '%s'", p->c.op->name, name);

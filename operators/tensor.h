@@ -29,9 +29,9 @@ enum mem_path { PATH_IMAGE, PATH_BUFFER };
 
 extern const char *const storage_dtype_names[]; /* of activations and weights: "f32", "f16", NULL */
 extern const char *const mem_path_names[];      /* "image", "buffer", NULL */
-const char *dtype_name(enum dtype d);     /* "f32", "f16", "i32" */
-int dtype_parse(const char *name);        /* -EINVAL if unknown */
-const char *mem_path_name(enum mem_path); /* "image", "buffer" */
+const char *dtype_name(enum dtype d);           /* "f32", "f16", "i32" */
+int dtype_parse(const char *name);              /* -EINVAL if unknown */
+const char *mem_path_name(enum mem_path);       /* "image", "buffer" */
 int mem_path_parse(const char *name);
 size_t dtype_bytes(enum dtype d);
 

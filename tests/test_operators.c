@@ -1,6 +1,6 @@
 /* Every operator against its reference, and its forms against each other.
  *
- * A row of the table is a case without its dtype. It runs as f32 and f16, on images and buffers,
+ * A row of a table (tests/operators/ROOM.h) is a case without its dtype. It runs as f32 and f16, on images and buffers,
  * with every kernel that takes it: the naive form, and if the row says so all forms with several
  * loads; as f32 also other local sizes and tunables. Within one dtype all outputs must agree to the
  * last bit: forms, local sizes, tunables and memory paths change nothing. A new operator is some
@@ -24,84 +24,18 @@ struct row {
     bool loose;              /* kernels add in different orders: bits are compared within each */
 };
 
-static const struct row rows[] = {
-    {"null", "", true, {"lws=16x1"}, false},
-    {"null", "items=1", true, {NULL}, false},
+#include "tests/operators/layout.h"
+#include "tests/operators/pointwise.h"
+#include "tests/operators/products.h"
+#include "tests/operators/rows.h"
 
-    {"relu", "rows=1,cols=1", true, {NULL}, false},
-    {"relu", "rows=5,cols=7", true, {"VT=1,lws=1x1", "VT=16,lws=4x4"}, false},
-    {"relu", "rows=8193,cols=3", true, {NULL}, false}, /* folded by its rows */
-    {"relu", "rows=3,cols=32773", false, {NULL}, false}, /* folded by its columns */
-    {"gelu", "rows=4,cols=4", false, {NULL}, false},
-    {"gelu", "rows=31,cols=127", true, {"VT=2,lws=4x4"}, false},
-    {"gelu", "rows=3,cols=5,approx=tanh", false, {NULL}, false},
-    {"gelu", "rows=64,cols=64,approx=tanh", true, {"VT=1,lws=4x4"}, false},
-
-    {"add", "rows=1,cols=1,brows=1,bcols=1", false, {NULL}, false},
-    {"add", "rows=5,cols=13,brows=5,bcols=13", true, {"VT=1,lws=4x4"}, false},
-    {"add", "rows=17,cols=13,brows=1,bcols=13,b=vector", true, {"VT=16,lws=4x4"}, false},
-    {"add", "rows=17,cols=13,brows=1,bcols=13,b=weight", false, {NULL}, false},
-    {"add", "rows=17,cols=13,brows=17,bcols=1", false, {NULL}, false},
-    {"add", "rows=4,cols=5,brows=1,bcols=1,b=vector", false, {NULL}, false},
-    {"add", "rows=8193,cols=5,brows=8193,bcols=1", true, {NULL}, false},
-    {"add", "rows=2,cols=32769,brows=1,bcols=32769", false, {NULL}, false},
-    {"mul", "rows=3,cols=3,brows=3,bcols=3", false, {NULL}, false},
-    {"mul", "rows=127,cols=31,brows=127,bcols=1,b=weight", true, {"VT=2,lws=8x2"}, false},
-    {"mul", "rows=4,cols=4,brows=1,bcols=4,b=vector", false, {NULL}, false},
-
-    {"softmax", "rows=1,cols=1", true, {"lws=8x1"}, false},
-    {"softmax", "rows=3,cols=5", false, {"lws=4x2"}, false},
-    {"softmax", "rows=7,cols=127,causal=7", true, {"lws=128x1", "lws=16x3"}, false},
-    {"softmax", "rows=10,cols=5,causal=5", false, {NULL}, false},
-    {"softmax", "rows=5,cols=1025", false, {"lws=128x1"}, false}, /* texels kept: 1024 */
-    {"softmax", "rows=2,cols=4099", true, {"lws=64x2"}, false},   /* not kept between passes */
-    {"softmax", "rows=8195,cols=3", false, {NULL}, false},
-    {"softmax", "rows=2,cols=50257", false, {"lws=64x1"}, false},
-
-    {"layernorm", "rows=1,cols=1", false, {NULL}, false},
-    {"layernorm", "rows=3,cols=5", true, {"lws=4x2"}, false},
-    {"layernorm", "rows=7,cols=127", true, {"lws=128x1", "lws=16x3"}, false},
-    {"layernorm", "rows=5,cols=1024,eps_exp=6", false, {"lws=128x1"}, false},
-    {"layernorm", "rows=2,cols=4099", true, {"lws=64x2"}, false},
-    {"layernorm", "rows=8195,cols=4", false, {NULL}, false},
-    {"layernorm", "rows=2,cols=32771", false, {NULL}, false},
-
-    {"pool2d", "h=1,w=1,c=1,r=1,s=1", false, {NULL}, false},
-    {"pool2d", "h=13,w=11,c=5,r=3,s=2,stride=2,pad=1", true, {"lws=4x4"}, false},
-    {"pool2d", "h=13,w=11,c=5,r=3,s=3,stride=2,pad=1,kind=avg", true, {"lws=4x4"}, false},
-    {"pool2d", "h=7,w=7,c=67,r=7,s=7,kind=avg", false, {NULL}, false},
-    {"pool2d", "h=97,w=89,c=3,r=2,s=2,kind=avg", false, {NULL}, false}, /* folded input */
-
-    {"gather", "t=1,vocab=1,cols=1", false, {NULL}, false},
-    {"gather", "t=5,vocab=127,cols=13", true, {"VT=1,lws=4x4", "VT=16,lws=1x1"}, false},
-    {"gather", "t=129,vocab=8209,cols=7", true, {NULL}, false}, /* folded weight */
-
-    {"matmul", "m=1,n=1,k=1", false, {"direct:lws=8x1", "staged:lws=1x1"}, false},
-    {"matmul", "m=33,n=70,k=300", true,
-     {"staged:BM=8,BN=64,BK=32,MR=1,NR=16,ORDER=2", "staged:BM=8,BN=32,BK=64,MR=2,NR=8",
-      "direct:TM=8,TN=8,ORDER=2,lws=4x2"}, false},
-    {"matmul", "m=7,n=31,k=65,bias=1", false, {"direct:TM=2,TN=4,lws=2x4"}, false},
-    {"matmul", "m=1,n=257,k=129,bias=1", false, {"staged:lws=1x1"}, false},
-    {"matmul", "m=129,n=257,k=257", false, {NULL}, false}, /* a block and one more, each way */
-    {"matmul", "m=2,n=8209,k=5", false, {NULL}, false},    /* b folded by its rows */
-    {"matmul", "m=8195,n=3,k=4", false, {NULL}, false},    /* a and y folded by theirs */
-    {"matmul", "m=3,n=2,k=32777", false, {NULL}, false},   /* a and b folded by their columns */
-    {"matmul", "m=9,n=13,k=6,batch=3,aheads=1,bheads=1,b=input", false, {NULL}, false},
-    {"matmul", "m=9,n=6,k=13,batch=3,tb=0,bheads=1,cheads=1,b=input", false,
-     {"staged:BM=32,BN=64,BK=32", "direct:TM=8,TN=8,lws=4x2"}, false},
-    {"matmul", "m=34,n=37,k=35,batch=2,tb=0,aheads=1", false, {NULL}, false},
-    {"matmul", "m=5,n=7,k=3,batch=65,tb=0,b=input", false, {NULL}, false},
-
-    {"conv2d", "h=1,w=1,cin=1,cout=1,r=1,s=1,bias=1", false, {NULL}, false},
-    {"conv2d", "h=15,w=13,cin=3,cout=35,r=7,s=7,stride=2,pad=3,bias=1", true,
-     {"staged:BM=8,BN=64,BK=32,MR=1,NR=16,ORDER=2", "direct:TM=8,TN=8,ORDER=2,lws=4x2"}, false},
-    {"conv2d", "h=9,w=7,cin=5,cout=67,r=3,s=3,pad=1,bias=1", false, {NULL}, false},
-    {"conv2d", "h=7,w=7,cin=66,cout=31,r=1,s=1,stride=2,bias=1", false, {NULL}, false},
-    {"conv2d", "h=12,w=11,cin=4,cout=9,r=2,s=3,dil=2,pad=2,stride=3,bias=1", false, {NULL}, false},
-    {"conv2d", "h=3,w=4,cin=2,cout=3,r=5,s=4,pad=4", false, {NULL}, false}, /* taps all outside */
-    {"conv2d", "h=97,w=89,cin=3,cout=5,r=2,s=1", false, {NULL}, false},     /* x and y folded */
-};
-enum { ROWS = sizeof rows / sizeof *rows };
+#define ROOM(name) {#name, name##_cases, sizeof name##_cases / sizeof *name##_cases}
+static const struct room {
+    const char *name;
+    const struct row *rows;
+    int n;
+} rooms[] = {ROOM(pointwise), ROOM(rows), ROOM(layout), ROOM(products)};
+enum { ROOMS = sizeof rooms / sizeof *rooms };
 
 /* Extra load of a launch: none, less than a texel for each item, one destination of two unused,
  * much more than the input. The others of stream.cl are tried with the null kernel below. */
@@ -248,17 +182,21 @@ static int try_row(const struct row *row, const struct op_case *c, enum mem_path
     return n;
 }
 
-/* One row, one dtype. */
+/* One row, one dtype: number _i of all rooms. */
 START_TEST(operators)
 {
-    const struct row *row = &rows[_i / 2];
     enum dtype dtype = _i % 2 ? DTYPE_F16 : DTYPE_F32;
+    const struct room *room = rooms;
+    const struct row *row;
     struct op_case c = {0};
     struct err err = {0};
     bool have = false;
     float *want, *y;
-    int n, known[8] = {0};
+    int n, index = _i / 2, known[8] = {0};
 
+    for (; index >= room->n; room++)
+        index -= room->n;
+    row = &room->rows[index];
     ck_assert_msg(op_case_make(row->op, dtype, row->params, &c, &err) == 0, "%s", err.text);
     want = malloc((size_t)output_elements(&c) * sizeof *want);
     y = malloc((size_t)output_elements(&c) * sizeof *y);
@@ -425,30 +363,32 @@ START_TEST(refusals)
 }
 END_TEST
 
-/* Products are most of the programs to build, and so most of the time: a case of their own, so that
- * both can run side by side (CK_RUN_CASE). */
+/* A case for each room of operators/ and one for the checker, so that they can be run apart
+ * (CK_RUN_CASE): most of the time goes into compiling kernels, which one core does. */
 int main(void)
 {
     Suite *suite = suite_create("operators");
-    TCase *products = tcase_create("products"), *others = tcase_create("others");
+    TCase *checker = tcase_create("checker");
     SRunner *runner;
     int failed, first = 0;
 
     need_device();
-    while (strcmp(rows[first].op, "matmul") != 0)
-        first++;
-    tcase_add_checked_fixture(products, setup, teardown);
-    tcase_add_checked_fixture(others, setup, teardown);
-    tcase_add_test(others, checker_sees_mistakes);
-    tcase_add_test(others, checker_sees_wrong_loads);
-    tcase_add_test(others, refusals);
-    tcase_add_loop_test(others, loads_of_null, 0, 2);
-    tcase_add_loop_test(others, operators, 0, 2 * first);
-    tcase_add_loop_test(products, operators, 2 * first, 2 * ROWS);
-    tcase_set_timeout(products, 600); /* a full row of a matrix product builds 80 programs */
-    tcase_set_timeout(others, 120);
-    suite_add_tcase(suite, others);
-    suite_add_tcase(suite, products);
+    tcase_add_checked_fixture(checker, setup, teardown);
+    tcase_add_test(checker, checker_sees_mistakes);
+    tcase_add_test(checker, checker_sees_wrong_loads);
+    tcase_add_test(checker, refusals);
+    tcase_add_loop_test(checker, loads_of_null, 0, 2);
+    tcase_set_timeout(checker, 120);
+    suite_add_tcase(suite, checker);
+    for (int i = 0; i < ROOMS; i++) {
+        TCase *room = tcase_create(rooms[i].name);
+
+        tcase_add_checked_fixture(room, setup, teardown);
+        tcase_add_loop_test(room, operators, first, first + 2 * rooms[i].n);
+        tcase_set_timeout(room, 600); /* a full row of a matrix product builds 80 programs */
+        suite_add_tcase(suite, room);
+        first += 2 * rooms[i].n;
+    }
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -1,7 +1,7 @@
 // Matrix product and convolution, TM x TN results per item, straight from texels: the plain kernel,
 // and the one for GPUs, whose texture cache does what gemm_staged.cl does by hand.
 //
-//   y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n] (+ bias[n])
+//   y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n]; arguments and the end of a result: gemm.cl
 //   CONV: m is a pixel of y, n its channel, k = (tap r, tap s, channel of x); a is read from x
 //   grid: ceil(N / TN) x ceil(M / TM) * batch items; ORDER 1: x walks n, 2: x walks m
 //   TB 1: b is [N,K], texels along k; 0: [K,N], texels along n
@@ -9,8 +9,8 @@
 //
 // Matrices of a batch stand below each other (*_row texel rows apart) or, as attention heads, side
 // by side (*_col texel columns apart). KT counts the texels of k: K is padded with zeros to 4 * KT.
-// Each result is one chain acc = fma(a_k, b_k, acc), k ascending, the bias added last: the same
-// bits for every tile, form and memory path, and as gemm_staged.cl.
+// Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits for every tile,
+// form and memory path, and as gemm_staged.cl.
 #ifndef TM
 #define TM 8 // results of an item along m
 #endif
@@ -21,26 +21,9 @@
 #define ORDER 1
 #endif
 
-#if CONV
-#define FOLD_A FOLD_X
-#define FOLD_B FOLD_W
-#endif
 #define TN4 (TN / 4)
 
-__kernel void gemm_direct(IN(a), IN(b),
-#if BIAS
-                          VEC(bias),
-#endif
-                          OUT(y), const int M, const int N, const int K, const int KT,
-                          const int batches, const int cta, const int ctb, const int cty,
-                          const int a_row, const int a_col, const int b_row, const int b_col,
-                          const int y_row, const int y_col
-#if CONV
-                          ,
-                          const int H, const int W, const int OW, const int S, const int CT,
-                          const int STRIDE, const int PAD, const int DIL
-#endif
-                              LOAD_PARAMS)
+__kernel void gemm_direct(GEMM_PARAMS)
 {
     const int gn = get_global_id(ORDER - 1), gm = get_global_id(2 - ORDER);
     const int n_items = (N + TN - 1) / TN, m_items = (M + TM - 1) / TM;
@@ -156,19 +139,13 @@ __kernel void gemm_direct(IN(a), IN(b),
 
         if (n >= N)
             break;
-#if BIAS
-        const float4 bv = GETV(bias, n / 4);
-#endif
 #pragma unroll
         for (int i = 0; i < TM; i++) {
             // rows of b past the end were repeated: the padding of y is zero
-            float4 v = TB ? keep_lanes(acc[i][j], N - n) : acc[i][j];
+            const float4 v = TB ? keep_lanes(acc[i][j], N - n) : acc[i][j];
 
-#if BIAS
-            v += bv;
-#endif
             if (m0 + i < M)
-                PUT(y, FOLD_Y, cty, batch * y_row + m0 + i, batch * y_col + n / 4, v);
+                GEMM_PUT(batch, m0 + i, n / 4, v)
         }
     }
 }

@@ -1,14 +1,13 @@
 // Matrix product and convolution on a CPU: one item per group stages blocks of both operands in
 // local memory, packed in panels, and runs a register-blocked micro-kernel over them.
 //
-//   y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n] (+ bias[n]);  CONV: see gemm_direct.cl
+//   y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n];  CONV: see gemm_direct.cl, the rest gemm.cl
 //   grid: one group of one item per block of BM x BN results; ORDER 1: x walks n, 2: x walks m;
 //         the batch is the slow part of m
 //   local: 4 * (BM * BK + BN * BK + BM * BN) bytes
 //   Any size: what lies outside is packed as zeros and never written.
 //
-// Each result is one chain acc = fma(a_k, b_k, acc), k ascending, the bias added last: the same
-// bits as gemm_direct.cl whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of
+// Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as gemm_direct.cl whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of
 // b stays in L1, the block of a in L2.
 #ifndef BM
 #define BM 128 // results of a block along m; a multiple of MR
@@ -47,11 +46,6 @@ typedef float16 vec;
 #endif
 #define NV (NR / VW)
 #define TILE (MR * NR)
-
-#if CONV
-#define FOLD_A FOLD_X
-#define FOLD_B FOLD_W
-#endif
 
 // Texels [col, col + n) of four rows of t, transposed to p[k * stride + row]; a row < 0 is zeros.
 static inline void pack4(IN(t), int fold, int ct, int4 row, int col, int n, __local float *p,
@@ -102,19 +96,7 @@ static inline void pack1(IN(t), int fold, int ct, int row, int col, int n, __loc
 #define EACH_J _Pragma("unroll") for (int j = 0; j < NV; j++)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_staged(IN(a), IN(b),
-#if BIAS
-            VEC(bias),
-#endif
-            OUT(y), const int M, const int N, const int K, const int KT, const int batches,
-            const int cta, const int ctb, const int cty, const int a_row, const int a_col,
-            const int b_row, const int b_col, const int y_row, const int y_col
-#if CONV
-            ,
-            const int H, const int W, const int OW, const int S, const int CT, const int STRIDE,
-            const int PAD, const int DIL
-#endif
-                LOAD_PARAMS)
+gemm_staged(GEMM_PARAMS)
 {
     __local float al[BM * BK] __attribute__((aligned(64)));
     __local float bl[BN * BK] __attribute__((aligned(64)));
@@ -202,16 +184,10 @@ gemm_staged(IN(a), IN(b),
         if (last)                                                                                  \
             WRITE(m0 + pm * MR, (n0 + pn * NR) / 4, c)                                             \
     }
-#if BIAS
-#define BIASED(v, nt) ((v) + GETV(bias, nt))
-#else
-#define BIASED(v, nt) (v)
-#endif
 #define WRITE(m, nt, c)                                                                            \
     for (int i = 0; i < min(MR, M - (m)); i++)                                                     \
         for (int j = 0; j < min(NR / 4, nt_end - (nt)); j++)                                       \
-            PUT(y, FOLD_Y, cty, batch * y_row + (m) + i, batch * y_col + (nt) + j,                 \
-                BIASED(vload4(0, (c) + i * NR + 4 * j), (nt) + j));
+            GEMM_PUT(batch, (m) + i, (nt) + j, vload4(0, (c) + i * NR + 4 * j))
         int t = 0;
 #if FORM == 2
         for (const int end = min(tiles, LOAD_ITERS - it); t < end; t++) {

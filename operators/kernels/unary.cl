@@ -5,18 +5,13 @@
 #define VT 4 // texels of an item
 #endif
 
-static inline float4 f(float4 x)
-{
 #if defined(RELU)
-    return select(x, (float4)(0.0f), isless(x, (float4)(0.0f))); // NaN stays NaN
+#define F(x) relu4(x)
 #elif defined(GELU_TANH)
-    // Hendrycks & Gimpel 2016; 0.5 (1 + tanh u) = 1 / (1 + exp(-2u)), which keeps the tail exact.
-    float4 u = 0.79788456080286536f * fma(0.044715f * x * x, x, x);
-    return x / (1.0f + exp(-2.0f * u));
+#define F(x) gelu_tanh4(x)
 #else
-    return 0.5f * x * erfc(-0.70710678118654752f * x); // 1 + erf(x) = erfc(-x), exact in the tail
+#define F(x) gelu4(x)
 #endif
-}
 
 __kernel void unary(IN(x), OUT(y), const int rows, const int ct LOAD_PARAMS)
 {
@@ -30,14 +25,14 @@ __kernel void unary(IN(x), OUT(y), const int rows, const int ct LOAD_PARAMS)
 #if FORM == 2
     for (const int both = min(LOAD_ITERS, mine); i < both; i++) {
         LOAD_STEP(i)
-        PUT(y, FOLD_Y, ct, first + i * step, c, f(GET(x, FOLD_X, ct, first + i * step, c)));
+        PUT(y, FOLD_Y, ct, first + i * step, c, F(GET(x, FOLD_X, ct, first + i * step, c)));
     }
 #endif
     for (; i < mine; i++) {
 #if FORM == 1
         LOAD_STEP(i)
 #endif
-        PUT(y, FOLD_Y, ct, first + i * step, c, f(GET(x, FOLD_X, ct, first + i * step, c)));
+        PUT(y, FOLD_Y, ct, first + i * step, c, F(GET(x, FOLD_X, ct, first + i * step, c)));
     }
     LOAD_END()
 }

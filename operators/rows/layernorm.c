@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "operators/op.h"
-#include "operators/rows.h"
+#include "operators/rows/rows.h"
 
 enum { P_ROWS, P_COLS, P_EPS_EXP };
 

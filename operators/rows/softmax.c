@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "operators/op.h"
-#include "operators/rows.h"
+#include "operators/rows/rows.h"
 
 enum { P_ROWS, P_COLS, P_CAUSAL };
 

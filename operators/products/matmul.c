@@ -1,12 +1,34 @@
-/* Matrix product, also batched: y = a x b^T (+ bias), b in PyTorch's Linear layout, or y = a x b.
- * A batch stands below each other, or side by side as attention heads. Kernels: gemm.h. */
+/* Matrix product, also batched: y = a x b^T, b in PyTorch's Linear layout, or y = a x b; gemm.h
+ * says how a result ends. A batch stands below each other, or side by side as attention heads.
+ * Kernels: gemm.h. */
 #include <stdio.h>
+#include <string.h>
 
-#include "operators/gemm.h"
+#include "operators/activation.h"
+#include "operators/products/gemm.h"
 
-enum { P_BATCH, P_M, P_N, P_K, P_TB, P_B, P_AHEADS, P_BHEADS, P_CHEADS, P_BIAS };
+enum {
+    P_BATCH,
+    P_M,
+    P_N,
+    P_K,
+    P_TB,
+    P_B,
+    P_AHEADS,
+    P_BHEADS,
+    P_CHEADS,
+    P_BIAS,
+    P_RES,
+    P_ACT,
+    P_SCALED
+};
 
 static const char *const b_roles[] = {"weight", "input", NULL};
+
+static struct gemm_end matmul_end(const struct op_case *c)
+{
+    return (struct gemm_end){c->p[P_BIAS], c->p[P_RES], c->p[P_SCALED], (int)c->p[P_ACT]};
+}
 
 /* `batch` matrices of rows x inner. */
 static struct tensor_desc matrices(const struct op_case *c, int64_t rows, int64_t inner,
@@ -24,11 +46,12 @@ static void matmul_io(const struct op_case *c, struct op_io *ret_io)
     struct op_io io = {0};
 
     io.slot[io.n++] = (struct op_slot){"a", ROLE_INPUT, matrices(c, m, k, c->p[P_AHEADS])};
-    io.slot[io.n++] =
-        (struct op_slot){"b", c->p[P_B] ? ROLE_INPUT : ROLE_WEIGHT,
-                         matrices(c, tb ? n : k, tb ? k : n, c->p[P_BHEADS])};
+    io.slot[io.n++] = (struct op_slot){"b", c->p[P_B] ? ROLE_INPUT : ROLE_WEIGHT,
+                                       matrices(c, tb ? n : k, tb ? k : n, c->p[P_BHEADS])};
     if (c->p[P_BIAS])
         io.slot[io.n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, n, 0, c->dtype}};
+    if (c->p[P_RES])
+        io.slot[io.n++] = (struct op_slot){"res", ROLE_INPUT, matrices(c, m, n, c->p[P_CHEADS])};
     io.slot[io.n++] = (struct op_slot){"y", ROLE_OUTPUT, matrices(c, m, n, c->p[P_CHEADS])};
     *ret_io = io;
 }
@@ -41,9 +64,10 @@ static struct gemm matmul_gemm(const struct op_case *c)
 static void matmul_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
 {
     double outputs = (double)c->p[P_BATCH] * (double)c->p[P_M] * (double)c->p[P_N];
+    struct gemm_end end = matmul_end(c);
 
     *ret_macs = outputs * (double)c->p[P_K];
-    *ret_ops = c->p[P_BIAS] ? outputs : 0;
+    *ret_ops = outputs * gemm_end_ops(&end);
 }
 
 static void matmul_prefer(const struct op_case *c, const struct device_info *dev,
@@ -66,6 +90,7 @@ static int matmul_launch(const struct op_case *c, const struct op_variant *v,
                          struct err *err)
 {
     int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], tb = c->p[P_TB];
+    struct gemm_end end = matmul_end(c);
     struct gemm g = matmul_gemm(c);
     struct op_launch l;
     struct op_io io;
@@ -76,13 +101,13 @@ static int matmul_launch(const struct op_case *c, const struct op_variant *v,
         return rc;
     matmul_io(c, &io);
     for (int i = 0; i < io.n; i++)
-        if (io.slot[i].role != ROLE_VECTOR)
+        if (io.slot[i].role != ROLE_VECTOR && strcmp(io.slot[i].name, "res") != 0)
             l.ints[l.n_ints++] = (int)tensor_texel_cols(&io.slot[i].desc);
     add_strides(&l, m, k, c->p[P_AHEADS]);
     add_strides(&l, tb ? n : k, tb ? k : n, c->p[P_BHEADS]);
     add_strides(&l, m, n, c->p[P_CHEADS]);
-    snprintf(l.options, sizeof l.options, "-DCONV=0 -DTB=%d -DBIAS=%d", (int)tb,
-             (int)c->p[P_BIAS]);
+    snprintf(l.options, sizeof l.options, "-DCONV=0 -DTB=%d", (int)tb);
+    gemm_end_options(&end, l.options, sizeof l.options);
     *ret_launch = l;
     return 0;
 }
@@ -98,25 +123,26 @@ static void matmul_reference(const struct op_case *c, const double *const *in, d
 {
     int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], batch = c->p[P_BATCH];
     int64_t ah = c->p[P_AHEADS], bh = c->p[P_BHEADS];
+    struct gemm_end end = matmul_end(c);
+    const double *bias = end.bias ? in[2] : NULL, *res = end.res ? in[2 + end.bias] : NULL;
 
     for (int64_t b = 0; b < batch; b++)
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++) {
+                int64_t at = c->p[P_CHEADS] ? (i * batch + b) * n + j : (b * m + i) * n + j;
                 double sum = 0;
 
                 for (int64_t l = 0; l < k; l++)
                     sum += element(in[0], c, m, k, ah, b, i, l) *
                            (c->p[P_TB] ? element(in[1], c, n, k, bh, b, j, l)
                                        : element(in[1], c, k, n, bh, b, l, j));
-                if (c->p[P_BIAS])
-                    sum += in[2][j];
-                out[c->p[P_CHEADS] ? (i * batch + b) * n + j : (b * m + i) * n + j] = sum;
+                out[at] = gemm_end_value(&end, k, sum, bias ? bias[j] : 0, res ? res[at] : 0);
             }
 }
 
 const struct op op_matmul = {
     .name = "matmul",
-    .summary = "y[b][m,n] = sum over k of a[b][m,k] * b[b][n,k] (+ bias[n])",
+    .summary = "y[b][m,n] = act(sum over k of a[b][m,k] * b[b][n,k] (+ bias[n] + res[b][m,n]))",
     .class = OP_REUSABLE,
     .params = {[P_BATCH] = {"batch", 1, 1, 1 << 16, NULL, "products"},
                [P_M] = {"m", 0, 1, 1 << 24, NULL, "rows of a and y"},
@@ -127,7 +153,10 @@ const struct op op_matmul = {
                [P_AHEADS] = {"aheads", 0, 0, 1, NULL, "1: the a of a batch stand side by side"},
                [P_BHEADS] = {"bheads", 0, 0, 1, NULL, "1: the b of a batch stand side by side"},
                [P_CHEADS] = {"cheads", 0, 0, 1, NULL, "1: the y of a batch stand side by side"},
-               [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[n] is added"}},
+               [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[n] is added"},
+               [P_RES] = {"res", 0, 0, 1, NULL, "1: a residual laid out as y is added"},
+               [P_ACT] = ACTIVATION_PARAM,
+               [P_SCALED] = {"scaled", 0, 0, 1, NULL, "1: the sum is divided by sqrt(k)"}},
     .kernels = GEMM_KERNELS,
     /* Rounding errors of k products add up like a random walk: seen 2e-6 at k = 4096. f16: half a
      * unit of the result, and cancellation in it. */

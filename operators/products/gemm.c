@@ -1,9 +1,13 @@
 /* Which kernel and blocks suit a matrix product, and the grid of either kernel. */
-#include "operators/gemm.h"
+#include "operators/products/gemm.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "operators/activation.h"
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -37,12 +41,13 @@ static double block_cycles(const struct gemm *g, enum mem_path path, int64_t m, 
 
 /* Cycles until the last core has done its blocks, each taking the next one when it is free; a fifth
  * of a block more, for the core that something else disturbs. */
-static double staged_cycles(const struct gemm *g, const struct device_info *dev,
-                            enum mem_path path, int bm, int bn)
+static double staged_cycles(const struct gemm *g, const struct device_info *dev, enum mem_path path,
+                            int bm, int bn)
 {
     enum { MANY = 64 };
-    int cores = dev->compute_units < 1 ? 1 : dev->compute_units > MANY ? MANY
-                                                                       : (int)dev->compute_units;
+    int cores = dev->compute_units < 1      ? 1
+                : dev->compute_units > MANY ? MANY
+                                            : (int)dev->compute_units;
     int64_t m_blocks = ceil_div(g->m, bm), n_blocks = ceil_div(g->n, bn);
     int64_t groups = m_blocks * n_blocks * g->batches;
     double full = block_cycles(g, path, min64(bm, g->m), min64(bn, g->n));
@@ -67,8 +72,7 @@ static double staged_cycles(const struct gemm *g, const struct device_info *dev,
 /* The cheapest blocks, within a tenth: each that is used is a program to build, so the first of a
  * list is left only for a gain. A quarter of the local memory (on CPUs: of the L2 cache) stays
  * free; false if no blocks are that small. */
-static bool staged_blocks(const struct gemm *g, const struct device_info *dev,
-                          struct op_variant *v)
+static bool staged_blocks(const struct gemm *g, const struct device_info *dev, struct op_variant *v)
 {
     static const int bms[] = {128, 256, 64, 32, 8}, bns[] = {256, 384, 128, 64, 32};
     static const int bks[] = {256, 128, 64};
@@ -141,6 +145,27 @@ static void direct_launch(const struct gemm *g, const struct op_variant *v, stru
     l->gws[order == 1 ? 1 : 0] = (size_t)(ceil_div(g->m, v->tunable[GEMM_TM]) * g->batches);
 }
 
+/* ---- how a result ends ---- */
+
+void gemm_end_options(const struct gemm_end *e, char *options, size_t room)
+{
+    size_t n = strlen(options);
+
+    snprintf(options + n, room - n, " -DBIAS=%d -DRES=%d -DSCALED=%d -DACT=%d", e->bias, e->res,
+             e->scaled, e->act);
+}
+
+double gemm_end_value(const struct gemm_end *e, int64_t k, double sum, double bias, double res)
+{
+    sum = e->scaled ? sum / sqrt((double)k) : sum;
+    return activation_value(e->act, sum + (e->bias ? bias : 0) + (e->res ? res : 0));
+}
+
+int gemm_end_ops(const struct gemm_end *e)
+{
+    return e->bias + e->res + e->scaled + activation_ops(e->act);
+}
+
 /* ---- both ---- */
 
 void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v)
@@ -160,9 +185,8 @@ void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_
 int gemm_launch(const struct gemm *g, const struct op_variant *v, const struct device_info *dev,
                 struct op_launch *ret_launch, struct err *err)
 {
-    struct op_launch l = {.n_ints = 5,
-                          .ints = {(int)g->m, (int)g->n, (int)g->k, (int)g->k_texels,
-                                   (int)g->batches}};
+    struct op_launch l = {
+        .n_ints = 5, .ints = {(int)g->m, (int)g->n, (int)g->k, (int)g->k_texels, (int)g->batches}};
 
     if (v->kernel == GEMM_STAGED) {
         int rc = staged_launch(g, v, dev, &l, err);

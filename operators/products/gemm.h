@@ -1,14 +1,14 @@
-/* operators/gemm.h - what matmul and conv2d share: two kernels, and how to launch them.
+/* operators/products/gemm.h - what matmul and conv2d share: two kernels, and how to launch them.
  *
  * Both compute y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n]; a convolution reads its a from
  * pixels. Kernels: kernels/gemm_direct.cl, kernels/gemm_staged.cl. */
-#ifndef FLASHMEM_OPERATORS_GEMM_H
-#define FLASHMEM_OPERATORS_GEMM_H
+#ifndef FLASHMEM_OPERATORS_PRODUCTS_GEMM_H
+#define FLASHMEM_OPERATORS_PRODUCTS_GEMM_H
 
 #include "operators/op.h"
 
 struct gemm {
-    int64_t m, n, k; /* of one product */
+    int64_t m, n, k;  /* of one product */
     int64_t k_texels; /* texels along k, padding included */
     int64_t batches;
 };
@@ -19,19 +19,24 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
 
 /* op.kernels of both operators. */
 #define GEMM_FORMS (1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED)
-#define GEMM_ORDER {"ORDER", 1, 1, {1, 2}, "global x walks 1: n, 2: m"}
+#define GEMM_ORDER                                                                                 \
+    {                                                                                              \
+        "ORDER", 1, 1, {1, 2}, "global x walks 1: n, 2: m"                                         \
+    }
 #define GEMM_KERNELS                                                                               \
     {                                                                                              \
         [GEMM_DIRECT] = {"direct",                                                                 \
                          "gemm_direct.cl",                                                         \
+                         "gemm.cl",                                                                \
                          GEMM_FORMS,                                                               \
                          {{"TM", 4, 8, {1, 2, 4, 8, 16}, "results of an item along m"},            \
                           {"TN", 16, 8, {4, 8, 16}, "results of an item along n"},                 \
                           GEMM_ORDER}},                                                            \
         [GEMM_STAGED] = {"staged",                                                                 \
                          "gemm_staged.cl",                                                         \
+                         "gemm.cl",                                                                \
                          GEMM_FORMS,                                                               \
-                         {{"BM", 128, 32, {8, 16, 32, 64, 128, 256}, "results of a block on m"},  \
+                         {{"BM", 128, 32, {8, 16, 32, 64, 128, 256}, "results of a block on m"},   \
                           {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512}, "and along n"},       \
                           {"BK", 256, 32, {32, 64, 128, 256, 512}, "k staged at a time"},          \
                           {"MR", 8, 4, {1, 2, 4, 8}, "rows of the micro-kernel"},                  \
@@ -41,6 +46,16 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
 
 /* Sets kernel, tunables and local size for this shape, device and v->path. */
 void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
+
+/* How a result ends: act(sum / sqrt(k) if scaled + bias + res). */
+struct gemm_end {
+    bool bias, res, scaled;
+    int act; /* enum activation */
+};
+void gemm_end_options(const struct gemm_end *e, char *options, size_t room); /* appended */
+double gemm_end_value(const struct gemm_end *e, int64_t k, double sum, double bias, double res);
+/* Operations that are not multiply-adds, of one result. */
+int gemm_end_ops(const struct gemm_end *e);
 
 /* Grid, options and the ints that both operators begin with: M N K KT batches. -EINVAL: blocks that
  * the micro-kernel does not divide, more local memory than the device has, a local size that is

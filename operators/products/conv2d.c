@@ -4,9 +4,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "operators/gemm.h"
+#include "operators/activation.h"
+#include "operators/products/gemm.h"
 
-enum { P_H, P_W, P_CIN, P_COUT, P_R, P_S, P_STRIDE, P_PAD, P_DIL, P_GROUPS, P_BIAS };
+enum { P_H, P_W, P_CIN, P_COUT, P_R, P_S, P_STRIDE, P_PAD, P_DIL, P_GROUPS, P_BIAS, P_RES, P_ACT };
+
+static struct gemm_end conv2d_end(const struct op_case *c)
+{
+    return (struct gemm_end){c->p[P_BIAS], c->p[P_RES], false, (int)c->p[P_ACT]};
+}
 
 /* Output pixels along one axis; <= 0 if the filter does not fit. */
 static int64_t out_size(const struct op_case *c, int64_t in, int64_t taps)
@@ -49,6 +55,9 @@ static void conv2d_io(const struct op_case *c, struct op_io *ret_io)
     io.slot[io.n++] = (struct op_slot){"w", ROLE_WEIGHT, {cout, taps * cin, cin, c->dtype}};
     if (c->p[P_BIAS])
         io.slot[io.n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, cout, 0, c->dtype}};
+    if (c->p[P_RES])
+        io.slot[io.n++] =
+            (struct op_slot){"res", ROLE_INPUT, {out_h(c) * out_w(c), cout, cout, c->dtype}};
     io.slot[io.n++] =
         (struct op_slot){"y", ROLE_OUTPUT, {out_h(c) * out_w(c), cout, cout, c->dtype}};
     *ret_io = io;
@@ -64,9 +73,10 @@ static struct gemm conv2d_gemm(const struct op_case *c)
 static void conv2d_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
 {
     double outputs = (double)(out_h(c) * out_w(c)) * (double)c->p[P_COUT];
+    struct gemm_end end = conv2d_end(c);
 
     *ret_macs = outputs * (double)(c->p[P_R] * c->p[P_S] * c->p[P_CIN]);
-    *ret_ops = c->p[P_BIAS] ? outputs : 0;
+    *ret_ops = outputs * gemm_end_ops(&end);
 }
 
 static void conv2d_prefer(const struct op_case *c, const struct device_info *dev,
@@ -81,12 +91,16 @@ static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
+    struct gemm_end end = conv2d_end(c);
     struct gemm g = conv2d_gemm(c);
     int64_t ct = (c->p[P_CIN] + 3) / 4;
     /* texel columns of x, w, y; no batch, so no strides; then the geometry */
-    const int64_t ints[] = {ct, g.k_texels, (c->p[P_COUT] + 3) / 4, 0, 0, 0, 0, 0, 0, c->p[P_H],
-                            c->p[P_W], out_w(c), c->p[P_S], ct, c->p[P_STRIDE], c->p[P_PAD],
-                            c->p[P_DIL]};
+    const int64_t ints[] = {ct,          g.k_texels, (c->p[P_COUT] + 3) / 4,
+                            0,           0,          0,
+                            0,           0,          0,
+                            c->p[P_H],   c->p[P_W],  out_w(c),
+                            c->p[P_S],   ct,         c->p[P_STRIDE],
+                            c->p[P_PAD], c->p[P_DIL]};
     struct op_launch l;
     int rc;
 
@@ -95,7 +109,8 @@ static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
         return rc;
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         l.ints[l.n_ints++] = (int)ints[i];
-    snprintf(l.options, sizeof l.options, "-DCONV=1 -DTB=1 -DBIAS=%d", (int)c->p[P_BIAS]);
+    snprintf(l.options, sizeof l.options, "-DCONV=1 -DTB=1");
+    gemm_end_options(&end, l.options, sizeof l.options);
     *ret_launch = l;
     return 0;
 }
@@ -123,17 +138,21 @@ static double conv2d_sum(const struct op_case *c, const double *const *in, int64
 static void conv2d_reference(const struct op_case *c, const double *const *in, double *out)
 {
     int64_t cout = c->p[P_COUT], stride = c->p[P_STRIDE], pad = c->p[P_PAD];
+    struct gemm_end end = conv2d_end(c);
+    const double *bias = end.bias ? in[2] : NULL, *res = end.res ? in[2 + end.bias] : NULL;
+    int64_t at = 0;
 
     for (int64_t oy = 0; oy < out_h(c); oy++)
         for (int64_t ox = 0; ox < out_w(c); ox++)
-            for (int64_t n = 0; n < cout; n++)
-                *out++ = conv2d_sum(c, in, oy * stride - pad, ox * stride - pad, n) +
-                         (c->p[P_BIAS] ? in[2][n] : 0);
+            for (int64_t n = 0; n < cout; n++, at++)
+                out[at] = gemm_end_value(&end, 0,
+                                         conv2d_sum(c, in, oy * stride - pad, ox * stride - pad, n),
+                                         bias ? bias[n] : 0, res ? res[at] : 0);
 }
 
 const struct op op_conv2d = {
     .name = "conv2d",
-    .summary = "y[oy*ox,n] = sum over r, s, c of x[iy*ix,c] * w[n,(r,s,c)] (+ bias[n])",
+    .summary = "y[oy*ox,n] = act(sum over r, s, c of x[iy*ix,c] * w[n,(r,s,c)] (+ bias[n] + res))",
     .class = OP_REUSABLE,
     .params = {[P_H] = {"h", 0, 1, 1 << 13, NULL, "rows of the input map"},
                [P_W] = {"w", 0, 1, 1 << 13, NULL, "columns of the input map"},
@@ -145,7 +164,9 @@ const struct op op_conv2d = {
                [P_PAD] = {"pad", 0, 0, 1024, NULL, "zero pixels on each side"},
                [P_DIL] = {"dil", 1, 1, 64, NULL, "pixels between taps"},
                [P_GROUPS] = {"groups", 1, 1, 1 << 16, NULL, "channel groups"},
-               [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[cout] is added"}},
+               [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[cout] is added"},
+               [P_RES] = {"res", 0, 0, 1, NULL, "1: a residual of the output's shape is added"},
+               [P_ACT] = ACTIVATION_PARAM},
     .kernels = GEMM_KERNELS,
     .tol_f32 = 1e-5, /* as matmul */
     .tol_f16 = 1e-3,

@@ -1,7 +1,7 @@
 /* y = f(x), element by element: relu, gelu. Kernel: kernels/unary.cl. */
-#include <math.h>
 #include <stdio.h>
 
+#include "operators/activation.h"
 #include "operators/grid.h"
 #include "operators/op.h"
 
@@ -69,21 +69,15 @@ static int gelu_launch(const struct op_case *c, const struct op_variant *v,
 static void relu_reference(const struct op_case *c, const double *const *in, double *out)
 {
     for (int64_t i = 0; i < c->p[P_ROWS] * c->p[P_COLS]; i++)
-        out[i] = in[0][i] < 0 ? 0 : in[0][i];
+        out[i] = activation_value(ACT_RELU, in[0][i]);
 }
 
 static void gelu_reference(const struct op_case *c, const double *const *in, double *out)
 {
-    const double sqrt_2_over_pi = 0.79788456080286535588, sqrt_half = 0.70710678118654752440;
+    int act = c->p[P_APPROX] == APPROX_TANH ? ACT_GELU_TANH : ACT_GELU;
 
-    for (int64_t i = 0; i < c->p[P_ROWS] * c->p[P_COLS]; i++) {
-        double x = in[0][i];
-
-        if (c->p[P_APPROX] == APPROX_TANH)
-            out[i] = 0.5 * x * (1 + tanh(sqrt_2_over_pi * (x + 0.044715 * x * x * x)));
-        else
-            out[i] = 0.5 * x * (1 + erf(x * sqrt_half));
-    }
+    for (int64_t i = 0; i < c->p[P_ROWS] * c->p[P_COLS]; i++)
+        out[i] = activation_value(act, in[0][i]);
 }
 
 #define UNARY_PARAMS                                                                               \

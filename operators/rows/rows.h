@@ -1,7 +1,7 @@
-/* operators/rows.h - launches of kernels that reduce rows: a group of WG x WR items takes WR rows.
- * The local size is the tile; kernels/texel.cl (STRANDS) says why WG ends at 128. */
-#ifndef FLASHMEM_OPERATORS_ROWS_H
-#define FLASHMEM_OPERATORS_ROWS_H
+/* operators/rows/rows.h - launches of kernels that reduce rows: a group of WG x WR items takes WR
+ * rows. The local size is the tile; kernels/texel.cl (STRANDS) says why WG ends at 128. */
+#ifndef FLASHMEM_OPERATORS_ROWS_ROWS_H
+#define FLASHMEM_OPERATORS_ROWS_ROWS_H
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,0 +1,34 @@
+/* Rows of test_operators.c for operators/products/. */
+static const struct row products_cases[] = {
+    {"matmul", "m=1,n=1,k=1", false, {"direct:lws=8x1", "staged:lws=1x1"}, false},
+    {"matmul", "m=33,n=70,k=300", true,
+     {"staged:BM=8,BN=64,BK=32,MR=1,NR=16,ORDER=2", "staged:BM=8,BN=32,BK=64,MR=2,NR=8",
+      "direct:TM=8,TN=8,ORDER=2,lws=4x2"}, false},
+    {"matmul", "m=7,n=31,k=65,bias=1", false, {"direct:TM=2,TN=4,lws=2x4"}, false},
+    {"matmul", "m=1,n=257,k=129,bias=1", false, {"staged:lws=1x1"}, false},
+    {"matmul", "m=129,n=257,k=257", false, {NULL}, false}, /* a block and one more, each way */
+    {"matmul", "m=2,n=8209,k=5", false, {NULL}, false},    /* b folded by its rows */
+    {"matmul", "m=8195,n=3,k=4", false, {NULL}, false},    /* a and y folded by theirs */
+    {"matmul", "m=3,n=2,k=32777", false, {NULL}, false},   /* a and b folded by their columns */
+    {"matmul", "m=9,n=13,k=6,batch=3,aheads=1,bheads=1,b=input", false, {NULL}, false},
+    {"matmul", "m=9,n=6,k=13,batch=3,tb=0,bheads=1,cheads=1,b=input", false,
+     {"staged:BM=32,BN=64,BK=32", "direct:TM=8,TN=8,lws=4x2"}, false},
+    {"matmul", "m=34,n=37,k=35,batch=2,tb=0,aheads=1", false, {NULL}, false},
+    {"matmul", "m=5,n=7,k=3,batch=65,tb=0,b=input", false, {NULL}, false},
+
+    {"conv2d", "h=1,w=1,cin=1,cout=1,r=1,s=1,bias=1", false, {NULL}, false},
+    {"conv2d", "h=15,w=13,cin=3,cout=35,r=7,s=7,stride=2,pad=3,bias=1", true,
+     {"staged:BM=8,BN=64,BK=32,MR=1,NR=16,ORDER=2", "direct:TM=8,TN=8,ORDER=2,lws=4x2"}, false},
+    {"conv2d", "h=9,w=7,cin=5,cout=67,r=3,s=3,pad=1,bias=1", false, {NULL}, false},
+    {"conv2d", "h=7,w=7,cin=66,cout=31,r=1,s=1,stride=2,bias=1", false, {NULL}, false},
+    {"conv2d", "h=12,w=11,cin=4,cout=9,r=2,s=3,dil=2,pad=2,stride=3,bias=1", false, {NULL}, false},
+    {"conv2d", "h=3,w=4,cin=2,cout=3,r=5,s=4,pad=4", false, {NULL}, false}, /* taps all outside */
+    {"conv2d", "h=97,w=89,cin=3,cout=5,r=2,s=1", false, {NULL}, false},     /* x and y folded */
+
+    /* how a result ends */
+    {"matmul", "m=5,n=7,k=9,bias=1,res=1,act=relu", true, {NULL}, false},
+    {"matmul", "m=9,n=6,k=13,batch=3,b=input,cheads=1,scaled=1,res=1,act=sigmoid", false, {NULL}, false},
+    {"matmul", "m=9,n=37,k=13,bias=1,act=gelu", false, {NULL}, false},
+    {"conv2d", "h=9,w=7,cin=5,cout=6,r=3,s=3,pad=1,bias=1,res=1,act=relu", false, {NULL}, false},
+    {"conv2d", "h=5,w=7,cin=5,cout=9,r=1,s=1,act=silu", false, {NULL}, false},
+};
