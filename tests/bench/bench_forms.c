@@ -1,0 +1,52 @@
+/* What the code that could carry extra load costs when it carries none: each form of a kernel with
+ * its loads unused, beside the naive form. */
+#include <stdio.h>
+
+#include "tests/bench/bench.h"
+
+static const char *const cases[] = {
+    "matmul:f32:m=1024,n=1024,k=1024",
+    "matmul:f32:m=2048,n=2048,k=2048",
+    "matmul:f32:m=128,n=3072,k=768",
+    "conv2d:f32:h=28,w=28,cin=128,cout=128,r=3,s=3,pad=1",
+    "add:f32:rows=4096,cols=4096,brows=4096,bcols=4096",
+    "gelu:f32:rows=4096,cols=4096",
+    "softmax:f32:rows=8192,cols=1024",
+    "layernorm:f32:rows=8192,cols=1024",
+};
+
+static void forms(struct bench *b, const char *op_case, const char *path)
+{
+    static const char *const words[] = {"naive", "branching,loads=1", "pipelined,loads=1"};
+    struct bench_side sides[3];
+    char name[128];
+
+    for (int i = 0; i < 3; i++) {
+        char variant[64];
+
+        snprintf(variant, sizeof variant, "%s,%s", path, words[i]);
+        sides[i] = bench_op(b, words[i], op_case, variant, false);
+    }
+    bench_time(b, sides, 3);
+    snprintf(name, sizeof name, "%.*s %s", 40, op_case, path);
+    bench_goal(name, 1 / sides[2].ratio, 1 / 1.02,
+               "pipelined / naive time %.3f, branching %.3f; naive %.0f us",
+               sides[2].ratio, sides[1].ratio, sides[0].median_ns / 1e3);
+    for (int i = 0; i < 3; i++)
+        bench_op_done(&sides[i]);
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b;
+
+    bench_open(&b, argc, argv);
+    bench_head(&b, "naive time / pipelined time at ratio 0");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        forms(&b, cases[i], "buffer");
+        if (b.dev->info.images)
+            forms(&b, cases[i], "image");
+    }
+    bench_close(&b);
+    return 0;
+}
