@@ -13,11 +13,12 @@
 #include "operators/kernels.h"
 
 extern const struct op op_null, op_relu, op_gelu, op_add, op_mul, op_softmax, op_layernorm,
-    op_pool2d, op_gather, op_matmul, op_conv2d;
+    op_pool2d, op_gather, op_matmul, op_conv2d, op_deconv2d;
 
 const struct op *const op_table[] = {
     &op_null,      &op_relu,   &op_gelu,   &op_add,    &op_mul,    &op_softmax,
-    &op_layernorm, &op_pool2d, &op_gather, &op_matmul, &op_conv2d, NULL,
+    &op_layernorm, &op_pool2d, &op_gather, &op_matmul, &op_conv2d, &op_deconv2d,
+    NULL,
 };
 
 static const char *const class_names[] = {"elemental", "reusable", "hierarchical"};

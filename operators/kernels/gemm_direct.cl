@@ -1,11 +1,9 @@
 // Matrix product and convolution, TM x TN results per item, straight from texels: the plain kernel,
 // and the one for GPUs, whose texture cache does what gemm_staged.cl does by hand.
 //
-//   y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n]; arguments and the end of a result: gemm.cl
-//   CONV: m is a pixel of y, n its channel, k = (tap r, tap s, channel of x); a is read from x
+//   what is computed, arguments, CONV, TA, TB and the end of a result: gemm.cl
 //   grid: ceil(N / TN) x ceil(M / TM) * batch items; ORDER 1: x walks n, 2: x walks m
-//   TB 1: b is [N,K], texels along k; 0: [K,N], texels along n
-//   Any size. Rows past the end repeat the last one and are never written.
+//   TA wants TM a multiple of 4. Any size. Rows past the end repeat the last one and are never written.
 //
 // Matrices of a batch stand below each other (*_row texel rows apart) or, as attention heads, side
 // by side (*_col texel columns apart). KT counts the texels of k: K is padded with zeros to 4 * KT.
@@ -33,24 +31,29 @@ __kernel void gemm_direct(GEMM_PARAMS)
     if (gn >= n_items || batch >= batches)
         return;
 
-    const int a_at = batch * a_col, b_at = batch * b_col + (TB ? 0 : n0 / 4);
+    const int a_at = batch * a_col + (TA ? m0 / 4 : 0), b_at = batch * b_col + (TB ? 0 : n0 / 4);
     const int b_end = batch * b_col + (N + 3) / 4 - 1; // last texel column of b, TB 0
     float4 acc[TM][TN4], av[TM];
+#if TA
+    const int a_end = batch * a_col + (M + 3) / 4 - 1;
+#else
     int am[TM]; // row of a; CONV: y and, in ax, x of the first tap
 #if CONV
     int ax[TM];
     int r = 0, s = 0, c = 0;
+    CONV_BEGIN(batch)
+#endif
 #endif
 
 #pragma unroll
     for (int i = 0; i < TM; i++) {
+#if CONV
         const int m = min(m0 + i, M - 1);
 
-#if CONV
-        am[i] = m / OW * STRIDE - PAD;
-        ax[i] = m % OW * STRIDE - PAD;
-#else
-        am[i] = batch * a_row + m;
+        am[i] = PIXEL_Y(m);
+        ax[i] = PIXEL_X(m);
+#elif !TA
+        am[i] = batch * a_row + min(m0 + i, M - 1);
 #endif
 #pragma unroll
         for (int j = 0; j < TN4; j++)
@@ -60,11 +63,24 @@ __kernel void gemm_direct(GEMM_PARAMS)
     LOAD_BEGIN(ORDER == 2 ? gn * (m_items * batches) + gm : gm * n_items + gn,
                n_items *m_items *batches, KT)
 
+// Four texels along one axis, to four vectors along the other.
+#define TRANSPOSE4(to0, to1, to2, to3, v0, v1, v2, v3)                                             \
+    {                                                                                              \
+        const float4 c0 = v0, c1 = v1, c2 = v2, c3 = v3;                                           \
+        to0 = (float4)(c0.x, c1.x, c2.x, c3.x);                                                    \
+        to1 = (float4)(c0.y, c1.y, c2.y, c3.y);                                                    \
+        to2 = (float4)(c0.z, c1.z, c2.z, c3.z);                                                    \
+        to3 = (float4)(c0.w, c1.w, c2.w, c3.w);                                                    \
+    }
 #if CONV
-#define GET_A(i, kt)                                                                               \
-    const int iy = am[i] + r * DIL, ix = ax[i] + s * DIL;                                          \
-    av[i] = iy >= 0 && iy < H && ix >= 0 && ix < W ? GET(a, FOLD_A, cta, iy * W + ix, c)           \
-                                                   : (float4)(0);
+#define GET_AV(kt)                                                                                 \
+    _Pragma("unroll") for (int i = 0; i < TM; i++)                                                 \
+    {                                                                                              \
+        const int iy = TAP_Y(am[i], r), ix = TAP_X(ax[i], s);                                      \
+                                                                                                   \
+        av[i] = TAP_HERE(r, s) && INSIDE(iy, ix) ? GET(a, FOLD_A, cta, iy * W + ix, a_at + c)      \
+                                                 : (float4)(0);                                    \
+    }
 #define NEXT_K                                                                                     \
     if (++c == CT) {                                                                               \
         c = 0;                                                                                     \
@@ -73,11 +89,26 @@ __kernel void gemm_direct(GEMM_PARAMS)
             r++;                                                                                   \
         }                                                                                          \
     }
+#elif TA
+#define GET_A4(l, i, kt)                                                                           \
+    (4 * (kt) + (l) < K                                                                            \
+         ? GET(a, FOLD_A, cta, batch *a_row + 4 * (kt) + (l), min(a_at + (i) / 4, a_end))          \
+         : (float4)(0))
+#define GET_AV(kt)                                                                                 \
+    _Pragma("unroll") for (int i = 0; i < TM; i += 4)                                              \
+        TRANSPOSE4(av[i], av[i + 1], av[i + 2], av[i + 3], GET_A4(0, i, kt), GET_A4(1, i, kt),     \
+                   GET_A4(2, i, kt), GET_A4(3, i, kt))
+#define NEXT_K
 #else
-#define GET_A(i, kt) av[i] = GET(a, FOLD_A, cta, am[i], a_at + (kt));
+#define GET_AV(kt)                                                                                 \
+    _Pragma("unroll") for (int i = 0; i < TM; i++) av[i] = GET(a, FOLD_A, cta, am[i], a_at + (kt));
 #define NEXT_K
 #endif
-#if TB
+#if CONV == 2
+#define GET_B(l, j, kt)                                                                            \
+    (TAP_HERE(r, s) ? GET(b, FOLD_B, ctb, min(n0 + 4 * (j) + (l), N - 1), TAP_COL(r, s) + c)       \
+                    : (float4)(0))
+#elif TB
 #define GET_B(l, j, kt)                                                                            \
     GET(b, FOLD_B, ctb, batch *b_row + min(n0 + 4 * (j) + (l), N - 1), b_at + (kt))
 #else
@@ -86,17 +117,18 @@ __kernel void gemm_direct(GEMM_PARAMS)
          ? GET(b, FOLD_B, ctb, batch *b_row + 4 * (kt) + (l), min(b_at + (j), b_end))              \
          : (float4)(0))
 #endif
+#if TB
+#define B_TRANSPOSE(b0, b1, b2, b3) TRANSPOSE4(b0, b1, b2, b3, b0, b1, b2, b3)
+#else
+#define B_TRANSPOSE(b0, b1, b2, b3)
+#endif
 #define STEP(kt)                                                                                   \
-    _Pragma("unroll") for (int i = 0; i < TM; i++)                                                 \
-    {                                                                                              \
-        GET_A(i, kt)                                                                               \
-    }                                                                                              \
-    NEXT_K                                                                                         \
+    GET_AV(kt)                                                                                     \
     _Pragma("unroll") for (int j = 0; j < TN4; j++)                                                \
     {                                                                                              \
         float4 b0 = GET_B(0, j, kt), b1 = GET_B(1, j, kt), b2 = GET_B(2, j, kt),                   \
                b3 = GET_B(3, j, kt);                                                               \
-        TRANSPOSE                                                                                  \
+        B_TRANSPOSE(b0, b1, b2, b3)                                                                \
         _Pragma("unroll") for (int i = 0; i < TM; i++)                                             \
         {                                                                                          \
             acc[i][j] = fma((float4)(av[i].x), b0, acc[i][j]);                                     \
@@ -104,17 +136,8 @@ __kernel void gemm_direct(GEMM_PARAMS)
             acc[i][j] = fma((float4)(av[i].z), b2, acc[i][j]);                                     \
             acc[i][j] = fma((float4)(av[i].w), b3, acc[i][j]);                                     \
         }                                                                                          \
-    }
-#if TB // four texels along k of four n, to four vectors along n
-#define TRANSPOSE                                                                                  \
-    const float4 c0 = b0, c1 = b1, c2 = b2, c3 = b3;                                               \
-    b0 = (float4)(c0.x, c1.x, c2.x, c3.x);                                                         \
-    b1 = (float4)(c0.y, c1.y, c2.y, c3.y);                                                         \
-    b2 = (float4)(c0.z, c1.z, c2.z, c3.z);                                                         \
-    b3 = (float4)(c0.w, c1.w, c2.w, c3.w);
-#else
-#define TRANSPOSE
-#endif
+    }                                                                                              \
+    NEXT_K
 
     int kt = 0;
 #if FORM == 2

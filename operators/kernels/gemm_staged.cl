@@ -1,13 +1,14 @@
 // Matrix product and convolution on a CPU: one item per group stages blocks of both operands in
 // local memory, packed in panels, and runs a register-blocked micro-kernel over them.
 //
-//   y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n];  CONV: see gemm_direct.cl, the rest gemm.cl
+//   what is computed, arguments, CONV, TA, TB and the end of a result: gemm.cl
 //   grid: one group of one item per block of BM x BN results; ORDER 1: x walks n, 2: x walks m;
 //         the batch is the slow part of m
 //   local: 4 * (BM * BK + BN * BK + BM * BN) bytes
 //   Any size: what lies outside is packed as zeros and never written.
 //
-// Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as gemm_direct.cl whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of
+// Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as gemm_direct.cl
+// whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of
 // b stays in L1, the block of a in L2.
 #ifndef BM
 #define BM 128 // results of a block along m; a multiple of MR
@@ -64,18 +65,18 @@ static inline void pack4(IN(t), int fold, int ct, int4 row, int col, int n, __lo
     }
 }
 
-// The same for one row.
-static inline void pack1(IN(t), int fold, int ct, int row, int col, int n, __local float *p,
-                         int stride)
+// Rows of t whose texels lie along the panels already: p[panel][k][width] from texel columns
+// [col, end) of rows row + k; past `rows` rows or the end, zeros.
+static inline void pack_along(IN(t), int fold, int ct, int row, int rows, int col, int end, int n,
+                              int depth, int width, __local float *p)
 {
-    for (int i = 0; i < n; i++, p += 4 * stride) {
-        const float4 v = row < 0 ? (float4)(0) : GET(t, fold, ct, row, col + i);
+    for (int k = 0; k < depth; k++)
+        for (int i = 0; i < n; i += 4) {
+            const float4 v = k < rows && col + i / 4 < end ? GET(t, fold, ct, row + k, col + i / 4)
+                                                           : (float4)(0);
 
-        p[0] = v.x;
-        p[stride] = v.y;
-        p[2 * stride] = v.z;
-        p[3 * stride] = v.w;
-    }
+            vstore4(v, 0, p + (i / width) * (depth * width) + k * width + i % width);
+        }
 }
 
 // c[MR, NR] (+)= a panel [k, MR] * b panel [k, NR]. A macro: LLVM 15 in PoCL 3.1 crashes when it
@@ -95,6 +96,12 @@ static inline void pack1(IN(t), int fold, int ct, int row, int col, int n, __loc
 #define EACH_I _Pragma("unroll") for (int i = 0; i < MR; i++)
 #define EACH_J _Pragma("unroll") for (int j = 0; j < NV; j++)
 
+// Texels [kt0, kt0 + kts) of k, tap by tap: n of tap (r, s) from its texel c on, the kt-th on.
+#define EACH_TAP                                                                                   \
+    for (int r = kt0 / CT / S, s = kt0 / CT % S, c = kt0 % CT, kt = 0, n;                          \
+         n = min(CT - c, kts - kt), kt < kts;                                                      \
+         kt += n, c = 0, r += s + 1 == S, s = s + 1 == S ? 0 : s + 1)
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 gemm_staged(GEMM_PARAMS)
 {
@@ -111,6 +118,7 @@ gemm_staged(GEMM_PARAMS)
     const int nt_end = (N + 3) / 4;
     int it = 0;
 
+    CONV_BEGIN(batch)
     LOAD_BEGIN(get_group_id(1) * get_num_groups(0) + get_group_id(0),
                get_num_groups(0) * get_num_groups(1), tiles * passes)
 
@@ -118,61 +126,48 @@ gemm_staged(GEMM_PARAMS)
         const int kts = min(BK / 4, KT - kt0);
         const int depth = 4 * kts, last = kt0 + kts == KT;
 
-        for (int i = 0; i < mp * MR; i += (MR % 4 == 0 ? 4 : 1)) {
-            __local float *p = al + (i / MR) * (depth * MR) + i % MR;
-#if MR % 4 == 0
-#define LANES int4
+#if TA
+        pack_along(a, FOLD_A, cta, batch * a_row + 4 * kt0, K - 4 * kt0, batch * a_col + m0 / 4,
+                   batch * a_col + (M + 3) / 4, mp * MR, depth, MR, al);
+#else
+        for (int i = 0; i < mp * MR; i += 4) {
             const int4 m = m0 + i + (int4)(0, 1, 2, 3);
-#define PACK_A(row, col, n, p) pack4(a, FOLD_A, cta, row, col, n, p, MR)
-#else
-#define LANES int
-            const int m = m0 + i;
-#define PACK_A(row, col, n, p) pack1(a, FOLD_A, cta, row, col, n, p, MR)
-#endif
+            __local float *p = al + (i / MR) * (depth * MR) + i % MR;
 #if CONV
-            const LANES iy0 = m / OW * STRIDE - PAD, ix0 = m % OW * STRIDE - PAD;
-            int r = kt0 / CT / S, s = kt0 / CT % S, c = kt0 % CT;
+            const int4 iy0 = PIXEL_Y(m), ix0 = PIXEL_X(m);
 
-            for (int kt = 0, n; kt < kts; kt += n) {
-                const LANES iy = iy0 + r * DIL, ix = ix0 + s * DIL;
-                const LANES in = (iy >= 0) & (iy < H) & (ix >= 0) & (ix < W) & (m < M);
+            EACH_TAP
+            {
+                const int4 iy = TAP_Y(iy0, r), ix = TAP_X(ix0, s);
+                const int4 in = TAP_HERE(r, s) ? INSIDE(iy, ix) & (m < M) : (int4)(0);
 
-                n = min(CT - c, kts - kt);
-#if MR % 4 == 0
-                PACK_A(select((int4)(-1), iy * W + ix, in), c, n, p + kt * 4 * MR);
-#else
-                PACK_A(in ? iy * W + ix : -1, c, n, p + kt * 4 * MR);
-#endif
-                c = 0;
-                if (++s == S) {
-                    s = 0;
-                    r++;
-                }
+                pack4(a, FOLD_A, cta, select((int4)(-1), iy * W + ix, in), batch * a_col + c, n,
+                      p + kt * 4 * MR, MR);
             }
-#elif MR % 4 == 0
-            PACK_A(select((int4)(-1), batch * a_row + m, m < M), batch * a_col + kt0, kts, p);
 #else
-            PACK_A(m < M ? batch * a_row + m : -1, batch * a_col + kt0, kts, p);
+            pack4(a, FOLD_A, cta, select((int4)(-1), batch * a_row + m, m < M), batch * a_col + kt0,
+                  kts, p, MR);
 #endif
         }
+#endif
 #if TB
         for (int i = 0; i < np * NR; i += 4) {
-            const int4 n = n0 + i + (int4)(0, 1, 2, 3);
-
-            pack4(b, FOLD_B, ctb, select((int4)(-1), batch * b_row + n, n < N),
-                  batch * b_col + kt0, kts, bl + (i / NR) * (depth * NR) + i % NR, NR);
+            const int4 row = n0 + i + (int4)(0, 1, 2, 3);
+            const int4 rows = select((int4)(-1), batch * b_row + row, row < N);
+            __local float *p = bl + (i / NR) * (depth * NR) + i % NR;
+#if CONV == 2
+            EACH_TAP
+            {
+                pack4(b, FOLD_B, ctb, TAP_HERE(r, s) ? rows : (int4)(-1), TAP_COL(r, s) + c, n,
+                      p + kt * 4 * NR, NR);
+            }
+#else
+            pack4(b, FOLD_B, ctb, rows, batch * b_col + kt0, kts, p, NR);
+#endif
         }
 #else
-        for (int k = 0; k < depth; k++)
-            for (int i = 0; i < np * NR; i += 4) {
-                const int nt = (n0 + i) / 4;
-                const float4 v = 4 * kt0 + k < K && nt < nt_end
-                                     ? GET(b, FOLD_B, ctb, batch * b_row + 4 * kt0 + k,
-                                           batch * b_col + nt)
-                                     : (float4)(0);
-
-                vstore4(v, 0, bl + (i / NR) * (depth * NR) + k * NR + i % NR);
-            }
+        pack_along(b, FOLD_B, ctb, batch * b_row + 4 * kt0, K - 4 * kt0, batch * b_col + n0 / 4,
+                   batch * b_col + nt_end, np * NR, depth, NR, bl);
 #endif
 
 #define RESULT(t)                                                                                  \

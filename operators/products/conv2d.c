@@ -1,42 +1,78 @@
 /* Convolution of a feature map [h*w, cin] as an implicit matrix product: m counts output pixels, k
- * walks taps (r, s) and, innermost, input channels, n counts output channels. Kernels: gemm.h. */
+ * walks taps (r, s) and, innermost, input channels, n counts output channels. Channel groups are a
+ * batch of such products if whole texels belong to one group; if not, depthwise filters above all,
+ * conv_grouped.cl takes them. Kernels of products: gemm.h. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "operators/activation.h"
+#include "operators/grid.h"
 #include "operators/products/gemm.h"
 
-enum { P_H, P_W, P_CIN, P_COUT, P_R, P_S, P_STRIDE, P_PAD, P_DIL, P_GROUPS, P_BIAS, P_RES, P_ACT };
+enum {
+    P_H,
+    P_W,
+    P_CIN,
+    P_COUT,
+    P_R,
+    P_S,
+    P_STRIDE,
+    P_PAD,
+    P_DIL,
+    P_STRIDE_W,
+    P_PAD_W,
+    P_DIL_W,
+    P_GROUPS,
+    P_BIAS,
+    P_RES,
+    P_ACT
+};
+enum { GROUPED = GEMM_KERNELS_N };
+enum { GROUPED_TP };
 
 static struct gemm_end conv2d_end(const struct op_case *c)
 {
     return (struct gemm_end){c->p[P_BIAS], c->p[P_RES], false, (int)c->p[P_ACT]};
 }
 
-/* Output pixels along one axis; <= 0 if the filter does not fit. */
-static int64_t out_size(const struct op_case *c, int64_t in, int64_t taps)
+/* Along w: the parameter of its own if it has one. */
+static int64_t along_w(const struct op_case *c, int own, int common)
 {
-    int64_t span = c->p[P_DIL] * (taps - 1) + 1, room = in + 2 * c->p[P_PAD] - span;
+    return c->p[own] < 0 ? c->p[common] : c->p[own];
+}
 
-    return room < 0 ? 0 : room / c->p[P_STRIDE] + 1;
+/* Output pixels along one axis; 0 if the filter does not fit. */
+static int64_t out_size(int64_t in, int64_t taps, int64_t stride, int64_t pad, int64_t dil)
+{
+    int64_t room = in + 2 * pad - (dil * (taps - 1) + 1);
+
+    return room < 0 ? 0 : room / stride + 1;
 }
 
 static int64_t out_h(const struct op_case *c)
 {
-    return out_size(c, c->p[P_H], c->p[P_R]);
+    return out_size(c->p[P_H], c->p[P_R], c->p[P_STRIDE], c->p[P_PAD], c->p[P_DIL]);
 }
 
 static int64_t out_w(const struct op_case *c)
 {
-    return out_size(c, c->p[P_W], c->p[P_S]);
+    return out_size(c->p[P_W], c->p[P_S], along_w(c, P_STRIDE_W, P_STRIDE),
+                    along_w(c, P_PAD_W, P_PAD), along_w(c, P_DIL_W, P_DIL));
 }
 
 static int conv2d_check(const struct op_case *c, struct err *err)
 {
-    if (c->p[P_GROUPS] != 1)
-        return err_set(err, -EINVAL, "conv2d: groups=%" PRId64 " is not supported, want 1",
-                       c->p[P_GROUPS]);
+    int64_t groups = c->p[P_GROUPS];
+
+    if (c->p[P_CIN] % groups || c->p[P_COUT] % groups)
+        return err_set(err, -EINVAL,
+                       "conv2d: groups=%" PRId64 " does not divide cin=%" PRId64
+                       " and cout=%" PRId64,
+                       groups, c->p[P_CIN], c->p[P_COUT]);
+    if (c->p[P_STRIDE_W] == 0 || c->p[P_DIL_W] == 0)
+        return err_set(err, -EINVAL,
+                       "conv2d: stride_w and dil_w want 1..64, or -1 for the same as along h");
     if (out_h(c) < 1 || out_w(c) < 1)
         return err_set(err, -EINVAL,
                        "conv2d: filter %" PRId64 "x%" PRId64 " with dil=%" PRId64
@@ -48,11 +84,12 @@ static int conv2d_check(const struct op_case *c, struct err *err)
 static void conv2d_io(const struct op_case *c, struct op_io *ret_io)
 {
     int64_t cin = c->p[P_CIN], cout = c->p[P_COUT], taps = c->p[P_R] * c->p[P_S];
+    int64_t inner = cin / c->p[P_GROUPS];
     struct op_io io = {0};
 
     io.slot[io.n++] =
         (struct op_slot){"x", ROLE_INPUT, {c->p[P_H] * c->p[P_W], cin, cin, c->dtype}};
-    io.slot[io.n++] = (struct op_slot){"w", ROLE_WEIGHT, {cout, taps * cin, cin, c->dtype}};
+    io.slot[io.n++] = (struct op_slot){"w", ROLE_WEIGHT, {cout, taps * inner, inner, c->dtype}};
     if (c->p[P_BIAS])
         io.slot[io.n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, cout, 0, c->dtype}};
     if (c->p[P_RES])
@@ -63,11 +100,25 @@ static void conv2d_io(const struct op_case *c, struct op_io *ret_io)
     *ret_io = io;
 }
 
+/* A product for each group. */
 static struct gemm conv2d_gemm(const struct op_case *c)
 {
-    int64_t k_texels = c->p[P_R] * c->p[P_S] * ((c->p[P_CIN] + 3) / 4);
+    int64_t groups = c->p[P_GROUPS];
+    int64_t k_texels = c->p[P_R] * c->p[P_S] * ((c->p[P_CIN] / groups + 3) / 4);
 
-    return (struct gemm){out_h(c) * out_w(c), c->p[P_COUT], 4 * k_texels, k_texels, 1};
+    return (struct gemm){.m = out_h(c) * out_w(c),
+                         .n = c->p[P_COUT] / groups,
+                         .k = 4 * k_texels,
+                         .k_texels = k_texels,
+                         .batches = groups};
+}
+
+/* Do groups share no texel? */
+static bool whole_texels(const struct op_case *c)
+{
+    int64_t groups = c->p[P_GROUPS];
+
+    return groups == 1 || (c->p[P_CIN] / groups % 4 == 0 && c->p[P_COUT] / groups % 4 == 0);
 }
 
 static void conv2d_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
@@ -75,41 +126,87 @@ static void conv2d_cost(const struct op_case *c, double *ret_macs, double *ret_o
     double outputs = (double)(out_h(c) * out_w(c)) * (double)c->p[P_COUT];
     struct gemm_end end = conv2d_end(c);
 
-    *ret_macs = outputs * (double)(c->p[P_R] * c->p[P_S] * c->p[P_CIN]);
+    *ret_macs = outputs * (double)(c->p[P_R] * c->p[P_S] * c->p[P_CIN] / c->p[P_GROUPS]);
     *ret_ops = outputs * gemm_end_ops(&end);
+}
+
+/* The grid of conv_grouped.cl: texels of y along x, runs of pixels along y. */
+static void grouped_grid(const struct op_case *c, const struct op_variant *v, size_t ret_gws[2])
+{
+    int64_t run = v->tunable[GROUPED_TP];
+
+    ret_gws[0] = (size_t)((c->p[P_COUT] + 3) / 4);
+    ret_gws[1] = (size_t)(out_h(c) * ((out_w(c) + run - 1) / run));
 }
 
 static void conv2d_prefer(const struct op_case *c, const struct device_info *dev,
                           struct op_variant *v)
 {
     struct gemm g = conv2d_gemm(c);
+    size_t gws[2];
 
-    gemm_prefer(&g, dev, v);
+    if (whole_texels(c)) {
+        gemm_prefer(&g, dev, v);
+        return;
+    }
+    v->kernel = GROUPED;
+    v->tunable[GROUPED_TP] = dev->type == DEVICE_CPU ? 8 : 4;
+    grouped_grid(c, v, gws);
+    grid_prefer(dev, (int64_t)gws[0], (int64_t)gws[1], v->lws);
 }
 
 static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
+    int64_t groups = c->p[P_GROUPS], cg = c->p[P_CIN] / groups, ct = (cg + 3) / 4;
     struct gemm_end end = conv2d_end(c);
     struct gemm g = conv2d_gemm(c);
-    int64_t ct = (c->p[P_CIN] + 3) / 4;
-    /* texel columns of x, w, y; no batch, so no strides; then the geometry */
-    const int64_t ints[] = {ct,          g.k_texels, (c->p[P_COUT] + 3) / 4,
-                            0,           0,          0,
-                            0,           0,          0,
-                            c->p[P_H],   c->p[P_W],  out_w(c),
-                            c->p[P_S],   ct,         c->p[P_STRIDE],
-                            c->p[P_PAD], c->p[P_DIL]};
+    /* texel columns of x, w, y; from one group to the next; then the geometry */
+    const int64_t ints[] = {(c->p[P_CIN] + 3) / 4,
+                            g.k_texels,
+                            (c->p[P_COUT] + 3) / 4,
+                            0,
+                            groups == 1 ? 0 : ct,
+                            groups == 1 ? 0 : g.n,
+                            0,
+                            0,
+                            groups == 1 ? 0 : g.n / 4,
+                            c->p[P_H],
+                            c->p[P_W],
+                            out_w(c),
+                            c->p[P_S],
+                            ct,
+                            c->p[P_STRIDE],
+                            along_w(c, P_STRIDE_W, P_STRIDE),
+                            c->p[P_PAD],
+                            along_w(c, P_PAD_W, P_PAD),
+                            c->p[P_DIL],
+                            along_w(c, P_DIL_W, P_DIL),
+                            cg};
     struct op_launch l;
     int rc;
 
-    rc = gemm_launch(&g, v, dev, &l, err);
-    if (rc < 0)
-        return rc;
+    if (v->kernel != GROUPED && !whole_texels(c))
+        return err_set(err, -EINVAL,
+                       "conv2d: with groups=%" PRId64 " texels belong to several groups, want "
+                       "kernel 'grouped'",
+                       groups);
+    if (v->kernel == GROUPED) {
+        l = (struct op_launch){.n_ints = 5,
+                               .ints = {(int)g.m, (int)g.n, (int)g.k, (int)g.k_texels,
+                                        (int)g.batches}};
+        grouped_grid(c, v, l.gws);
+    } else {
+        rc = gemm_launch(&g, v, dev, &l, err);
+        if (rc < 0)
+            return rc;
+    }
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         l.ints[l.n_ints++] = (int)ints[i];
     snprintf(l.options, sizeof l.options, "-DCONV=1 -DTB=1");
+    if (v->kernel == GROUPED)
+        snprintf(l.options, sizeof l.options, "-DCONV=1 -DDEPTHWISE=%d", cg == 1 && g.n == 1);
     gemm_end_options(&end, l.options, sizeof l.options);
     *ret_launch = l;
     return 0;
@@ -120,17 +217,18 @@ static double conv2d_sum(const struct op_case *c, const double *const *in, int64
                          int64_t n)
 {
     int64_t h = c->p[P_H], w = c->p[P_W], cin = c->p[P_CIN], r_end = c->p[P_R], s_end = c->p[P_S];
+    int64_t cg = cin / c->p[P_GROUPS], first = n / (c->p[P_COUT] / c->p[P_GROUPS]) * cg;
     double sum = 0;
 
     for (int64_t r = 0; r < r_end; r++)
         for (int64_t s = 0; s < s_end; s++) {
-            int64_t iy = y + r * c->p[P_DIL], ix = x + s * c->p[P_DIL];
-            const double *taps = in[1] + ((n * r_end + r) * s_end + s) * cin;
+            int64_t iy = y + r * c->p[P_DIL], ix = x + s * along_w(c, P_DIL_W, P_DIL);
+            const double *taps = in[1] + ((n * r_end + r) * s_end + s) * cg;
 
             if (iy < 0 || iy >= h || ix < 0 || ix >= w)
                 continue;
-            for (int64_t i = 0; i < cin; i++)
-                sum += in[0][(iy * w + ix) * cin + i] * taps[i];
+            for (int64_t i = 0; i < cg; i++)
+                sum += in[0][(iy * w + ix) * cin + first + i] * taps[i];
         }
     return sum;
 }
@@ -138,6 +236,7 @@ static double conv2d_sum(const struct op_case *c, const double *const *in, int64
 static void conv2d_reference(const struct op_case *c, const double *const *in, double *out)
 {
     int64_t cout = c->p[P_COUT], stride = c->p[P_STRIDE], pad = c->p[P_PAD];
+    int64_t stride_w = along_w(c, P_STRIDE_W, P_STRIDE), pad_w = along_w(c, P_PAD_W, P_PAD);
     struct gemm_end end = conv2d_end(c);
     const double *bias = end.bias ? in[2] : NULL, *res = end.res ? in[2 + end.bias] : NULL;
     int64_t at = 0;
@@ -145,9 +244,9 @@ static void conv2d_reference(const struct op_case *c, const double *const *in, d
     for (int64_t oy = 0; oy < out_h(c); oy++)
         for (int64_t ox = 0; ox < out_w(c); ox++)
             for (int64_t n = 0; n < cout; n++, at++)
-                out[at] = gemm_end_value(&end, 0,
-                                         conv2d_sum(c, in, oy * stride - pad, ox * stride - pad, n),
-                                         bias ? bias[n] : 0, res ? res[at] : 0);
+                out[at] = gemm_end_value(
+                    &end, 0, conv2d_sum(c, in, oy * stride - pad, ox * stride_w - pad_w, n),
+                    bias ? bias[n] : 0, res ? res[at] : 0);
 }
 
 const struct op op_conv2d = {
@@ -163,11 +262,19 @@ const struct op op_conv2d = {
                [P_STRIDE] = {"stride", 1, 1, 64, NULL, "pixels between output pixels"},
                [P_PAD] = {"pad", 0, 0, 1024, NULL, "zero pixels on each side"},
                [P_DIL] = {"dil", 1, 1, 64, NULL, "pixels between taps"},
-               [P_GROUPS] = {"groups", 1, 1, 1 << 16, NULL, "channel groups"},
+               [P_STRIDE_W] = {"stride_w", -1, -1, 64, NULL, "stride along w; -1: the same"},
+               [P_PAD_W] = {"pad_w", -1, -1, 1024, NULL, "pad along w; -1: the same"},
+               [P_DIL_W] = {"dil_w", -1, -1, 64, NULL, "dil along w; -1: the same"},
+               [P_GROUPS] = {"groups", 1, 1, 1 << 16, NULL, "channel groups; cin: depthwise"},
                [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[cout] is added"},
                [P_RES] = {"res", 0, 0, 1, NULL, "1: a residual of the output's shape is added"},
                [P_ACT] = ACTIVATION_PARAM},
-    .kernels = GEMM_KERNELS,
+    .kernels = {GEMM_KERNELS,
+                [GROUPED] = {"grouped",
+                             "conv_grouped.cl",
+                             "gemm.cl",
+                             GEMM_FORMS,
+                             {[GROUPED_TP] = {"TP", 8, 4, {1, 2, 4, 8, 16}, "pixels of an item"}}}},
     .tol_f32 = 1e-5, /* as matmul */
     .tol_f16 = 1e-3,
     .check = conv2d_check,

@@ -127,7 +127,7 @@ static void direct_gpu(const struct gemm *g, const struct device_info *dev, stru
 
     if (ceil_div(g->m, tm) * ceil_div(g->n, tn) * g->batches < wanted)
         tm = tn = 4;
-    while (tm > g->m)
+    while (tm > g->m && !(g->ta && tm == 4))
         tm /= 2;
     v->tunable[GEMM_TM] = tm;
     v->tunable[GEMM_TN] = tn;
@@ -137,12 +137,17 @@ static void direct_gpu(const struct gemm *g, const struct device_info *dev, stru
     v->lws[0] = 128 / v->lws[1];
 }
 
-static void direct_launch(const struct gemm *g, const struct op_variant *v, struct op_launch *l)
+static int direct_launch(const struct gemm *g, const struct op_variant *v, struct op_launch *l,
+                         struct err *err)
 {
     int order = v->tunable[GEMM_DIRECT_ORDER];
 
+    if (g->ta && v->tunable[GEMM_TM] % 4)
+        return err_set(err, -EINVAL, "direct kernel: a is transposed, want TM=4|8|16, got %d",
+                       v->tunable[GEMM_TM]);
     l->gws[order == 1 ? 0 : 1] = (size_t)ceil_div(g->n, v->tunable[GEMM_TN]);
     l->gws[order == 1 ? 1 : 0] = (size_t)(ceil_div(g->m, v->tunable[GEMM_TM]) * g->batches);
+    return 0;
 }
 
 /* ---- how a result ends ---- */
@@ -166,7 +171,7 @@ int gemm_end_ops(const struct gemm_end *e)
     return e->bias + e->res + e->scaled + activation_ops(e->act);
 }
 
-/* ---- both ---- */
+/* ---- all ---- */
 
 void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v)
 {
@@ -177,7 +182,7 @@ void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_
         v->kernel = GEMM_STAGED;
         v->lws[0] = v->lws[1] = 1;
     } else { /* a row times a matrix: nothing to reuse */
-        v->tunable[GEMM_TM] = g->m < 2 ? 1 : g->m < 4 ? 2 : 4;
+        v->tunable[GEMM_TM] = g->ta || g->m >= 4 ? 4 : g->m < 2 ? 1 : 2;
         v->lws[0] = v->lws[1] = 1;
     }
 }
@@ -188,14 +193,11 @@ int gemm_launch(const struct gemm *g, const struct op_variant *v, const struct d
     struct op_launch l = {
         .n_ints = 5, .ints = {(int)g->m, (int)g->n, (int)g->k, (int)g->k_texels, (int)g->batches}};
 
-    if (v->kernel == GEMM_STAGED) {
-        int rc = staged_launch(g, v, dev, &l, err);
+    int rc = v->kernel == GEMM_STAGED ? staged_launch(g, v, dev, &l, err)
+                                      : direct_launch(g, v, &l, err);
 
-        if (rc < 0)
-            return rc;
-    } else {
-        direct_launch(g, v, &l);
-    }
+    if (rc < 0)
+        return rc;
     *ret_launch = l;
     return 0;
 }

@@ -1,6 +1,7 @@
-/* operators/products/gemm.h - what matmul and conv2d share: two kernels, and how to launch them.
+/* operators/products/gemm.h - what matrix products and convolutions share: kernels, and how to
+ * launch them.
  *
- * Both compute y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n]; a convolution reads its a from
+ * They compute y[b][m,n] = sum over k of a[b][m,k] * b[b][k,n]; convolutions read their a from
  * pixels. Kernels: kernels/gemm_direct.cl, kernels/gemm_staged.cl. */
 #ifndef FLASHMEM_OPERATORS_PRODUCTS_GEMM_H
 #define FLASHMEM_OPERATORS_PRODUCTS_GEMM_H
@@ -11,38 +12,37 @@ struct gemm {
     int64_t m, n, k;  /* of one product */
     int64_t k_texels; /* texels along k, padding included */
     int64_t batches;
+    bool ta; /* texels of a lie along m */
 };
 
-enum { GEMM_DIRECT, GEMM_STAGED };
+enum { GEMM_DIRECT, GEMM_STAGED, GEMM_KERNELS_N };
 enum { GEMM_TM, GEMM_TN, GEMM_DIRECT_ORDER };
 enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
 
-/* op.kernels of both operators. */
+/* The first of op.kernels. */
 #define GEMM_FORMS (1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED)
 #define GEMM_ORDER                                                                                 \
     {                                                                                              \
         "ORDER", 1, 1, {1, 2}, "global x walks 1: n, 2: m"                                         \
     }
 #define GEMM_KERNELS                                                                               \
-    {                                                                                              \
-        [GEMM_DIRECT] = {"direct",                                                                 \
-                         "gemm_direct.cl",                                                         \
-                         "gemm.cl",                                                                \
-                         GEMM_FORMS,                                                               \
-                         {{"TM", 4, 8, {1, 2, 4, 8, 16}, "results of an item along m"},            \
-                          {"TN", 16, 8, {4, 8, 16}, "results of an item along n"},                 \
-                          GEMM_ORDER}},                                                            \
-        [GEMM_STAGED] = {"staged",                                                                 \
-                         "gemm_staged.cl",                                                         \
-                         "gemm.cl",                                                                \
-                         GEMM_FORMS,                                                               \
-                         {{"BM", 128, 32, {8, 16, 32, 64, 128, 256}, "results of a block on m"},   \
-                          {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512}, "and along n"},       \
-                          {"BK", 256, 32, {32, 64, 128, 256, 512}, "k staged at a time"},          \
-                          {"MR", 8, 4, {1, 2, 4, 8}, "rows of the micro-kernel"},                  \
-                          {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},               \
-                          GEMM_ORDER}},                                                            \
-    }
+    [GEMM_DIRECT] = {"direct",                                                                     \
+                     "gemm_direct.cl",                                                             \
+                     "gemm.cl",                                                                    \
+                     GEMM_FORMS,                                                                   \
+                     {{"TM", 4, 8, {1, 2, 4, 8, 16}, "results of an item along m"},                \
+                      {"TN", 16, 8, {4, 8, 16}, "results of an item along n"},                     \
+                      GEMM_ORDER}},                                                                \
+    [GEMM_STAGED] = {"staged",                                                                     \
+                     "gemm_staged.cl",                                                             \
+                     "gemm.cl",                                                                    \
+                     GEMM_FORMS,                                                                   \
+                     {{"BM", 128, 32, {8, 16, 32, 64, 128, 256}, "results of a block along m"},    \
+                      {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512}, "and along n"},           \
+                      {"BK", 256, 32, {32, 64, 128, 256, 512}, "k staged at a time"},              \
+                      {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                            \
+                      {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},                   \
+                      GEMM_ORDER}}
 
 /* Sets kernel, tunables and local size for this shape, device and v->path. */
 void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
@@ -57,9 +57,9 @@ double gemm_end_value(const struct gemm_end *e, int64_t k, double sum, double bi
 /* Operations that are not multiply-adds, of one result. */
 int gemm_end_ops(const struct gemm_end *e);
 
-/* Grid, options and the ints that both operators begin with: M N K KT batches. -EINVAL: blocks that
- * the micro-kernel does not divide, more local memory than the device has, a local size that is
- * not the staged kernel's 1x1. */
+/* Grid, and the ints that all begin with: M N K KT batches. -EINVAL: blocks that the micro-kernel
+ * does not divide, more local memory than the device has, a local size that is not the staged
+ * kernel's 1x1, items of the direct kernel that would share texels of a. */
 int gemm_launch(const struct gemm *g, const struct op_variant *v, const struct device_info *dev,
                 struct op_launch *ret_launch, struct err *err);
 

@@ -1,5 +1,6 @@
-/* Matrix product, also batched: y = a x b^T, b in PyTorch's Linear layout, or y = a x b; gemm.h
- * says how a result ends. A batch stands below each other, or side by side as attention heads.
+/* Matrix product, also batched: y = a x b^T, b in PyTorch's Linear layout, or y = a x b, also with a
+ * transposed; gemm.h says how a result ends. A batch stands below each other, or side by side as
+ * attention heads.
  * Kernels: gemm.h. */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,9 @@ enum {
     P_M,
     P_N,
     P_K,
+    P_TA,
     P_TB,
+    P_A,
     P_B,
     P_AHEADS,
     P_BHEADS,
@@ -23,6 +26,7 @@ enum {
     P_SCALED
 };
 
+static const char *const a_roles[] = {"input", "weight", NULL};
 static const char *const b_roles[] = {"weight", "input", NULL};
 
 static struct gemm_end matmul_end(const struct op_case *c)
@@ -42,10 +46,11 @@ static struct tensor_desc matrices(const struct op_case *c, int64_t rows, int64_
 
 static void matmul_io(const struct op_case *c, struct op_io *ret_io)
 {
-    int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], tb = c->p[P_TB];
+    int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], ta = c->p[P_TA], tb = c->p[P_TB];
     struct op_io io = {0};
 
-    io.slot[io.n++] = (struct op_slot){"a", ROLE_INPUT, matrices(c, m, k, c->p[P_AHEADS])};
+    io.slot[io.n++] = (struct op_slot){"a", c->p[P_A] ? ROLE_WEIGHT : ROLE_INPUT,
+                                       matrices(c, ta ? k : m, ta ? m : k, c->p[P_AHEADS])};
     io.slot[io.n++] = (struct op_slot){"b", c->p[P_B] ? ROLE_INPUT : ROLE_WEIGHT,
                                        matrices(c, tb ? n : k, tb ? k : n, c->p[P_BHEADS])};
     if (c->p[P_BIAS])
@@ -58,7 +63,12 @@ static void matmul_io(const struct op_case *c, struct op_io *ret_io)
 
 static struct gemm matmul_gemm(const struct op_case *c)
 {
-    return (struct gemm){c->p[P_M], c->p[P_N], c->p[P_K], (c->p[P_K] + 3) / 4, c->p[P_BATCH]};
+    return (struct gemm){.m = c->p[P_M],
+                         .n = c->p[P_N],
+                         .k = c->p[P_K],
+                         .k_texels = (c->p[P_K] + 3) / 4,
+                         .batches = c->p[P_BATCH],
+                         .ta = c->p[P_TA]};
 }
 
 static void matmul_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
@@ -89,7 +99,7 @@ static int matmul_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
-    int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], tb = c->p[P_TB];
+    int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], ta = c->p[P_TA], tb = c->p[P_TB];
     struct gemm_end end = matmul_end(c);
     struct gemm g = matmul_gemm(c);
     struct op_launch l;
@@ -103,10 +113,10 @@ static int matmul_launch(const struct op_case *c, const struct op_variant *v,
     for (int i = 0; i < io.n; i++)
         if (io.slot[i].role != ROLE_VECTOR && strcmp(io.slot[i].name, "res") != 0)
             l.ints[l.n_ints++] = (int)tensor_texel_cols(&io.slot[i].desc);
-    add_strides(&l, m, k, c->p[P_AHEADS]);
+    add_strides(&l, ta ? k : m, ta ? m : k, c->p[P_AHEADS]);
     add_strides(&l, tb ? n : k, tb ? k : n, c->p[P_BHEADS]);
     add_strides(&l, m, n, c->p[P_CHEADS]);
-    snprintf(l.options, sizeof l.options, "-DCONV=0 -DTB=%d", (int)tb);
+    snprintf(l.options, sizeof l.options, "-DCONV=0 -DTA=%d -DTB=%d", (int)ta, (int)tb);
     gemm_end_options(&end, l.options, sizeof l.options);
     *ret_launch = l;
     return 0;
@@ -133,7 +143,8 @@ static void matmul_reference(const struct op_case *c, const double *const *in, d
                 double sum = 0;
 
                 for (int64_t l = 0; l < k; l++)
-                    sum += element(in[0], c, m, k, ah, b, i, l) *
+                    sum += (c->p[P_TA] ? element(in[0], c, k, m, ah, b, l, i)
+                                       : element(in[0], c, m, k, ah, b, i, l)) *
                            (c->p[P_TB] ? element(in[1], c, n, k, bh, b, j, l)
                                        : element(in[1], c, k, n, bh, b, l, j));
                 out[at] = gemm_end_value(&end, k, sum, bias ? bias[j] : 0, res ? res[at] : 0);
@@ -148,7 +159,9 @@ const struct op op_matmul = {
                [P_M] = {"m", 0, 1, 1 << 24, NULL, "rows of a and y"},
                [P_N] = {"n", 0, 1, 1 << 24, NULL, "columns of y"},
                [P_K] = {"k", 0, 1, 1 << 24, NULL, "columns of a"},
+               [P_TA] = {"ta", 0, 0, 1, NULL, "1: a is [k,m]; 0: a is [m,k]"},
                [P_TB] = {"tb", 1, 0, 1, NULL, "1: b is [n,k]; 0: b is [k,n]"},
+               [P_A] = {"a", 0, 0, 1, a_roles, "what a is"},
                [P_B] = {"b", 0, 0, 1, b_roles, "what b is"},
                [P_AHEADS] = {"aheads", 0, 0, 1, NULL, "1: the a of a batch stand side by side"},
                [P_BHEADS] = {"bheads", 0, 0, 1, NULL, "1: the b of a batch stand side by side"},
@@ -157,7 +170,7 @@ const struct op op_matmul = {
                [P_RES] = {"res", 0, 0, 1, NULL, "1: a residual laid out as y is added"},
                [P_ACT] = ACTIVATION_PARAM,
                [P_SCALED] = {"scaled", 0, 0, 1, NULL, "1: the sum is divided by sqrt(k)"}},
-    .kernels = GEMM_KERNELS,
+    .kernels = {GEMM_KERNELS},
     /* Rounding errors of k products add up like a random walk: seen 2e-6 at k = 4096. f16: half a
      * unit of the result, and cancellation in it. */
     .tol_f32 = 1e-5,
