@@ -12,14 +12,31 @@
 
 #include "operators/kernels.h"
 
-extern const struct op op_null, op_relu, op_gelu, op_add, op_mul, op_softmax, op_layernorm,
-    op_pool2d, op_gather, op_matmul, op_conv2d, op_deconv2d;
+/* In the order of their features: new ones go at the end. */
+#define OPS(X)                                                                                     \
+    X(null)                                                                                        \
+    X(relu)                                                                                        \
+    X(gelu)                                                                                        \
+    X(add)                                                                                         \
+    X(mul)                                                                                         \
+    X(softmax)                                                                                     \
+    X(layernorm)                                                                                   \
+    X(pool2d)                                                                                      \
+    X(gather)                                                                                      \
+    X(matmul)                                                                                      \
+    X(conv2d)                                                                                      \
+    X(deconv2d)                                                                                    \
+    X(slice)                                                                                       \
+    X(pad)                                                                                         \
+    X(window)                                                                                      \
+    X(resize)                                                                                      \
+    X(concat)                                                                                      \
+    X(transpose)
 
-const struct op *const op_table[] = {
-    &op_null,      &op_relu,   &op_gelu,   &op_add,    &op_mul,    &op_softmax,
-    &op_layernorm, &op_pool2d, &op_gather, &op_matmul, &op_conv2d, &op_deconv2d,
-    NULL,
-};
+#define DECLARE(name) extern const struct op op_##name;
+#define ENTRY(name) &op_##name,
+OPS(DECLARE)
+const struct op *const op_table[] = {OPS(ENTRY) NULL};
 
 static const char *const class_names[] = {"elemental", "reusable", "hierarchical"};
 const char *const op_form_names[] = {"naive", "branching", "pipelined", NULL};

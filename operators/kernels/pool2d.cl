@@ -2,8 +2,8 @@
 //   x    : [h * w, ct texels]   y : [oh * ow, ct texels]
 //   grid : (ct, oh * ow) or more, any local size
 //   item : one texel of y; an iteration is one tap
-// The padding around the map is no part of a window (ONNX: count_include_pad = 0), and no window is
-// all padding: the operator's check sees to it.
+// The padding around the map is no part of a window, but COUNT_PAD 1 divides averages by r * s
+// (ONNX: count_include_pad). No window is all padding: the operator's check sees to it.
 __kernel void pool2d(IN(x), OUT(y), const int h, const int w, const int ct, const int oh,
                      const int ow, const int r, const int s, const int stride,
                      const int pad LOAD_PARAMS)
@@ -56,6 +56,6 @@ __kernel void pool2d(IN(x), OUT(y), const int h, const int w, const int ct, cons
 #ifdef POOL_MAX
     PUT(y, FOLD_Y, ct, o, c, best);
 #else
-    PUT(y, FOLD_Y, ct, o, c, sum / (float)count);
+    PUT(y, FOLD_Y, ct, o, c, sum / (float)(COUNT_PAD ? taps : count));
 #endif
 }

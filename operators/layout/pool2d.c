@@ -7,7 +7,7 @@
 #include "operators/grid.h"
 #include "operators/op.h"
 
-enum { P_H, P_W, P_C, P_KIND, P_R, P_S, P_STRIDE, P_PAD };
+enum { P_H, P_W, P_C, P_KIND, P_R, P_S, P_STRIDE, P_PAD, P_COUNT_PAD };
 
 enum { KIND_MAX, KIND_AVG };
 static const char *const kind_names[] = {"max", "avg", NULL};
@@ -78,8 +78,8 @@ static int pool2d_launch(const struct op_case *c, const struct op_variant *v,
     (void)v;
     (void)dev;
     (void)err;
-    snprintf(l.options, sizeof l.options, "%s",
-             p[P_KIND] == KIND_MAX ? "-DPOOL_MAX" : "-DPOOL_AVG");
+    snprintf(l.options, sizeof l.options, "%s -DCOUNT_PAD=%d",
+             p[P_KIND] == KIND_MAX ? "-DPOOL_MAX" : "-DPOOL_AVG", (int)p[P_COUNT_PAD]);
     *ret_launch = l;
     return 0;
 }
@@ -103,7 +103,9 @@ static double pool_window(const struct op_case *c, const double *x, int64_t oy, 
             count++;
         }
     }
-    return p[P_KIND] == KIND_MAX ? best : sum / (double)count;
+    if (p[P_KIND] == KIND_MAX)
+        return best;
+    return sum / (double)(p[P_COUNT_PAD] ? p[P_R] * p[P_S] : count);
 }
 
 static void pool2d_reference(const struct op_case *c, const double *const *in, double *out)
@@ -123,11 +125,12 @@ const struct op op_pool2d = {
     .params = {{"h", 0, 1, 1 << 13, NULL, "height of x"},
                {"w", 0, 1, 1 << 13, NULL, "width of x"},
                {"c", 0, 1, 1 << 20, NULL, "channels"},
-               {"kind", KIND_MAX, 0, 1, kind_names, "maximum, or average without the padding"},
+               {"kind", KIND_MAX, 0, 1, kind_names, "maximum or average"},
                {"r", 0, 1, 1 << 13, NULL, "taps down"},
                {"s", 0, 1, 1 << 13, NULL, "taps across"},
                {"stride", 1, 1, 1 << 13, NULL, "both ways"},
-               {"pad", 0, 0, 1 << 12, NULL, "on all four sides"}},
+               {"pad", 0, 0, 1 << 12, NULL, "on all four sides"},
+               {"count_pad", 0, 0, 1, NULL, "1: averages count the padding, as zeros"}},
     .kernels = {{.name = "direct",
                  .source = "pool2d.cl",
                  .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED}},
