@@ -39,7 +39,7 @@ OPS(DECLARE)
 const struct op *const op_table[] = {OPS(ENTRY) NULL};
 
 static const char *const class_names[] = {"elemental", "reusable", "hierarchical"};
-const char *const op_form_names[] = {"naive", "branching", "pipelined", NULL};
+const char *const op_form_names[] = {"naive", "branching", "pipelined", "copy", NULL};
 
 const char *op_class_name(enum op_class c)
 {
@@ -57,6 +57,11 @@ int op_form_parse(const char *name)
         if (strcmp(name, op_form_names[i]) == 0)
             return i;
     return -EINVAL;
+}
+
+bool op_has_form(const struct op_kernel *k, enum op_form f)
+{
+    return f == FORM_COPY || (k->forms & 1u << f);
 }
 
 const struct op *op_find(const char *name)
@@ -402,8 +407,8 @@ static int unknown_word(const struct op *op, const char *token, struct err *err)
     for (int i = 0; i < OP_MAX_KERNELS && op->kernels[i].name; i++)
         append(names, sizeof names, "%s%s", i ? "|" : "", op->kernels[i].name);
     return err_set(err, -EINVAL,
-                   "variant of %s: want image|buffer, a kernel (%s), naive|branching|pipelined, "
-                   "TUNABLE=N, lws=XxY or loads=N, got '%s'",
+                   "variant of %s: want image|buffer, a kernel (%s), "
+                   "naive|branching|pipelined|copy, TUNABLE=N, lws=XxY or loads=N, got '%s'",
                    op->name, names, token);
 }
 
@@ -534,7 +539,7 @@ int op_variant_parse(const struct op_case *c, const struct device_info *dev, con
         if (rc < 0)
             return rc;
     }
-    if (!(c->op->kernels[v.kernel].forms & 1u << v.form))
+    if (!op_has_form(&c->op->kernels[v.kernel], v.form))
         return err_set(err, -EINVAL, "variant of %s: kernel '%s' has no %s form", c->op->name,
                        c->op->kernels[v.kernel].name, op_form_name(v.form));
     if ((v.form == FORM_NAIVE) != (v.n_loads == 0))

@@ -24,8 +24,9 @@ enum {
 enum op_class { OP_ELEMENTAL, OP_REUSABLE, OP_HIERARCHICAL };
 const char *op_class_name(enum op_class c); /* "elemental", ... */
 
-/* Kernel forms that carry extra load (method.md section 6 names them so). */
-enum op_form { FORM_NAIVE, FORM_BRANCHING, FORM_PIPELINED, OP_FORMS };
+/* How extra load is moved (method.md section 6 names the first three so): not at all; by the kernel;
+ * or, beside the naive kernel, by copies in a second queue. */
+enum op_form { FORM_NAIVE, FORM_BRANCHING, FORM_PIPELINED, FORM_COPY, OP_FORMS };
 extern const char *const op_form_names[]; /* by enum op_form, NULL-terminated */
 const char *op_form_name(enum op_form f);
 int op_form_parse(const char *name);
@@ -52,9 +53,11 @@ struct op_kernel {
     const char *source; /* file in operators/kernels/, e.g. "gemm_direct.cl"; texel.cl, math.cl
                            and stream.cl come before it */
     const char *shared; /* NULL, or one more file that comes before it, e.g. "gemm.cl" */
-    unsigned forms;     /* bit (1 << enum op_form) for each form it has */
+    unsigned forms;     /* bit (1 << enum op_form) for each form written into it; see op_has_form() */
     struct op_tunable tunables[OP_MAX_TUNABLES]; /* ended by a NULL name */
 };
+
+bool op_has_form(const struct op_kernel *k, enum op_form f); /* every kernel has FORM_COPY */
 
 enum op_role {
     ROLE_INPUT,  /* an activation */
@@ -166,6 +169,7 @@ void op_features(const struct op_case *c, const struct op_variant *v,
  * texel src_texel into dst at texel dst_texel. */
 struct op_load {
     cl_mem src;
+    const void *host; /* where src is mapped; asked for by FORM_COPY alone */
     int64_t src_texel;
     cl_mem dst;
     struct tensor_desc dst_desc;
@@ -178,6 +182,11 @@ struct op_args {
     struct op_load load[OP_MAX_LOADS];
     int n_loads; /* <= the variant's */
 };
+
+/* What op_program_hash() will be, without building: is a recorded time still that of this program?
+ * -EINVAL: the variant cannot take the case. */
+int op_variant_hash(const struct op_case *c, const struct op_variant *v,
+                    const struct device_info *info, uint64_t *ret_hash, struct err *err);
 
 struct op_program; /* a built variant of a case; owns a cl_kernel */
 
@@ -193,5 +202,12 @@ uint64_t op_program_build_ns(const struct op_program *p);
  * ret_event may be NULL. Arguments are captured: `args` may change at once. */
 int op_program_enqueue(struct op_program *p, cl_command_queue queue, const struct op_args *args,
                        cl_event *ret_event, struct err *err);
+
+/* The loads of a FORM_COPY program, for a queue beside that of its kernel; host memory must stay
+ * mapped until they are done. Call it before op_program_enqueue(): a copy that comes after a burst
+ * of kernels waits for them on NVIDIA. Nothing is copied before `after` (NULL: at once).
+ * ret_event[2]: the first and the last command's, both NULL with no texels. */
+int op_program_copy(struct op_program *p, cl_command_queue queue, const struct op_args *args,
+                    cl_event after, cl_event ret_event[2], struct err *err);
 
 #endif

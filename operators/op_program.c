@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "operators/kernels.h"
+#include "operators/stream.h"
 #include "profiler/program.h"
 
 struct op_program {
@@ -23,6 +24,7 @@ struct op_program {
     cl_kernel kernel;
     /* Bound to destinations that a launch leaves empty: OpenCL wants every argument set. */
     cl_mem spare_src, spare_dst;
+    bool block; /* LOAD_BLOCK */
     uint64_t hash, build_ns;
 };
 
@@ -60,17 +62,24 @@ static void add_folds(struct text *t, const struct op_io *io)
     }
 }
 
-static int make_options(const struct op_program *p, const struct device *dev, char *options,
-                        size_t room, struct err *err)
+static bool loads_inside(const struct op_variant *v)
+{
+    return v->form != FORM_NAIVE && v->form != FORM_COPY;
+}
+
+static int make_options(const struct op_program *p, char *options, size_t room, struct err *err)
 {
     const struct op_variant *v = &p->variant;
     const struct op_kernel *k = &p->c.op->kernels[v->kernel];
     struct text t = {options, room, 0};
 
     add(&t, "-DIMAGE=%d -DHALF=%d -DFORM=%d -DNLOADS=%d", v->path == PATH_IMAGE,
-        p->c.dtype == DTYPE_F16, v->form, v->n_loads);
-    if (dev->info.type == DEVICE_CPU)
+        p->c.dtype == DTYPE_F16, loads_inside(v) ? v->form : FORM_NAIVE,
+        loads_inside(v) ? v->n_loads : 0);
+    if (loads_inside(v) && p->block)
         add(&t, " -DLOAD_BLOCK=1");
+    else if (loads_inside(v))
+        add(&t, " -DLOAD_ROWS_LOG2=%d", STREAM_ROWS_LOG2);
     add_folds(&t, &p->io);
     for (int i = 0; i < OP_MAX_TUNABLES && k->tunables[i].name; i++)
         add(&t, " -D%s=%d", k->tunables[i].name, v->tunable[i]);
@@ -91,7 +100,7 @@ static int check_variant(const struct op_program *p, const struct device_info *i
     const struct op *op = p->c.op;
 
     assert(v->kernel >= 0 && v->kernel < OP_MAX_KERNELS && op->kernels[v->kernel].name);
-    if (!(op->kernels[v->kernel].forms & 1u << v->form))
+    if (!op_has_form(&op->kernels[v->kernel], v->form))
         return err_set(err, -EINVAL, "%s: kernel '%s' has no %s form", op->name,
                        op->kernels[v->kernel].name, op_form_name(v->form));
     if (v->n_loads < 0 || v->n_loads > OP_MAX_LOADS || (v->form == FORM_NAIVE) != (v->n_loads == 0))
@@ -129,7 +138,7 @@ static int make_spares(struct op_program *p, struct device *dev, struct err *err
         .image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = 1, .image_height = 1};
     cl_int code;
 
-    if (p->variant.n_loads == 0)
+    if (!loads_inside(&p->variant))
         return 0;
     p->spare_src = clCreateBuffer(dev->context, CL_MEM_READ_ONLY, 16, NULL, &code);
     if (!p->spare_src)
@@ -141,14 +150,14 @@ static int make_spares(struct op_program *p, struct device *dev, struct err *err
     return p->spare_dst ? 0 : cl_err(err, code, "an unused destination of loads");
 }
 
-static int build(struct op_program *p, struct device *dev, struct err *err)
+enum { SOURCES = 5, OPTIONS_MAX = 2048 };
+
+/* Returns the number of sources, or -errno. */
+static int gather_sources(struct op_program *p, struct program_source sources[SOURCES],
+                          char options[OPTIONS_MAX], struct err *err)
 {
     const struct op_kernel *k = &p->c.op->kernels[p->variant.kernel];
-    const char *names[5] = {"texel.cl", "math.cl", "stream.cl"};
-    struct program_source sources[5];
-    struct program_stats stats = {0};
-    char options[2048], name[64];
-    cl_int code;
+    const char *names[SOURCES] = {"texel.cl", "math.cl", "stream.cl"};
     int n = 3, rc;
 
     if (k->shared)
@@ -160,10 +169,24 @@ static int build(struct op_program *p, struct device *dev, struct err *err)
         assert(f); /* op_table_check() */
         sources[i] = (struct program_source){f->name, f->text, f->length};
     }
-    rc = make_options(p, dev, options, sizeof options, err);
+    rc = make_options(p, options, OPTIONS_MAX, err);
     if (rc < 0)
         return rc;
     p->hash = program_hash(sources, n, options);
+    return n;
+}
+
+static int build(struct op_program *p, struct device *dev, struct err *err)
+{
+    const struct op_kernel *k = &p->c.op->kernels[p->variant.kernel];
+    struct program_source sources[SOURCES];
+    struct program_stats stats = {0};
+    char options[OPTIONS_MAX], name[64];
+    cl_int code;
+    int n = gather_sources(p, sources, options, err), rc;
+
+    if (n < 0)
+        return n;
     rc = program_build(dev, sources, n, options, &p->program, &stats, err);
     if (rc < 0)
         return err_prefix(err, "%s", p->c.op->name);
@@ -175,6 +198,41 @@ static int build(struct op_program *p, struct device *dev, struct err *err)
     return 0;
 }
 
+/* All of a program that needs no device. */
+static int describe(struct op_program *p, const struct op_case *c, const struct op_variant *v,
+                    const struct device_info *info, struct err *err)
+{
+    int rc;
+
+    p->c = *c;
+    p->variant = *v;
+    p->block = info->type == DEVICE_CPU;
+    c->op->io(c, &p->io);
+    assert(p->io.n > 0 && p->io.slot[p->io.n - 1].role == ROLE_OUTPUT);
+    rc = check_variant(p, info, err);
+    if (rc == 0)
+        rc = c->op->launch(c, v, info, &p->launch, err);
+    if (rc == 0)
+        round_gws(&p->launch, v->lws);
+    return rc;
+}
+
+int op_variant_hash(const struct op_case *c, const struct op_variant *v,
+                    const struct device_info *info, uint64_t *ret_hash, struct err *err)
+{
+    struct program_source sources[SOURCES];
+    struct op_program p = {0};
+    char options[OPTIONS_MAX];
+    int rc = describe(&p, c, v, info, err);
+
+    if (rc == 0)
+        rc = gather_sources(&p, sources, options, err);
+    if (rc < 0)
+        return rc;
+    *ret_hash = p.hash;
+    return 0;
+}
+
 int op_program_new(struct device *dev, const struct op_case *c, const struct op_variant *v,
                    struct op_program **ret_p, struct err *err)
 {
@@ -183,17 +241,9 @@ int op_program_new(struct device *dev, const struct op_case *c, const struct op_
 
     if (!p)
         return err_set(err, -ENOMEM, "out of memory");
-    p->c = *c;
-    p->variant = *v;
-    c->op->io(c, &p->io);
-    assert(p->io.n > 0 && p->io.slot[p->io.n - 1].role == ROLE_OUTPUT);
-    rc = check_variant(p, &dev->info, err);
+    rc = describe(p, c, v, &dev->info, err);
     if (rc < 0)
         goto out;
-    rc = c->op->launch(c, v, &dev->info, &p->launch, err);
-    if (rc < 0)
-        goto out;
-    round_gws(&p->launch, v->lws);
     rc = build(p, dev, err);
     if (rc < 0)
         goto out;
@@ -332,33 +382,27 @@ static int set_load(struct op_program *p, const struct op_load *l, int *n, struc
 {
     bool used = l && l->texels > 0;
     cl_mem src = used ? l->src : p->spare_src, dst = used ? l->dst : p->spare_dst;
-    int64_t width = 1, height = 1;
+    cl_int8 run = {{0}};
     int rc;
 
     if (used)
-        tensor_image_size(&l->dst_desc, &width, &height);
+        run = stream_pack(l, p->variant.path, p->block);
     rc = set_arg(p, n, sizeof src, &src, err);
     rc = rc < 0 ? rc : set_arg(p, n, sizeof dst, &dst, err);
-    rc = rc < 0 ? rc : set_int(p, n, used ? l->src_texel : 0, err);
-    rc = rc < 0 ? rc : set_int(p, n, used ? l->dst_texel : 0, err);
-    rc = rc < 0 ? rc : set_int(p, n, used ? l->texels : 0, err);
-    return rc < 0 ? rc : set_int(p, n, width, err);
+    return rc < 0 ? rc : set_arg(p, n, sizeof run, &run, err);
 }
 
-int op_program_enqueue(struct op_program *p, cl_command_queue queue, const struct op_args *args,
-                       cl_event *ret_event, struct err *err)
+/* What both ways to enqueue ask of the loads. */
+static int check_loads(const struct op_program *p, const struct op_args *args, struct err *err)
 {
-    const struct op_variant *v = &p->variant;
-    size_t lws[2] = {(size_t)v->lws[0], (size_t)v->lws[1]};
     int64_t total = 0;
-    int n = 0, rc;
-    cl_int code;
 
-    if (args->n_loads < 0 || args->n_loads > v->n_loads)
+    if (args->n_loads < 0 || args->n_loads > p->variant.n_loads)
         return err_set(err, -EINVAL, "%s: %d loads, this variant carries %d", p->c.op->name,
-                       args->n_loads, v->n_loads);
+                       args->n_loads, p->variant.n_loads);
     for (int i = 0; i < args->n_loads; i++) {
-        rc = check_load(p, &args->load[i], err);
+        int rc = check_load(p, &args->load[i], err);
+
         if (rc < 0)
             return rc;
         total += args->load[i].texels;
@@ -366,9 +410,45 @@ int op_program_enqueue(struct op_program *p, cl_command_queue queue, const struc
     if (total > INT_MAX)
         return err_set(err, -EINVAL, "%s: extra load of %" PRId64 " texels, want 0..%d",
                        p->c.op->name, total, INT_MAX);
-    rc = check_aliases(p, args, err);
+    return check_aliases(p, args, err);
+}
+
+int op_program_copy(struct op_program *p, cl_command_queue queue, const struct op_args *args,
+                    cl_event after, cl_event ret_event[2], struct err *err)
+{
+    cl_event event[2] = {NULL, NULL};
+    int rc;
+
+    assert(p->variant.form == FORM_COPY);
+    rc = check_loads(p, args, err);
+    for (int i = 0; i < args->n_loads && rc == 0; i++) {
+        if (args->load[i].texels && !args->load[i].host)
+            rc = err_set(err, -EINVAL, "%s: the source of a copy is not mapped", p->c.op->name);
+        else
+            rc = stream_copy(queue, &args->load[i], p->variant.path, after, event, err);
+    }
+    for (int k = 0; k < 2; k++) {
+        if (rc == 0)
+            ret_event[k] = event[k];
+        else if (event[k])
+            clReleaseEvent(event[k]);
+    }
+    if (rc == 0)
+        clFlush(queue);
+    return rc;
+}
+
+int op_program_enqueue(struct op_program *p, cl_command_queue queue, const struct op_args *args,
+                       cl_event *ret_event, struct err *err)
+{
+    const struct op_variant *v = &p->variant;
+    size_t lws[2] = {(size_t)v->lws[0], (size_t)v->lws[1]};
+    int n = 0, rc;
+    cl_int code;
+
+    rc = check_loads(p, args, err);
     rc = rc < 0 ? rc : set_tensors(p, args, &n, err);
-    for (int i = 0; i < v->n_loads && rc == 0; i++)
+    for (int i = 0; loads_inside(v) && i < v->n_loads && rc == 0; i++)
         rc = set_load(p, i < args->n_loads ? &args->load[i] : NULL, &n, err);
     if (rc < 0)
         return rc;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/pinned.h"
 #include "profiler/rng.h"
 
 enum {
@@ -41,6 +42,9 @@ struct trial {
     double *scale;                 /* [rows] */
     int64_t max_load_texels;
     cl_mem src;
+    cl_command_queue second; /* of copies; made when first wanted, as is what they copy from: */
+    void *host;
+    cl_mem host_mem;
     struct tensor dst[OP_MAX_LOADS];
 };
 
@@ -238,23 +242,60 @@ static void put_word(enum dtype dtype, void *to, uint64_t i, uint32_t word)
         ((uint32_t *)to)[i] = word;
 }
 
+static uint64_t source_words(const struct trial *t)
+{
+    return ((uint64_t)t->max_load_texels + SRC_SKIP) * 4;
+}
+
+static void fill_source(const struct trial *t, void *host)
+{
+    uint64_t seed = stream_seed(t, LOAD_STREAM);
+
+    for (uint64_t i = 0; i < source_words(t); i++)
+        put_word(t->c.dtype, host, i, load_word(t->c.dtype, seed, i));
+}
+
+/* For kernels: a buffer of the device. */
 static int make_source(struct trial *t, struct err *err)
 {
-    uint64_t texels = (uint64_t)t->max_load_texels + SRC_SKIP;
-    uint64_t bytes = texels * 4 * dtype_bytes(t->c.dtype), seed = stream_seed(t, LOAD_STREAM);
+    uint64_t bytes = source_words(t) * dtype_bytes(t->c.dtype);
     void *host;
     cl_int code;
 
+    if (t->src)
+        return 0;
     host = alloc(bytes, err);
     if (!host)
         return -ENOMEM;
-    for (uint64_t i = 0; i < texels * 4; i++)
-        put_word(t->c.dtype, host, i, load_word(t->c.dtype, seed, i));
+    fill_source(t, host);
     t->src = clCreateBuffer(t->dev->context, CL_MEM_READ_ONLY, bytes, NULL, &code);
     if (t->src)
         code = clEnqueueWriteBuffer(t->queue, t->src, CL_TRUE, 0, bytes, host, 0, NULL, NULL);
     free(host);
     return code ? cl_err(err, code, "source of extra load, %" PRIu64 " bytes", bytes) : 0;
+}
+
+/* For copies: host memory, mapped for good. */
+static int make_host_source(struct trial *t, struct err *err)
+{
+    uint64_t bytes = source_words(t) * dtype_bytes(t->c.dtype);
+    void *mapped = NULL;
+    cl_int code;
+    int rc = 0;
+
+    if (!t->second)
+        rc = device_queue(t->dev, true, &t->second, err);
+    if (rc < 0 || t->host)
+        return rc;
+    rc = pinned_new(t->dev, bytes, &t->host, &t->host_mem, err);
+    if (rc < 0)
+        return rc;
+    mapped = clEnqueueMapBuffer(t->second, t->host_mem, CL_TRUE, CL_MAP_WRITE, 0, bytes, 0, NULL,
+                                NULL, &code);
+    if (mapped != t->host)
+        return cl_err(err, code, "mapping the source of copies");
+    fill_source(t, t->host);
+    return 0;
 }
 
 /* Destination i is used only when the load is dealt to i + 1 of them or more. */
@@ -289,6 +330,7 @@ int trial_bind(struct trial *t, const struct op_program *p, uint64_t load_bytes,
 {
     uint64_t texel_bytes = 4 * dtype_bytes(t->c.dtype);
     int64_t texels = (int64_t)((load_bytes + texel_bytes - 1) / texel_bytes), src = SRC_SKIP;
+    bool copy = op_program_variant(p)->form == FORM_COPY;
     int n = op_program_variant(p)->n_loads, rc;
     struct op_args args = {0};
 
@@ -302,8 +344,8 @@ int trial_bind(struct trial *t, const struct op_program *p, uint64_t load_bytes,
         args.vector_texel[i] = t->io.slot[i].role == ROLE_VECTOR ? VECTOR_SKIP : 0;
     }
     args.tensor[t->io.n - 1] = t->out;
-    if (texels && !t->src) {
-        rc = make_source(t, err);
+    if (texels) {
+        rc = copy ? make_host_source(t, err) : make_source(t, err);
         if (rc < 0)
             return rc;
     }
@@ -313,13 +355,56 @@ int trial_bind(struct trial *t, const struct op_program *p, uint64_t load_bytes,
         rc = make_destination(t, i, err);
         if (rc < 0)
             return rc;
-        args.load[i] =
-            (struct op_load){t->src, src, t->dst[i].mem, t->dst[i].desc, DST_SKIP, share};
+        args.load[i] = (struct op_load){.src = copy ? t->host_mem : t->src,
+                                        .host = copy ? t->host : NULL,
+                                        .src_texel = src,
+                                        .dst = t->dst[i].mem,
+                                        .dst_desc = t->dst[i].desc,
+                                        .dst_texel = DST_SKIP,
+                                        .texels = share};
         args.n_loads = i + 1;
         src += share;
     }
     *ret_args = args;
     return 0;
+}
+
+/* Behind what is in `queue` now, so that a flush of caches does not hide the copies. */
+static int enqueue_copies(struct trial *t, struct op_program *p, cl_command_queue queue,
+                          const struct op_args *args, cl_event ret_event[2], struct err *err)
+{
+    cl_event before;
+    cl_int code = clEnqueueMarkerWithWaitList(queue, 0, NULL, &before);
+    int rc;
+
+    if (code)
+        return cl_err(err, code, "marker before copies");
+    clFlush(queue);
+    rc = op_program_copy(p, t->second, args, before, ret_event, err);
+    clReleaseEvent(before);
+    return rc;
+}
+
+int trial_enqueue(struct trial *t, struct op_program *p, cl_command_queue queue,
+                  const struct op_args *args, cl_event *ret_event, struct err *err)
+{
+    cl_event event[TRIAL_EVENTS] = {NULL};
+    int rc = 0;
+
+    if (op_program_variant(p)->form == FORM_COPY && args->n_loads)
+        rc = enqueue_copies(t, p, queue, args, event + 1, err);
+    if (rc == 0)
+        rc = op_program_enqueue(p, queue, args, &event[0], err);
+    if (rc == 0) {
+        memcpy(ret_event, event, sizeof event);
+        return 0;
+    }
+    if (t->second)
+        clFinish(t->second);
+    for (int i = 0; i < TRIAL_EVENTS; i++)
+        if (event[i])
+            clReleaseEvent(event[i]);
+    return rc;
 }
 
 /* ---- making one ---- */
@@ -366,6 +451,13 @@ void trial_free(struct trial *t)
         clReleaseMemObject(t->out);
     if (t->src)
         clReleaseMemObject(t->src);
+    if (t->host)
+        clEnqueueUnmapMemObject(t->second, t->host_mem, t->host, 0, NULL, NULL);
+    if (t->second) {
+        clFinish(t->second);
+        clReleaseCommandQueue(t->second);
+    }
+    pinned_free(t->host, t->host_mem);
     clReleaseCommandQueue(t->queue);
     free(t->ref);
     free(t->scale);
@@ -553,6 +645,7 @@ int trial_verify(struct trial *t, struct op_program *p, const struct op_args *ar
                  struct trial_verdict *ret_v, struct err *err)
 {
     struct trial_verdict v = {.ok = true};
+    cl_event event[TRIAL_EVENTS] = {NULL};
     cl_int code;
     int rc;
 
@@ -560,10 +653,15 @@ int trial_verify(struct trial *t, struct op_program *p, const struct op_args *ar
     rc = rc < 0 ? rc : poison_output(t, err);
     for (int i = 0; i < args->n_loads && rc == 0; i++)
         rc = poison_destination(t, i, err);
-    rc = rc < 0 ? rc : op_program_enqueue(p, t->queue, args, NULL, err);
+    rc = rc < 0 ? rc : trial_enqueue(t, p, t->queue, args, event, err);
     if (rc < 0)
         return rc;
     code = clFinish(t->queue);
+    if (!code && t->second)
+        code = clFinish(t->second);
+    for (int i = 0; i < TRIAL_EVENTS; i++)
+        if (event[i])
+            clReleaseEvent(event[i]);
     if (code)
         return cl_err(err, code, "%s: clFinish", t->c.op->name);
     rc = check_output(t, &v, err);

@@ -97,6 +97,19 @@ struct measure_options measure_defaults(void)
     };
 }
 
+/* What the host knows of one launch. */
+struct launched {
+    cl_event event[MEASURE_EVENTS];
+};
+
+static void forget(struct launched *l)
+{
+    for (int i = 0; i < MEASURE_EVENTS; i++)
+        if (l->event[i])
+            clReleaseEvent(l->event[i]);
+    *l = (struct launched){0};
+}
+
 /* Device times of a finished event. False where they cannot be right. */
 static bool event_span(cl_event event, uint64_t *ret_start, uint64_t *ret_end)
 {
@@ -110,6 +123,24 @@ static bool event_span(cl_event event, uint64_t *ret_start, uint64_t *ret_end)
         return false;
     *ret_start = start;
     *ret_end = end;
+    return true;
+}
+
+/* From the first start to the last end. */
+static bool launch_span(const struct launched *l, uint64_t *ret_start, uint64_t *ret_end)
+{
+    uint64_t first = UINT64_MAX, last = 0, start, end;
+
+    for (int i = 0; i < MEASURE_EVENTS; i++) {
+        if (!l->event[i])
+            continue;
+        if (!event_span(l->event[i], &start, &end))
+            return false;
+        first = start < first ? start : first;
+        last = end > last ? end : last;
+    }
+    *ret_start = first;
+    *ret_end = last;
     return true;
 }
 
@@ -191,32 +222,38 @@ cl_command_queue measurer_queue(struct measurer *m)
     return m->queue;
 }
 
-/* The launches of one repeat, waited for. ret_event, the last one's, is NULL on failure. */
-static int launch(struct run *run, int side, int count, cl_event *ret_event, struct err *err)
+static int wait_for(const struct launched *l, struct err *err)
 {
-    cl_event event = NULL;
+    cl_event event[MEASURE_EVENTS];
+    cl_uint n = 0;
     cl_int code;
+
+    for (int i = 0; i < MEASURE_EVENTS; i++)
+        if (l->event[i])
+            event[n++] = l->event[i];
+    code = clWaitForEvents(n, event);
+    return code == CL_SUCCESS ? 0 : cl_err(err, code, "kernel run");
+}
+
+/* The launches of one repeat, waited for: queues are in order, so the last one's events are the last.
+ * ret_l, the last one's, is for forget(); empty on failure. */
+static int launch(struct run *run, int side, int count, struct launched *ret_l, struct err *err)
+{
+    struct launched l = {0};
     int rc = 0;
 
     for (int i = 0; i < count && rc == 0; i++) {
-        if (event)
-            clReleaseEvent(event);
-        event = NULL;
-        rc = run->subject->enqueue(run->subject->ctx, run->m->queue, side, &event, err);
+        forget(&l);
+        rc = run->subject->enqueue(run->subject->ctx, run->m->queue, side, l.event, err);
     }
-    if (rc == 0) {
-        code = clWaitForEvents(1, &event);
-        if (code != CL_SUCCESS)
-            rc = cl_err(err, code, "kernel run");
-    }
+    if (rc == 0)
+        rc = wait_for(&l, err);
     if (rc < 0) {
         clFinish(run->m->queue); /* nothing of it stays in flight */
-        if (event)
-            clReleaseEvent(event);
-        return rc;
+        forget(&l);
     }
-    *ret_event = event;
-    return 0;
+    *ret_l = l;
+    return rc;
 }
 
 /* Flush and wait, by the host's clock. */
@@ -238,18 +275,18 @@ static int flush_now(struct run *run, struct err *err)
 /* One repeat by the host's clock: ns per launch. */
 static int repeat_host(struct run *run, int side, int batch, uint64_t *ret_ns, struct err *err)
 {
-    cl_event event = NULL;
+    struct launched l;
     uint64_t from;
     int rc = flush_now(run, err);
 
     if (rc < 0)
         return rc;
     from = clock_ns();
-    rc = launch(run, side, batch, &event, err);
+    rc = launch(run, side, batch, &l, err);
     if (rc < 0)
         return rc;
     *ret_ns = (clock_ns() - from + (uint64_t)batch / 2) / (uint64_t)batch;
-    clReleaseEvent(event);
+    forget(&l);
     return 0;
 }
 
@@ -257,20 +294,21 @@ static int repeat_host(struct run *run, int side, int batch, uint64_t *ret_ns, s
  * model. 0; 1 if the event's times are useless; or -errno. */
 static int repeat_event(struct run *run, int side, uint64_t *ret_ns, struct err *err)
 {
-    cl_event flush = NULL, event = NULL;
+    struct launched l = {0};
+    cl_event flush = NULL;
     uint64_t start, end;
     int rc = 0;
 
     if (!run->opt->hot)
         rc = flush_enqueue(run->m->flush, run->m->queue, &flush, err);
     if (rc == 0)
-        rc = launch(run, side, 1, &event, err);
+        rc = launch(run, side, 1, &l, err);
     if (rc == 0 && flush && event_span(flush, &start, &end))
         run->flush_ns += end - start;
     if (rc == 0) {
-        rc = event_span(event, &start, &end) ? 0 : 1;
+        rc = launch_span(&l, &start, &end) ? 0 : 1;
         *ret_ns = rc == 0 ? end - start : 0;
-        clReleaseEvent(event);
+        forget(&l);
     }
     if (flush)
         clReleaseEvent(flush);
@@ -283,20 +321,20 @@ static int probe(struct run *run, int side, uint64_t *ret_event_ns, uint64_t *re
                  bool *ret_sane, struct err *err)
 {
     uint64_t from, start, end;
-    cl_event event = NULL;
+    struct launched l;
     int rc = flush_now(run, err);
 
     if (rc < 0)
         return rc;
     from = clock_ns();
-    rc = launch(run, side, 1, &event, err);
+    rc = launch(run, side, 1, &l, err);
     if (rc < 0)
         return rc;
     *ret_host_ns = clock_ns() - from;
-    *ret_sane = event_span(event, &start, &end);
+    *ret_sane = launch_span(&l, &start, &end);
     if (*ret_sane)
         *ret_event_ns = end - start;
-    clReleaseEvent(event);
+    forget(&l);
     return 0;
 }
 

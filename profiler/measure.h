@@ -27,10 +27,16 @@ enum sample_status {
 const char *sample_status_name(enum sample_status s); /* "ok", "noisy", "build_failed", ... */
 int sample_status_parse(const char *name);            /* -EINVAL if unknown */
 
+/* A launch may be several commands, in other in-order queues too, which must be flushed. Its time is
+ * from the first START to the last END of its events; it is over when all of them are. */
+enum { MEASURE_EVENTS = 3 };
+
 struct measure_subject {
     void *ctx;
     int sides; /* 1; or 2: side 0 is the baseline, side 1 the subject */
-    /* Enqueue one launch of `side`; ret_event owned by the caller of this hook. Required. */
+    /* Enqueue one launch of `side`. ret_event[MEASURE_EVENTS], all NULL before, is owned by the
+     * caller of this hook; at least the first is set. Nothing in `queue` before the launch may
+     * overlap with any of it. Required. */
     int (*enqueue)(void *ctx, cl_command_queue queue, int side, cl_event *ret_event,
                    struct err *err);
 };

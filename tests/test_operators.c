@@ -38,13 +38,14 @@ static const struct room {
 enum { ROOMS = sizeof rooms / sizeof *rooms };
 
 /* Extra load of a launch: none, less than a texel for each item, one destination of two unused,
- * much more than the input. The others of stream.cl are tried with the null kernel below. */
+ * much more than the input, and that in a second queue. The others of stream.cl are tried with the null kernel below. */
 static const struct {
     const char *form;
     uint64_t bytes;
 } loads[] = {
     {"naive", 0},          {"branching,loads=1", 4001},    {"pipelined,loads=2", 0},
     {"pipelined,loads=2", 16}, {"pipelined,loads=2", 70001},
+    {"copy,loads=2", 70001},
 };
 enum { LOADS = sizeof loads / sizeof *loads, LOAD_MAX = 70001 };
 
@@ -213,7 +214,7 @@ START_TEST(operators)
 }
 END_TEST
 
-/* stream.cl: every number of destinations, in both forms, exact to the texel; fewer texels than
+/* stream.cl and stream.h: every number of destinations, in each form, exact to the texel; fewer texels than
  * items, and a prime number of them. */
 START_TEST(loads_of_null)
 {
@@ -229,12 +230,12 @@ START_TEST(loads_of_null)
 
         ck_assert_msg(trial_new(dev, queue, &c, (enum mem_path)path, 16 * 10007, 1, &t, &err) == 0,
                       "%s", err.text);
-        for (int i = 0; i < 2 * OP_MAX_LOADS; i++)
+        for (int i = 0; i < 3 * OP_MAX_LOADS; i++)
             for (int j = 0; j < 4; j++) {
                 char text[OP_TEXT_MAX];
 
                 snprintf(text, sizeof text, "%s,%s,loads=%d", mem_path_name((enum mem_path)path),
-                         i % 2 ? "branching" : "pipelined", i / 2 + 1);
+                         op_form_names[FORM_BRANCHING + i % 3], i / 3 + 1);
                 ck_assert(try_variant(t, &c, text, bytes[j], y));
             }
         trial_free(t);

@@ -4,38 +4,26 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "harness/replay/run.h"
 #include "profiler/clock.h"
 #include "profiler/hash.h"
+#include "profiler/pinned.h"
 
 const char *const executor_reader_names[] = {"ahead", "at-plan", NULL};
 
-#define HUGE_PAGE (UINT64_C(2) << 20)
 #define HEAP_RETURN_BYTES (256 << 10)
 
 /* ---- set-up ---- */
 
 static int ring_new(struct executor *ex, struct err *err)
 {
-    uint64_t bytes = ex->opt.ring_bytes;
-    unsigned char *p;
-    cl_int rc;
+    void *host;
+    int rc = pinned_new(ex->dev, ex->opt.ring_bytes, &host, &ex->ring_mem, err);
 
-    /* Huge pages double the O_DIRECT rate; OpenCL's own host memory is not page-aligned on PoCL,
-     * so the ring is ours and the device is told to use it. */
-    if (posix_memalign((void **)&p, HUGE_PAGE, bytes) != 0)
-        return err_set(err, -ENOMEM, "cannot allocate the ring of %llu bytes",
-                       (unsigned long long)bytes);
-    ex->ring = p;
-    madvise(p, bytes, MADV_HUGEPAGE);
-    memset(p, 0, bytes);
-    ex->ring_mem = clCreateBuffer(ex->dev->context, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, bytes,
-                                  p, &rc);
-    if (rc != CL_SUCCESS)
-        return cl_err(err, rc, "ring of %llu bytes", (unsigned long long)bytes);
-    return 0;
+    if (rc == 0)
+        ex->ring = host;
+    return rc < 0 ? err_prefix(err, "ring") : 0;
 }
 
 /* A gather whose index vector is a model input reads only its rows: the kernel then sees a table of
@@ -212,8 +200,7 @@ void executor_free(struct executor *ex)
         free(ex->row[w]);
     for (int p = PATH_IMAGE; p <= PATH_BUFFER; p++)
         tensor_done(&ex->nothing[p], NULL);
-    if (ex->ring_mem)
-        clReleaseMemObject(ex->ring_mem);
+    pinned_free(ex->ring, ex->ring_mem);
     if (ex->queue)
         clReleaseCommandQueue(ex->queue);
     if (ex->profiled)
@@ -229,7 +216,6 @@ void executor_free(struct executor *ex)
     free(ex->n_rows);
     free(ex->iota);
     free(ex->output);
-    free(ex->ring);
     free(ex);
 }
 

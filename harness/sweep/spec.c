@@ -229,12 +229,12 @@ static int expand_form(struct row *row, const char *name, struct growing *out, s
     int one = *name ? op_form_parse(name) : FORM_PIPELINED, rc = 0;
 
     if (!all && one < 0)
-        return err_set(err, -EINVAL, "form: want naive, branching or pipelined, got '%s'", name);
-    if (!all && !(k->forms & (1u << one)))
+        return err_set(err, -EINVAL, "form: want naive, branching, pipelined or copy, got '%s'", name);
+    if (!all && !op_has_form(k, (enum op_form)one))
         return err_set(err, -EINVAL, "form: kernel '%s' of '%s' has no form '%s'", k->name,
                        row->base.c.op->name, op_form_name((enum op_form)one));
     for (int f = FORM_BRANCHING; f < OP_FORMS && rc == 0; f++)
-        if (all ? (k->forms & (1u << f)) != 0 : f == one)
+        if (all ? op_has_form(k, (enum op_form)f) : f == one)
             rc = expand_ratios(row, (enum op_form)f, out, err);
     return rc;
 }

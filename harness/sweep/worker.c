@@ -28,6 +28,7 @@ struct worker {
  * the form that carries it. */
 struct job {
     const struct work_order *order;
+    struct trial *trial; /* the worker's, once it is prepared */
     struct op_case c;
     struct op_variant v;
     int sides;
@@ -155,12 +156,14 @@ static int verify(struct worker *w, struct job *job, struct work_result *r)
     return 0;
 }
 
+_Static_assert((int)TRIAL_EVENTS <= (int)MEASURE_EVENTS, "a launch's events fit");
+
 static int enqueue(void *ctx, cl_command_queue queue, int side, cl_event *ret_event,
                    struct err *err)
 {
     struct job *job = ctx;
 
-    return op_program_enqueue(job->program[side], queue, &job->args[side], ret_event, err);
+    return trial_enqueue(job->trial, job->program[side], queue, &job->args[side], ret_event, err);
 }
 
 static int keep(const struct measure_result *m, struct work_result *r)
@@ -244,6 +247,7 @@ static void carry_out(struct worker *w, const struct work_order *o, struct work_
         since = clock_ns();
         stage(w, "verify");
         rc = prepare(w, &job, r);
+        job.trial = w->trial;
         if (rc == 0)
             rc = verify(w, &job, r);
         r->verify_ns = (double)(clock_ns() - since);

@@ -2,8 +2,10 @@
 // the kernel computes. Prepended after texel.cl.
 //
 //   FORM     0 naive: no load   1 branching   2 pipelined
-//   NLOADS   destinations, 0..4; each is six arguments at the end of the kernel's list
-//   LOAD_BLOCK  1: an item moves one run of texels (CPU); 0: items move neighbouring texels (GPU)
+//   NLOADS   destinations, 0..4; each is three arguments at the end of the kernel's list
+//   LOAD_BLOCK  1: an item moves one run of texels (CPU); 0: items move neighbouring texels (GPU),
+//               of images in tiles
+//   LOAD_ROWS_LOG2  height of a tile, see load_at()
 //
 //   LOAD_PARAMS               at the end of the parameter list (begins with its comma)
 //   LOAD_BEGIN(g, groups, n)  item g of `groups`; n = iterations that may each carry a share
@@ -19,6 +21,9 @@
 #ifndef LOAD_BLOCK
 #define LOAD_BLOCK 0
 #endif
+#ifndef LOAD_ROWS_LOG2
+#define LOAD_ROWS_LOG2 3
+#endif
 
 #if NLOADS == 0
 #define LOAD_PARAMS
@@ -28,54 +33,111 @@
 #define LOAD_END()
 #else
 
+// A run of texels, packed by op_program.c:
+//   s0 first texel in src   s1 texels   s2 width of dst in texels
+//   s3, s4 column and row of its first texel in dst (buffers: s3 is the texel, s4 is 0)
+//   s5 whole bands of LOAD_ROWS rows in the run (LOAD_BLOCK 0)
+//   s6, s7 to divide by s2 * LOAD_ROWS (LOAD_BLOCK 1: by s2) without a division
+#define LOAD_PARAM(i)                                                                              \
+    , __global const store_t *restrict ld_src##i, LOAD_DST(i), const int8 ld##i
+
 #if IMAGE
 #define LOAD_DST(i) __write_only image2d_t ld_dst##i
-#define LOAD_PUT(i, t, v) write_imagef(ld_dst##i, (int2)((t) % ld_w##i, (t) / ld_w##i), (v))
+#define LOAD_MOVE(i, t)                                                                            \
+    {                                                                                              \
+        const int2 ld_p = load_at(ld##i, t);                                                       \
+        write_imagef(ld_dst##i, ld_p, VLOAD4((size_t)load_from(ld##i, ld_p), ld_src##i));          \
+    }
+
+// Exact for 0 <= v < 2^31: Granlund and Montgomery 1994, theorem 4.2.
+static inline int load_div(const int8 l, int v)
+{
+    return (int)(mul_hi((uint)v << 1, as_uint(l.s6)) >> l.s7);
+}
+
+// Where number t of the run goes. GPUs keep images in blocks (NVIDIA: 32 bytes are one or two texels
+// of two rows), and a row written alone moves half of each: 0.9 TB/s against 3.2 on an H100. So
+// neighbouring items take, within bands of LOAD_ROWS rows, tiles 16 wide, two rows at a time; what
+// is right of the last tile, column by column; and the rows above the first and below the last
+// whole band, in the end, as they come. Bands begin at multiples of their height.
+#define LOAD_ROWS (1 << LOAD_ROWS_LOG2)
+static inline int2 load_at(const int8 l, int t)
+{
+    const int w = l.s2;
+#if LOAD_BLOCK
+    const int row = load_div(l, l.s3 + t);
+
+    return (int2)(l.s3 + t - row * w, l.s4 + row);
+#else
+    const int above = ((l.s4 + (l.s3 > 0) + LOAD_ROWS - 1) & -LOAD_ROWS) - l.s4;
+    const int area = w << LOAD_ROWS_LOG2, body = l.s5 * area, head = above * w - l.s3;
+    int row = l.s4;
+
+    if (t < body) {
+        const int band = load_div(l, t), tiled = w & -16;
+        const int u = t - band * area, v = u - (tiled << LOAD_ROWS_LOG2);
+
+        row += above + (band << LOAD_ROWS_LOG2);
+        return v < 0 ? (int2)((u >> (4 + LOAD_ROWS_LOG2) << 4) + ((u >> 1) & 15),
+                              row + (u & 1) + ((u >> 4) & (LOAD_ROWS - 2)))
+                     : (int2)(tiled + (v >> LOAD_ROWS_LOG2), row + (v & (LOAD_ROWS - 1)));
+    }
+    t -= body;
+    row += t < head ? 0 : above + (l.s5 << LOAD_ROWS_LOG2);
+    t += t < head ? l.s3 : -head;
+    const int q = load_div(l, t << LOAD_ROWS_LOG2); // the ends are less than three bands
+
+    return (int2)(t - q * w, row + q);
+#endif
+}
+
+static inline int load_from(const int8 l, int2 p)
+{
+    return l.s0 + (p.y - l.s4) * l.s2 + p.x - l.s3;
+}
 #else
 #define LOAD_DST(i) __global store_t *restrict ld_dst##i
-#define LOAD_PUT(i, t, v) VSTORE4((v), (size_t)(t), ld_dst##i)
-#endif
-// ld_at: first texel in dst; ld_n: texels; ld_w: width of dst in texels
-#define LOAD_PARAM(i)                                                                              \
-    , __global const store_t *restrict ld_src##i, LOAD_DST(i), const int ld_from##i,               \
-        const int ld_at##i, const int ld_n##i, const int ld_w##i
 #define LOAD_MOVE(i, t)                                                                            \
-    LOAD_PUT(i, ld_at##i + (t), VLOAD4((size_t)(ld_from##i) + (size_t)(t), ld_src##i))
+    VSTORE4(VLOAD4((size_t)(ld##i.s0 + (t)), ld_src##i), (size_t)(ld##i.s3 + (t)), ld_dst##i);
+#endif
 
 #if NLOADS == 1
 #define LOAD_PARAMS LOAD_PARAM(0)
-#define LOAD_TOTAL (ld_n0)
+#define LOAD_TOTAL (ld0.s1)
 #define LOAD_ONE(t) LOAD_MOVE(0, t)
 #elif NLOADS == 2
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1)
-#define LOAD_TOTAL (ld_n0 + ld_n1)
+#define LOAD_TOTAL (ld0.s1 + ld1.s1)
 #define LOAD_ONE(t)                                                                                \
-    if ((t) < ld_n0)                                                                               \
-        LOAD_MOVE(0, t);                                                                           \
-    else                                                                                           \
-        LOAD_MOVE(1, (t) - ld_n0)
+    if ((t) < ld0.s1) {                                                                            \
+        LOAD_MOVE(0, t)                                                                            \
+    } else {                                                                                       \
+        LOAD_MOVE(1, (t)-ld0.s1)                                                                   \
+    }
 #elif NLOADS == 3
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1) LOAD_PARAM(2)
-#define LOAD_TOTAL (ld_n0 + ld_n1 + ld_n2)
+#define LOAD_TOTAL (ld0.s1 + ld1.s1 + ld2.s1)
 #define LOAD_ONE(t)                                                                                \
-    if ((t) < ld_n0)                                                                               \
-        LOAD_MOVE(0, t);                                                                           \
-    else if ((t) < ld_n0 + ld_n1)                                                                  \
-        LOAD_MOVE(1, (t) - ld_n0);                                                                 \
-    else                                                                                           \
-        LOAD_MOVE(2, (t) - ld_n0 - ld_n1)
+    if ((t) < ld0.s1) {                                                                            \
+        LOAD_MOVE(0, t)                                                                            \
+    } else if ((t) < ld0.s1 + ld1.s1) {                                                            \
+        LOAD_MOVE(1, (t)-ld0.s1)                                                                   \
+    } else {                                                                                       \
+        LOAD_MOVE(2, (t)-ld0.s1 - ld1.s1)                                                          \
+    }
 #else
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1) LOAD_PARAM(2) LOAD_PARAM(3)
-#define LOAD_TOTAL (ld_n0 + ld_n1 + ld_n2 + ld_n3)
+#define LOAD_TOTAL (ld0.s1 + ld1.s1 + ld2.s1 + ld3.s1)
 #define LOAD_ONE(t)                                                                                \
-    if ((t) < ld_n0)                                                                               \
-        LOAD_MOVE(0, t);                                                                           \
-    else if ((t) < ld_n0 + ld_n1)                                                                  \
-        LOAD_MOVE(1, (t) - ld_n0);                                                                 \
-    else if ((t) < ld_n0 + ld_n1 + ld_n2)                                                          \
-        LOAD_MOVE(2, (t) - ld_n0 - ld_n1);                                                         \
-    else                                                                                           \
-        LOAD_MOVE(3, (t) - ld_n0 - ld_n1 - ld_n2)
+    if ((t) < ld0.s1) {                                                                            \
+        LOAD_MOVE(0, t)                                                                            \
+    } else if ((t) < ld0.s1 + ld1.s1) {                                                            \
+        LOAD_MOVE(1, (t)-ld0.s1)                                                                   \
+    } else if ((t) < ld0.s1 + ld1.s1 + ld2.s1) {                                                   \
+        LOAD_MOVE(2, (t)-ld0.s1 - ld1.s1)                                                          \
+    } else {                                                                                       \
+        LOAD_MOVE(3, (t)-ld0.s1 - ld1.s1 - ld2.s1)                                                 \
+    }
 #endif
 
 // ld_share texels are this item's; ld_per of them go into each of the first ld_iters iterations.
@@ -101,7 +163,7 @@
 #define LOAD_UPTO(end)                                                                             \
     for (const int ld_end = min((end), ld_share); ld_done < ld_end; ld_done++) {                   \
         const int ld_t = LOAD_TEXEL(ld_done);                                                      \
-        LOAD_ONE(ld_t);                                                                            \
+        LOAD_ONE(ld_t)                                                                             \
     }
 #if FORM == 1
 #define LOAD_STEP(i)                                                                               \
