@@ -24,6 +24,7 @@ import csv
 import gc
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -231,7 +232,8 @@ def write_model(args, name):
     print(f"{name}: {case.note}; {counts['params'] / 1e6:.2f} M, {counts['macs'] / 1e9:.3f} GMACs,"
           f" {sum(counts['nodes'].values())} nodes, {len(groups)} groups, std"
           f" {min(stds.values()):.2g}..{max(stds.values()):.2g}, torch {error:.1e},"
-          f" {time.monotonic() - begun:.0f} s", flush=True)
+          f" {time.monotonic() - begun:.0f} s,"
+          f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 20:.1f} GiB", flush=True)
 
 
 def paper_rows():
@@ -252,9 +254,10 @@ def write_tables(folder):
         out.writerow(["model", "size", "params_m", "paper_params_m", "params_ratio", "macs_g",
                       "paper_macs_g", "macs_ratio", "nodes", "paper_layers", "note"])
         for r in records:
+            sides = r["size"] if isinstance(r["size"], list) else [r["size"]]
             paper = paper_rows()[r["name"]]
             params, macs = r["module_params"] / 1e6, r["macs"] / 1e9
-            out.writerow([r["name"], r["size"], f"{params:.2f}", paper["params_m"],
+            out.writerow([r["name"], "x".join(map(str, sides)), f"{params:.2f}", paper["params_m"],
                           f"{params / float(paper['params_m']):.3f}", f"{macs:.3f}",
                           paper["macs_g"], f"{macs / float(paper['macs_g']):.3f}",
                           sum(r["nodes"].values()), paper["layers"], r["note"]])
@@ -279,6 +282,11 @@ def write_operators(file, folder, records, graphs):
             file.write(f"| {op} | {n} | {kinds} | {words} |\n".replace("||", "| |"))
 
 
+def size(text):
+    sides = tuple(int(part) for part in text.split("x"))
+    return sides[0] if len(sides) == 1 else sides
+
+
 def arguments():
     order = list(paper_rows())
     p = argparse.ArgumentParser(description=__doc__,
@@ -287,7 +295,8 @@ def arguments():
     p.add_argument("--out", type=Path, required=True, help="folder to write to")
     p.add_argument("--tiny", action="store_true", help="two layers, small odd widths")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--size", type=int, help="tokens, or pixels of the image's side")
+    p.add_argument("--size", type=size, help="tokens, pixels of the image's side, or ROWSxCOLS for"
+                   " DepA-S and DepA-L")
     p.add_argument("--layers", type=int, help="fewer layers (GPT-Neo only)")
     p.add_argument("--exporter", choices=("dynamo", "torchscript"), default="dynamo")
     p.add_argument("--raw", action="store_true",
@@ -302,6 +311,9 @@ def arguments():
             p.error(f"model: want one of {' '.join(order)}, got '{name}'")
     if args.layers and not all(name.startswith("GPTN") for name in args.models):
         p.error("--layers: only GPT-Neo models can be cut")
+    if isinstance(args.size, tuple) != (args.size is not None and
+                                        all(name.startswith("DepA") for name in args.models)):
+        p.error("--size: want ROWSxCOLS for DepA-S and DepA-L, one number for the others")
     if not args.models and not args.tables:
         p.error("nothing to do: name a model, or --tables")
     return args

@@ -19,7 +19,7 @@ class Case:
     inputs: dict        # name -> tensor, in order
     outputs: list       # names
     groups: list        # (name, module, "out" | "in"): what is kept, in order of execution
-    size: int           # tokens, or the side of the image in pixels
+    size: object        # tokens, the image's side in pixels, or its rows and columns
     note: str           # what was chosen
     rules: list = field(default_factory=list)
     params: int = 0     # of the published module, counted before constants are made
@@ -143,6 +143,9 @@ def vit(name, tiny, seed, size):
     model = (DeepViT if deep else ViT)(**shape)
     rules = [(r"(to_out\.0|net\.4)\.weight", 0.5, 0), (r"pos_embedding|cls_token", 0.5, 0),
              (r"reattn_weights", shape["heads"] ** -0.5, 0)]
+    if deep:  # rows of re-attention do not sum to one, they add up: scale with their length
+        gain = 4 / ((side // shape["patch_size"]) ** 2 + 1)
+        rules += [(r"reattn_norm\.1\.weight", gain, gain - 1), (r"reattn_norm\.1\.bias", gain, 0)]
     layers = model.transformer.layers
     # what enters a block is what the one before it left in the residual stream
     groups = [("embed", layers[0][0], "in")]
@@ -235,16 +238,17 @@ class Depth(nn.Module):
 def depth_anything(name, tiny, seed, size):
     from transformers import (DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config)
 
+    rows, cols = size or ((30, 42) if tiny else (280, 294))
     small = name == "DepA-S"
     if tiny:
-        width, heads, depth, taps, native, patch, side = 16, 2, 4, [1, 2, 3, 4], 30, 6, size or 42
+        width, heads, depth, taps, native, patch = 16, 2, 4, [1, 2, 3, 4], 30, 6
         neck, fusion, head = ([4, 8, 8, 12] if small else [8, 8, 12, 12]), 8, 5
     elif small:
         width, heads, depth, taps, native, patch = 384, 6, 12, [9, 10, 11, 12], 518, 14
-        side, neck, fusion, head = size or 308, [48, 96, 192, 384], 64, 32
+        neck, fusion, head = [48, 96, 192, 384], 64, 32
     else:
         width, heads, depth, taps, native, patch = 1024, 16, 24, [21, 22, 23, 24], 518, 14
-        side, neck, fusion, head = size or 308, [256, 512, 1024, 1024], 256, 32
+        neck, fusion, head = [256, 512, 1024, 1024], 256, 32
     backbone = Dinov2Config(hidden_size=width, num_hidden_layers=depth, num_attention_heads=heads,
                             image_size=native, patch_size=patch, mlp_ratio=2 if tiny else 4,
                             out_indices=taps, reshape_hidden_states=False, apply_layernorm=True)
@@ -262,20 +266,20 @@ def depth_anything(name, tiny, seed, size):
                for i, layer in enumerate(model.neck.reassemble_stage.layers)]
     groups += [(f"fusion.{i}", layer, "out")
                for i, layer in enumerate(model.neck.fusion_stage.layers)]
-    case = Case(Depth(model), {"pixel_values": seeded.image(seed, "pixels", 1, 3, side, side)},
-                ["predicted_depth"], groups, side,
-                f"{side}x{side}, DINOv2 positions interpolated beforehand", rules,
+    case = Case(Depth(model), {"pixel_values": seeded.image(seed, "pixels", 1, 3, rows, cols)},
+                ["predicted_depth"], groups, (rows, cols),
+                f"{rows}x{cols}, DINOv2 positions interpolated beforehand", rules,
                 count_params(model))
-    case.finish = lambda: fix_dinov2_positions(model.backbone.embeddings, side)
+    case.finish = lambda: fix_dinov2_positions(model.backbone.embeddings, rows, cols)
     return case
 
 
-def fix_dinov2_positions(embeddings, side):
+def fix_dinov2_positions(embeddings, rows, cols):
     """The bicubic resize of the position table depends on the image's size alone."""
-    grid = side // embeddings.patch_size
-    token = embeddings.position_embeddings.new_zeros(1, grid * grid + 1,
-                                                     embeddings.position_embeddings.shape[-1])
-    table = embeddings.interpolate_pos_encoding(token, side, side).detach()
+    patches = (rows // embeddings.patch_size) * (cols // embeddings.patch_size)
+    old = embeddings.position_embeddings
+    table = embeddings.interpolate_pos_encoding(old.new_zeros(1, patches + 1, old.shape[-1]), rows,
+                                                cols).detach()
     embeddings.position_embeddings = nn.Parameter(table, requires_grad=False)
     embeddings.interpolate_pos_encoding = lambda *_: embeddings.position_embeddings
 
@@ -384,7 +388,7 @@ def sam2(name, tiny, seed, size):
                      window_positional_embedding_background_size=[3, 3], mlp_ratio=2.0)
         width, heads, inner, hidden = 16, 2, 20, 16
     else:
-        side = size or 768
+        side = size or 512
         hiera = dict(hidden_size=144, num_attention_heads=2, blocks_per_stage=[2, 6, 36, 4],
                      embed_dim_per_stage=[144, 288, 576, 1152],
                      num_attention_heads_per_stage=[2, 4, 8, 16],
@@ -440,7 +444,7 @@ BUILDERS = {
 
 @torch.no_grad()
 def build(name, tiny=False, seed=1, size=None, **options):
-    """size: tokens or pixels (latent pixels for SD-UNet); the chosen one if None."""
+    """size: tokens or pixels (latent ones for SD-UNet; rows and columns for Depth Anything)."""
     case = BUILDERS[name](name, tiny, seed, size, **options)
     model = getattr(case.model, "model", case.model)
     seeded.seed_weights(model, seed, case.rules)

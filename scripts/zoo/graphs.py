@@ -1,6 +1,6 @@
 """What an ONNX file holds: parameters, multiply-accumulates, operators and their attributes.
 
-Counted from the file alone, with the shapes that it states, so that the figures share nothing
+Counted from the file alone, with the shapes that onnx infers, so that the figures share nothing
 with the program that imports it.
 """
 
@@ -17,7 +17,9 @@ def load(path):
     return onnx.load(path, load_external_data=False)
 
 
-def shapes(graph):
+def shapes(model):
+    """name -> dimensions; inferred where the file does not state them."""
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     known = {t.name: tuple(t.dims) for t in graph.initializer}
     for v in [*graph.input, *graph.value_info, *graph.output]:
         known[v.name] = tuple(d.dim_value for d in v.type.tensor_type.shape.dim)
@@ -53,7 +55,7 @@ def count(model):
     graph = model.graph
     if model.functions:
         raise ValueError("model-local functions are not counted")
-    shape = shapes(graph)
+    shape = shapes(model)
     floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
     return {
         "params": sum(prod(t.dims) for t in graph.initializer if t.data_type in floats),
@@ -109,7 +111,7 @@ def occurrences(model):
     """Counter of (operator, attributes and constant arguments, kinds of its inputs)."""
     graph = model.graph
     known, weights = constants(graph)
-    shape = shapes(graph)
+    shape = shapes(model)
     rows = Counter()
     for n in graph.node:
         if n.op_type == "Constant":
