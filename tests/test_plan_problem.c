@@ -94,6 +94,8 @@ START_TEST(every_policy_plans_the_model)
     for (int i = 0; policy_table[i]; i++) {
         struct plan *plan;
 
+        if (policy_table[i]->outside)
+            continue;
         ck_assert_msg(plan_make(policy_table[i], &mp.problem, &plan, &err) == 0, "%s", err.text);
         ck_assert_int_ne(plan->status, PLAN_INFEASIBLE);
         ck_assert(isnan(problem_predict_ns(&mp, plan, 1e9)));
@@ -149,7 +151,8 @@ END_TEST
 START_TEST(time_by_hand)
 {
     static const int capacity[] = {1, 2, 0}, weight[][2] = {{1, 2}, {3, 3}};
-    struct capacity cap[3] = {{.latency_ns = 1000}, {.latency_ns = 2000}, {.latency_ns = 3000}};
+    static const double ns[] = {1000, 2000, 3000};
+    struct plan_curve curve[2];
     struct plan_case c;
     struct model_problem mp = {.kernel_ns = 6000};
     struct plan *plan;
@@ -159,15 +162,18 @@ START_TEST(time_by_hand)
     c.weight[0].bytes = 150;
     c.weight[1].bytes = 250;
     for (int l = 0; l < 2; l++)
-        cap[l].curve = (struct load_curve){.n = 2, .bytes = {0, 1000}, .slowdown = {1, 2}};
+        curve[l] = (struct plan_curve){.n = 2, .bytes = {0, 1000}, .ns = {ns[l], 2 * ns[l]}};
     mp.problem = c.p;
     mp.layer = c.layer;
     mp.weight = c.weight;
-    mp.capacity = cap;
+    for (int l = 0; l < 3; l++)
+        c.layer[l].time_us = ns[l] / 1e3;
+    c.layer[0].curve = &curve[0];
+    c.layer[1].curve = &curve[1];
     ck_assert_msg(plan_make(&policy_greedy, &c.p, &plan, &err) == 0, "%s", err.text);
     ck_assert_int_eq(plan->n_moves, 2);
     ck_assert_double_eq_tol(problem_predict_ns(&mp, plan, 1e8), 9300, 1e-6);
-    cap[0].curve.n = 0; /* carries load, nobody knows what that costs */
+    c.layer[0].curve = NULL; /* carries load, nobody knows what that costs */
     ck_assert(isnan(problem_predict_ns(&mp, plan, 1e8)));
     plan_free(plan);
     ck_assert_int_eq(plan_make(&policy_preload, &c.p, &plan, &err), 0);

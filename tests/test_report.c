@@ -95,7 +95,7 @@ static void insert_samples(int64_t session_id)
     struct err err = {0};
 
     exec("INSERT INTO plan VALUES (1, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
-         "'streamed', NULL, NULL, 0.9, 1, '', 1, 1, 'OPTIMAL', 1, 1, NULL, 1)");
+         "'streamed', NULL, NULL, 0.9, 1, '', 1, 1, 'OPTIMAL', 1, 1, NULL, 1, NULL, NULL)");
     exec("INSERT INTO plan_weight VALUES (1, 'w', 1, 1, 1, 1, NULL)");
     exec("UPDATE run SET plan_id = 1 WHERE integrated_ns = 500e6");
     exec("INSERT INTO regressor VALUES (1, 1, '2020', 'latency', 'f32', 'image', 2, 1, 2, '', '', "

@@ -122,7 +122,7 @@ START_TEST(new_file)
     struct store *st = must_open(STORE_WRITE);
 
     ck_assert_str_eq(store_path(st), path);
-    ck_assert_str_eq(raw("PRAGMA user_version"), "4");
+    ck_assert_str_eq(raw("PRAGMA user_version"), "5");
     ck_assert_str_eq(raw("PRAGMA application_id"), "1179405645"); /* "FLMM" big-endian */
     ck_assert_str_eq(raw("PRAGMA journal_mode"), "wal");
     ck_assert_str_eq(raw("SELECT count(*) FROM pragma_table_list "
@@ -426,7 +426,7 @@ START_TEST(race_to_create)
         ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
     ck_assert_str_eq(raw("SELECT count(*) FROM config"), "8");
-    ck_assert_str_eq(raw("PRAGMA user_version"), "4");
+    ck_assert_str_eq(raw("PRAGMA user_version"), "5");
 }
 END_TEST
 
@@ -442,11 +442,13 @@ START_TEST(older_schema)
     raw("DROP TABLE run_memory");
     raw("DROP TABLE run_repeat");
     raw("DROP TABLE run");
+    raw("ALTER TABLE plan DROP COLUMN latency_bound_ns");
+    raw("ALTER TABLE plan DROP COLUMN disk_bytes_per_s");
     raw("PRAGMA user_version = 3");
     ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), -EPROTO);
     ck_assert_ptr_nonnull(strstr(err.text, "flashmem db upgrade"));
     store_close(must_open(STORE_WRITE));
-    ck_assert_str_eq(raw("PRAGMA user_version"), "4");
+    ck_assert_str_eq(raw("PRAGMA user_version"), "5");
     ck_assert_str_eq(raw("SELECT count(*) FROM run"), "0");
     ck_assert_str_eq(raw("SELECT key FROM config"), "old");
 }
@@ -503,7 +505,7 @@ START_TEST(refused)
     unlink(path);
     store_close(must_open(STORE_WRITE));
     raw("PRAGMA user_version = 99");
-    check_refused(STORE_WRITE, -EPROTO, "schema 99, newer than this program's 4");
+    check_refused(STORE_WRITE, -EPROTO, "schema 99, newer than this program's 5");
     check_refused(STORE_READ, -EPROTO, "use a newer flashmem");
     strcat(path, "/below.db");
     check_refused(STORE_WRITE, -ENOTDIR, "Not a directory");

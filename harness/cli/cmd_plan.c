@@ -7,12 +7,15 @@
 
 #include "harness/cli/plan_options.h"
 #include "harness/plan/plan_store.h"
+#include "profiler/clock.h"
 
 struct plan_opts {
     struct plan_options planning; /* first: see PLAN_OPTION_ROWS */
     struct opt_list policies;
     const char *instance, *out;
-    uint64_t time_limit;
+    uint64_t time_limit, disk_rate; /* 0: not given */
+    int64_t points;
+    bool pareto;
 };
 
 _Static_assert(offsetof(struct plan_opts, planning) == 0, "PLAN_OPTION_ROWS");
@@ -22,14 +25,30 @@ static const struct opt opts[] = {
      .type = OPT_LIST,
      .offset = FIELD(policies),
      .arg = "POLICY",
-     .help = "preload, always-next, same-op-type, greedy or lc-opg (default)"},
+     .help = "preload, always-next, same-op-type, greedy, lc-opg (default), latency or cp-sat"},
     PLAN_OPTION_ROWS,
     {.name = "--time-limit",
      .type = OPT_TIME,
      .offset = FIELD(time_limit),
-     .def = "1s",
      .arg = "T",
-     .help = "of each policy"},
+     .help = "of each policy (default: 1s; cp-sat, as in the paper, 150s)"},
+    {.name = "--disk-rate",
+     .type = OPT_BYTES,
+     .offset = FIELD(disk_rate),
+     .arg = "BYTES",
+     .help = "read per second (default: as the newest replay measured it)"},
+    {.name = "--pareto",
+     .type = OPT_FLAG,
+     .offset = FIELD(pareto),
+     .help = "latency against memory: plans by 'latency' from the least limit that works upwards"},
+    {.name = "--points",
+     .type = OPT_INT,
+     .offset = FIELD(points),
+     .def = "12",
+     .min = 2,
+     .max = 100,
+     .arg = "N",
+     .help = "limits that --pareto tries"},
     {.name = "--out",
      .type = OPT_TEXT,
      .offset = FIELD(out),
@@ -42,6 +61,9 @@ static const struct opt opts[] = {
      .help = "plan a bare instance, whose own M_peak is the default, in place of a model"},
     {0},
 };
+
+#define PAPER_LIMIT_S 150.0
+#define PROBE_LIMIT_S 0.1 /* --pareto, while it looks for the least limit */
 
 struct planning {
     const struct cli *cli;
@@ -56,6 +78,9 @@ struct planning {
     char name[64]; /* of the instance */
     struct plan_problem *problem;
     struct table *table;
+    uint64_t memory;  /* limit of the plan being made, bytes; 0: none */
+    uint64_t reserve; /* of it, what is not weights (--pareto) */
+    uint64_t began_ns;
     bool infeasible;
 };
 
@@ -71,10 +96,14 @@ static int check_options(const struct plan_opts *o, int n_args, struct err *err)
         return err_set(err, -EINVAL, "--out holds one plan, got %d policies", o->policies.n);
     if (cli_check_out("--out", o->out, err) < 0)
         return -EINVAL;
-    if (o->instance && (p->memory || p->thresholds.n || p->chunk))
+    if (o->instance && (p->thresholds.n || p->chunk))
         return err_set(err, -EINVAL,
-                       "--memory, --threshold and --chunk are for models: "
+                       "--threshold and --chunk are for models: "
                        "an instance has its own capacities and chunks");
+    if (o->pareto && (o->policies.n || p->memory || o->out))
+        return err_set(err, -EINVAL,
+                       "--pareto goes through memory limits by itself: no --policy, --memory, "
+                       "--out");
     return plan_options_policies(&o->policies, err);
 }
 
@@ -93,12 +122,16 @@ static int open_instance(struct planning *s, struct err *err)
     if (strlen(s->name) > 4 && !strcmp(s->name + strlen(s->name) - 4, ".csv"))
         s->name[strlen(s->name) - 4] = '\0';
     p->model = s->name;
+    if (o->memory) {
+        p->m_total = (int64_t)(o->memory / p->chunk_bytes);
+        p->m_peak = -1;
+    }
     if (o->m_peak)
         p->m_peak = bytes ? (int64_t)(bytes / p->chunk_bytes) : -1;
     p->limit = (enum plan_limit)o->limit;
     p->price = (enum plan_price)o->price;
     p->respect_capacity = o->respect_capacity;
-    p->time_limit_s = (double)s->o->time_limit / 1e9;
+    p->disk_bytes_per_s = (double)s->o->disk_rate;
     problem_ratio(o->lambda, &p->a, &p->b);
     for (int i = 0; i < o->preload.n; i++) {
         int w = 0;
@@ -138,6 +171,22 @@ static int open_device(struct planning *s, struct err *err)
     return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
 }
 
+/* What of a memory limit is not for weights: asked of the problem itself, with a limit that leaves
+ * room for everything. */
+static int find_reserve(struct planning *s, struct problem_options po, struct err *err)
+{
+    struct model_problem mp;
+    int rc;
+
+    po.memory_limit = UINT64_C(1) << 50;
+    rc = problem_for_model(s->m, NULL, NULL, (enum mem_path)s->o->planning.path, &po, &mp, err);
+    if (rc < 0)
+        return rc;
+    s->reserve = po.memory_limit - (uint64_t)mp.problem.m_total * po.chunk_bytes;
+    problem_done(&mp);
+    return 0;
+}
+
 static int open_model(struct planning *s, const char *name, struct err *err)
 {
     const struct plan_options *o = &s->o->planning;
@@ -149,11 +198,13 @@ static int open_model(struct planning *s, const char *name, struct err *err)
     if (rc < 0)
         return rc;
     po = plan_options_problem(o, s->m);
-    po.time_limit_s = (double)s->o->time_limit / 1e9;
+    rc = plan_options_disk_rate(s->st, s->device_id, s->o->disk_rate, &po.disk_bytes_per_s, err);
+    if (rc < 0)
+        return rc;
     rc = problem_for_model(s->m, s->dev ? &s->dev->info : NULL, s->predictor,
                            (enum mem_path)o->path, &po, &s->mp, err);
     s->problem = &s->mp.problem;
-    return rc;
+    return rc < 0 || !s->o->pareto ? rc : find_reserve(s, po, err);
 }
 
 static void add_bytes(struct table *t, int64_t bytes, bool known)
@@ -162,6 +213,14 @@ static void add_bytes(struct table *t, int64_t bytes, bool known)
         table_int(t, bytes);
     else
         table_empty(t);
+}
+
+/* Of what the policy minimises: the objective, or latency. */
+static double gap_of(const struct plan *plan, double objective, double bound)
+{
+    if (plan->latency_bound_ns > 0)
+        return 1 - plan->latency_bound_ns / plan->latency_ns;
+    return plan->objective > 0 ? (objective - bound) / objective : bound;
 }
 
 static void add_row(struct planning *s, const struct plan *plan)
@@ -175,16 +234,18 @@ static void add_row(struct planning *s, const struct plan *plan)
     table_text(s->table, plan->policy);
     table_text(s->table, plan_price_names[p->price]);
     table_text(s->table, plan_limit_names[p->limit]);
-    add_bytes(s->table, (int64_t)s->o->planning.memory, s->o->planning.memory > 0);
+    add_bytes(s->table, (int64_t)s->memory, s->memory > 0);
     add_bytes(s->table, p->m_peak * chunk, p->m_peak >= 0);
     table_real(s->table, p->a / unit, 4);
     table_real(s->table, objective / unit, 8);
     table_real(s->table, bound / unit, 8);
-    table_real(s->table, plan->objective > 0 ? (objective - bound) / objective : bound, 3);
+    table_real(s->table, gap_of(plan, objective, bound), 3);
     table_text(s->table, plan_status_names[plan->status]);
     table_int(s->table, (int64_t)plan->preloaded_bytes);
     table_int(s->table, plan->peak * chunk);
     table_real(s->table, (double)plan->solve_ns / 1e6, 3);
+    table_real(s->table, plan->latency_ns / 1e6, 6);
+    table_real(s->table, plan->latency_bound_ns / 1e6, 6);
 }
 
 /* A reader of FILE sees the old plan or the new one. */
@@ -215,17 +276,21 @@ static int write_plan(const struct planning *s, const struct plan *plan, struct 
 
 static int one_policy(struct planning *s, const char *name, struct err *err)
 {
+    const struct policy *policy = policy_find(name);
     struct plan *plan = NULL;
     int64_t id;
-    int rc = plan_make(policy_find(name), s->problem, &plan, err);
+    int rc;
 
+    s->problem->time_limit_s =
+        s->o->time_limit ? (double)s->o->time_limit / 1e9 : policy->outside ? PAPER_LIMIT_S : 1;
+    rc = plan_make(policy, s->problem, &plan, err);
     if (rc < 0)
         return rc;
     if (plan->note[0])
         cli_note(s->cli, "%s: %s", name, plan->note);
     rc = plan_store_save(s->st, s->device_id, s->m ? s->m->dtype : DTYPE_F32,
-                         (enum mem_path)s->o->planning.path, s->predictor, s->o->planning.memory,
-                         s->problem, plan, &id, err);
+                         (enum mem_path)s->o->planning.path, s->predictor, s->memory, s->problem,
+                         plan, &id, err);
     if (rc == 0 && s->o->out && plan->status != PLAN_INFEASIBLE)
         rc = write_plan(s, plan, err);
     if (rc == 0) {
@@ -242,12 +307,79 @@ static int all_policies(struct planning *s, struct err *err)
     int n = s->o->policies.n ? s->o->policies.n : 1, rc = 0;
     const char **name = s->o->policies.n ? s->o->policies.item : usual;
 
-    s->table = table_new("model,policy,price,limit,memory_limit,m_peak,lambda,objective,"
-                         "lower_bound,gap,status,preloaded_bytes,peak_bytes,solve_ms");
-    if (!s->table)
-        return err_set(err, -ENOMEM, "no memory");
     for (int i = 0; i < n && rc == 0 && !cli_interrupted; i++)
         rc = one_policy(s, name[i], err);
+    return rc;
+}
+
+static void set_memory(struct planning *s, int64_t chunks)
+{
+    s->problem->m_peak = -1;
+    s->problem->m_total = chunks;
+    s->memory = chunks > 0 ? (uint64_t)chunks * s->problem->chunk_bytes + s->reserve : 0;
+}
+
+/* Does 'latency' find a plan of its own within so many chunks? ret_peak: what that plan holds. */
+static int try_memory(struct planning *s, int64_t chunks, bool *ret_fits, int64_t *ret_peak,
+                      struct err *err)
+{
+    struct plan *plan = NULL;
+    int rc;
+
+    set_memory(s, chunks);
+    s->problem->time_limit_s = PROBE_LIMIT_S;
+    rc = plan_make(policy_find("latency"), s->problem, &plan, err);
+    if (rc < 0)
+        return rc;
+    *ret_fits = plan->latency_bound_ns > 0;
+    *ret_peak = plan->peak;
+    plan_free(plan);
+    return 0;
+}
+
+/* From the least limit that works to the one where all weights would fit at once, evenly in ratio;
+ * where the front is flat, that is where a plan holds much less than it may, no more are tried. */
+static int front(struct planning *s, struct err *err)
+{
+    int64_t all = 0, low = 0, high, peak;
+    bool fits;
+    double ratio;
+    int rc;
+
+    for (int w = 0; w < s->problem->n_weights; w++)
+        all += s->problem->weight[w].chunks;
+    high = all;
+    rc = try_memory(s, all, &fits, &peak, err);
+    if (rc == 0 && !fits)
+        return err_set(err, -ENODATA, "--pareto: 'latency' has no plan: it needs the disk's rate "
+                                      "(--disk-rate, or a replay) and the layers' load curves");
+    while (rc == 0 && high - low > 1 + high / 256 && !cli_interrupted) {
+        int64_t mid = low + (high - low) / 2;
+
+        rc = try_memory(s, mid, &fits, &peak, err);
+        low = fits ? low : mid;
+        high = fits ? mid : high;
+    }
+    ratio = pow((double)all / (double)high, 1.0 / (double)(s->o->points - 1));
+    for (int i = 0; i < s->o->points && rc == 0 && !cli_interrupted; i++) {
+        set_memory(s, (int64_t)lround((double)high * pow(ratio, i)));
+        rc = one_policy(s, "latency", err);
+        cli_progress(s->cli, "limits", i + 1, s->o->points, s->began_ns);
+    }
+    return rc;
+}
+
+static int print_plans(struct planning *s, struct err *err)
+{
+    int rc;
+
+    s->began_ns = clock_ns();
+    s->table = table_new("model,policy,price,limit,memory_limit,m_peak,lambda,objective,"
+                         "lower_bound,gap,status,preloaded_bytes,peak_bytes,solve_ms,latency_ms,"
+                         "latency_bound_ms");
+    if (!s->table)
+        return err_set(err, -ENOMEM, "no memory");
+    rc = s->o->pareto ? front(s, err) : all_policies(s, err);
     if (rc == 0 && cli_interrupted)
         rc = err_set(err, -EINTR, "interrupted: run the same command again");
     if (rc == 0) {
@@ -260,7 +392,10 @@ static int all_policies(struct planning *s, struct err *err)
 static int run(const struct cli *cli, const void *opt, int n_args, char **args, struct err *err)
 {
     struct planning s = {.cli = cli, .o = opt};
-    int rc = check_options(s.o, n_args, err);
+    int rc;
+
+    s.memory = s.o->planning.memory;
+    rc = check_options(s.o, n_args, err);
 
     if (rc < 0)
         return EXIT_USAGE;
@@ -268,7 +403,7 @@ static int run(const struct cli *cli, const void *opt, int n_args, char **args, 
     if (rc == 0)
         rc = s.o->instance ? open_instance(&s, err) : open_model(&s, args[0], err);
     if (rc == 0)
-        rc = all_policies(&s, err);
+        rc = print_plans(&s, err);
     table_free(s.table);
     problem_done(&s.mp);
     plan_instance_done(&s.instance);

@@ -62,6 +62,31 @@ uint64_t plan_options_ring(const struct plan_options *o)
     return o->ring / READ_ALIGN * READ_ALIGN;
 }
 
+int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, double *ret_rate,
+                           struct err *err)
+{
+    struct store_query *q;
+    double rate = (double)given;
+    int rc = 0;
+
+    if (!given) {
+        rc = store_query(st, &q, err,
+                         "SELECT r.bytes_read / r.disk_ns * 1e9 FROM run r"
+                         " JOIN session s ON s.id = r.session_id"
+                         " WHERE s.device_id = ? AND r.policy = 'preload' AND r.disk_ns > 0"
+                         " ORDER BY r.id DESC LIMIT 1",
+                         "i", device_id);
+        if (rc < 0)
+            return rc;
+        rc = store_step(q, err);
+        rate = rc == 1 ? store_real(q, 0) : 0;
+        store_query_done(q);
+    }
+    if (rc >= 0)
+        *ret_rate = rate;
+    return rc < 0 ? rc : 0;
+}
+
 struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m)
 {
     struct problem_options po = problem_defaults();
@@ -76,6 +101,7 @@ struct problem_options plan_options_problem(const struct plan_options *o, const 
     po.limit = (enum plan_limit)o->limit;
     po.memory_limit = o->memory;
     po.reserve_bytes = executor_reserve_bytes(m, (enum mem_path)o->path, plan_options_ring(o));
+    po.ring_bytes = plan_options_ring(o);
     po.preload = o->preload.item;
     po.n_preload = o->preload.n;
     po.respect_capacity = o->respect_capacity;

@@ -4,6 +4,7 @@
 
 #include "harness/cli/cli.h"
 #include "harness/plan/problem.h"
+#include "harness/store/store.h"
 
 struct plan_options {
     struct opt_list thresholds, preload;
@@ -55,6 +56,11 @@ uint64_t plan_options_m_peak(const struct plan_options *o, uint64_t if_not_given
 
 /* The whole pages of --ring: the disk is read in such. */
 uint64_t plan_options_ring(const struct plan_options *o);
+
+/* Bytes per second of the disk: `given`, or if that is 0 what the newest replay on this device
+ * measured alone; 0 if there was none. */
+int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, double *ret_rate,
+                           struct err *err);
 
 /* For a model; what is in `o` stays borrowed. The options have been checked. */
 struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m);

@@ -2,6 +2,7 @@
  * (datasets/instances/README.md). The frozen files have no version line. */
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,12 +11,17 @@
 #include "harness/text/units.h"
 
 #define INSTANCE_TIME_LIMIT_S 1.0
+/* What moves beyond the hidden chunks costs: the rate behind the capacities of the loose instances,
+ * (threshold * time) / (capacity - hidden). */
+#define INSTANCE_MOVE_NS_PER_BYTE (1 / 47.0)
 
 struct reading {
     const struct csv *csv;
     struct plan_layer *layer;
+    struct plan_curve *curve;
     struct plan_weight *weight;
     int n_layers, n_weights;
+    int64_t *hidden; /* by layer */
     int64_t chunk_bytes, memory;
 };
 
@@ -45,6 +51,10 @@ static int read_capacity(struct reading *r, int row, struct err *err)
                          r->n_layers + 1, csv_get(r->csv, row, "layer"));
     if (time[0] && parse_real(time, 0, 1e12, &l->time_us, &why) < 0)
         return csv_error(r->csv, row, err, "time_us: %s", why.text);
+    if (csv_get(r->csv, row, "hidden_chunks")[0])
+        rc = field(r->csv, row, "hidden_chunks", 0, INT_MAX, &r->hidden[r->n_layers], err);
+    if (rc < 0)
+        return rc;
     l->name = "";
     l->capacity = (int)chunks;
     r->n_layers++;
@@ -110,6 +120,29 @@ static struct plan_weight *name_weights(struct plan_weight *weight, int n, int64
     return named;
 }
 
+/* Hidden chunks cost nothing, the others the full price; a layer without capacity and without
+ * hidden chunks carries nothing. */
+static void make_curves(struct reading *r)
+{
+    for (int l = 0; l < r->n_layers; l++) {
+        struct plan_curve *c = &r->curve[l];
+        double ns = r->layer[l].time_us * 1e3;
+        double hidden = (double)(r->hidden[l] * r->chunk_bytes);
+        double far = hidden + (double)r->chunk_bytes;
+
+        if (r->hidden[l] == 0 && r->layer[l].capacity == 0)
+            continue;
+        *c = (struct plan_curve){.n = 1, .ns = {ns}, .most_bytes = INFINITY};
+        if (r->hidden[l] > 0) {
+            c->bytes[c->n] = hidden;
+            c->ns[c->n++] = ns;
+        }
+        c->bytes[c->n] = far;
+        c->ns[c->n++] = ns + (far - hidden) * INSTANCE_MOVE_NS_PER_BYTE;
+        r->layer[l].curve = c;
+    }
+}
+
 static int read_rows(struct reading *r, struct err *err)
 {
     for (int row = 0; row < r->csv->n_rows; row++) {
@@ -122,6 +155,7 @@ static int read_rows(struct reading *r, struct err *err)
         return err_set(err, -EINVAL, "%s: no row of kind 'chunk_bytes'", r->csv->path);
     if (r->n_layers == 0)
         return err_set(err, -EINVAL, "%s: no row of kind 'capacity'", r->csv->path);
+    make_curves(r);
     return 0;
 }
 
@@ -138,7 +172,9 @@ int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err
         return rc;
     r.layer = calloc((size_t)csv.n_rows + 1, sizeof(*r.layer));
     r.weight = calloc((size_t)csv.n_rows + 1, sizeof(*r.weight));
-    rc = r.layer && r.weight ? read_rows(&r, err) : err_set(err, -ENOMEM, "%s: no memory", path);
+    r.curve = calloc((size_t)csv.n_rows + 1, sizeof(*r.curve));
+    r.hidden = calloc((size_t)csv.n_rows + 1, sizeof(*r.hidden));
+    rc = r.layer && r.weight && r.curve && r.hidden ? read_rows(&r, err) : err_set(err, -ENOMEM, "%s: no memory", path);
     if (rc < 0)
         goto out;
     named = name_weights(r.weight, r.n_weights, r.chunk_bytes);
@@ -147,7 +183,7 @@ int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err
         goto out;
     }
     r.weight = named;
-    *ret_i = (struct plan_instance){.layer = r.layer, .weight = r.weight};
+    *ret_i = (struct plan_instance){.layer = r.layer, .weight = r.weight, .curve = r.curve};
     ret_i->problem = (struct plan_problem){
         .model = "instance",
         .n_layers = r.n_layers,
@@ -164,9 +200,12 @@ int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err
     };
     r.layer = NULL;
     r.weight = NULL;
+    r.curve = NULL;
 out:
     free(r.layer);
     free(r.weight);
+    free(r.curve);
+    free(r.hidden);
     csv_done(&csv);
     return rc;
 }
@@ -175,5 +214,6 @@ void plan_instance_done(struct plan_instance *i)
 {
     free(i->layer);
     free(i->weight);
+    free(i->curve);
     *i = (struct plan_instance){0};
 }

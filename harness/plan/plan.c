@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "harness/plan/plan_build.h"
@@ -14,7 +15,8 @@ const char *const plan_status_names[] = {"OPTIMAL", "FEASIBLE", "INFEASIBLE", NU
 
 const struct policy *const policy_table[] = {
     &policy_preload, &policy_always_next, &policy_same_op_type,
-    &policy_greedy,  &policy_lc_opg,      NULL,
+    &policy_greedy,  &policy_lc_opg,      &policy_latency,
+    &policy_cp_sat,  NULL,
 };
 
 const struct policy *policy_find(const char *name)
@@ -59,6 +61,8 @@ static int problem_check(const struct plan_problem *p, struct err *err)
     if (p->max_loads < 0)
         return err_set(err, -EINVAL, "destinations per layer: want 0 or more, got '%d'",
                        p->max_loads);
+    if (!(p->disk_bytes_per_s >= 0) || p->ring < 0)
+        return err_set(err, -EINVAL, "disk rate or ring is negative");
     if (p->m_peak < -1 || p->m_total < 0)
         return err_set(err, -EINVAL, "negative memory limit");
     if (p->price != PRICE_BYTES && p->price != PRICE_COUNT)
@@ -128,6 +132,8 @@ int plan_make(const struct policy *policy, const struct plan_problem *p, struct 
     rc = check_made(policy, p, plan, err);
     if (rc < 0)
         goto out;
+    plan->latency_ns = plan_simulate_ns(p, plan);
+    assert(!(plan->latency_bound_ns > plan->latency_ns * (1 + 1e-9)));
     assert(plan->status == PLAN_INFEASIBLE || plan->lower_bound <= plan->objective);
     *ret_plan = plan;
     plan = NULL;

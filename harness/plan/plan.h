@@ -24,10 +24,21 @@ extern const char *const plan_price_names[], *const plan_limit_names[]; /* NULL-
 
 #define PLAN_MAX_LOADS 4 /* destinations that one launch can carry; equals OP_MAX_LOADS */
 
+/* Time of a layer over the bytes that it moves: convex, non-decreasing, linear between points and
+ * beyond the last; bytes[0] = 0 is the layer alone. */
+#define PLAN_CURVE_POINTS 24
+struct plan_curve {
+    int n;
+    double bytes[PLAN_CURVE_POINTS], ns[PLAN_CURVE_POINTS];
+    double most_bytes; /* it can carry so many: what the samples support */
+    double fit_error;  /* greatest relative error of the convex fit; 0: none is known */
+};
+
 struct plan_layer {
     const char *name, *op; /* borrowed */
     int capacity;          /* C_l, chunks */
     double time_us;        /* alone; 0 unknown */
+    const struct plan_curve *curve; /* borrowed; NULL: nobody knows what carrying costs */
 };
 
 struct plan_weight {
@@ -56,6 +67,10 @@ struct plan_problem {
     int max_loads;         /* destinations per layer; 0: no rule (bare instances) */
     bool respect_capacity; /* naive policies: spill what exceeds C_l to preloading */
     double time_limit_s;
+    /* What time depends on beside the curves; README.md, "Latency". */
+    double disk_bytes_per_s; /* 0: unknown; INFINITY: the disk does not limit */
+    int64_t ring;            /* chunks between disk and textures; 0: none, what is read counts as
+                                resident under the memory limit */
 };
 
 enum plan_status { PLAN_OPTIMAL, PLAN_FEASIBLE, PLAN_INFEASIBLE };
@@ -78,6 +93,8 @@ struct plan {
     uint64_t preloaded_bytes;
     int64_t peak; /* chunks: under m_total's accounting if that is set, else under the
                      reading, else (no limit) under LIMIT_RESIDENT */
+    double latency_ns;       /* simulated (simulate.c); NaN: a rate or a curve is not known */
+    double latency_bound_ns; /* proven for the simulated model; NaN: none */
     uint64_t solve_ns;
     char note[160]; /* e.g. the layer that proves infeasibility */
 };
@@ -88,6 +105,7 @@ struct policy {
     const char *summary;
     bool exceeds_capacity; /* ignores C3 by definition (but for p->respect_capacity): the checker
                               is told */
+    bool outside;          /* runs a program that may not be installed: -ENOTSUP from solve() */
     bool ignores_limit;    /* does not look at C2: a plan beyond the limit is PLAN_INFEASIBLE */
     int (*solve)(const struct plan_problem *p, struct plan *plan, struct err *err);
 };
@@ -115,6 +133,12 @@ int plan_check(const struct plan_problem *p, const struct plan *plan, bool ignor
  * O(N + n log n), and the sort of the moves. */
 int plan_srpt(const struct plan_problem *p, struct plan *plan, int *ret_short);
 
+/* Integrated time of a plan, ns, by discrete events: the disk reads in the order of the moves while
+ * there is room, a layer waits until what it moves has arrived. README.md, "Latency". NaN where
+ * the rate of the disk or the curve of a layer that carries something is not known, and where the
+ * plan can never end (a layer moves more than there is room to read). */
+double plan_simulate_ns(const struct plan_problem *p, const struct plan *plan);
+
 /* Plan files: columns of interface.md. Reading checks against the problem. */
 int plan_write_csv(const struct plan_problem *p, const struct plan *plan, FILE *f);
 int plan_read_csv(const char *path, const struct plan_problem *p, struct plan **ret_plan,
@@ -125,6 +149,7 @@ struct plan_instance {
     struct plan_problem problem;
     struct plan_layer *layer;
     struct plan_weight *weight;
+    struct plan_curve *curve;
 };
 int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err *err);
 void plan_instance_done(struct plan_instance *i);

@@ -1,6 +1,7 @@
 #include "harness/plan/plan_build.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ struct plan *plan_new(const struct plan_problem *p)
     }
     plan->status = PLAN_FEASIBLE;
     plan->lower_bound = -1;
+    plan->latency_ns = plan->latency_bound_ns = NAN;
     return plan;
 }
 

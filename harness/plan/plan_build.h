@@ -5,12 +5,10 @@
 #include "harness/plan/plan.h"
 
 extern const struct policy policy_preload, policy_always_next, policy_same_op_type, policy_greedy,
-    policy_lc_opg;
+    policy_lc_opg, policy_latency, policy_cp_sat;
 
 /* An empty plan: nothing preloaded, nothing moved, no bound. NULL: out of memory. */
 struct plan *plan_new(const struct plan_problem *p);
-/* A copy of the decisions, the status, the bound and the note. */
-
 /* Append x[weight,layer] = chunks, in any order; -ENOMEM. */
 int plan_add_move(struct plan *plan, int weight, int layer, int chunks);
 /* Into the order of the contract: by layer, then by weight. */
@@ -30,6 +28,20 @@ static inline bool plan_must_preload(const struct plan_problem *p, int w)
 {
     return p->weight[w].forced || p->weight[w].consumer == 1;
 }
+
+/* Bytes that a chunk of weight w holds, when `before` chunks of it are elsewhere already: the last
+ * one may be short. */
+static inline uint64_t plan_chunk_bytes(const struct plan_problem *p, int w, int64_t before,
+                                        int64_t chunks)
+{
+    uint64_t from = (uint64_t)before * p->chunk_bytes, to = from + (uint64_t)chunks * p->chunk_bytes;
+    uint64_t end = p->weight[w].bytes;
+
+    return (to < end ? to : end) - (from < end ? from : end);
+}
+
+/* Time of a layer that moves `bytes`, ns; NaN if nobody knows. */
+double plan_layer_ns(const struct plan_layer *layer, double bytes);
 
 /* Chunks that layer l (from 1) can move: the literal reading of C2 is a capacity too. */
 static inline int plan_capacity(const struct plan_problem *p, int l)

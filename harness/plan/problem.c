@@ -28,6 +28,7 @@ void problem_done(struct model_problem *mp)
     free(mp->weight);
     free(mp->weight_index);
     free(mp->capacity);
+    free(mp->curve);
     *mp = (struct model_problem){0};
 }
 
@@ -153,6 +154,25 @@ static int fill_capacity(const struct model *m, const struct device_info *dev,
     return predictor_capacity(p, dev, c, &v, &opt->thresholds, &mp->capacity[l], err);
 }
 
+/* The regressor's curve in ns; none where the operator was never sampled with load. */
+static void fill_curve(struct model_problem *mp, int l)
+{
+    const struct capacity *c = &mp->capacity[l];
+    struct plan_curve *y = &mp->curve[l];
+
+    _Static_assert(PLAN_CURVE_POINTS >= CURVE_POINTS, "a curve has room");
+    if (c->curve.n < 2 || !(c->latency_ns > 0))
+        return;
+    y->n = c->curve.n;
+    for (int i = 0; i < y->n; i++) {
+        y->bytes[i] = c->curve.bytes[i];
+        y->ns[i] = c->latency_ns * c->curve.slowdown[i];
+    }
+    y->most_bytes = c->curve.trained_bytes;
+    y->fit_error = c->curve.fit_error;
+    mp->layer[l].curve = y;
+}
+
 static int fill_layers(const struct model *m, const struct device_info *dev,
                        const struct predictor *p, enum mem_path path,
                        const struct problem_options *opt, struct model_problem *mp, struct err *err)
@@ -174,6 +194,7 @@ static int fill_layers(const struct model *m, const struct device_info *dev,
         if (mp->capacity[l].latency_ns > 0) /* NaN: this operator was never sampled */
             mp->layer[l].time_us = mp->capacity[l].latency_ns / 1e3;
         mp->kernel_ns += mp->capacity[l].latency_ns;
+        fill_curve(mp, l);
     }
     return 0;
 }
@@ -227,9 +248,10 @@ static int fill(const struct model *m, const struct device_info *dev, const stru
 
     mp->layer = calloc(layers, sizeof(*mp->layer));
     mp->capacity = calloc(layers, sizeof(*mp->capacity));
+    mp->curve = calloc(layers, sizeof(*mp->curve));
     mp->weight = calloc(weights, sizeof(*mp->weight));
     mp->weight_index = calloc(weights, sizeof(*mp->weight_index));
-    if (!mp->layer || !mp->capacity || !mp->weight || !mp->weight_index)
+    if (!mp->layer || !mp->capacity || !mp->curve || !mp->weight || !mp->weight_index)
         return err_set(err, -ENOMEM, "no memory for the plan of '%s'", m->name);
     rc = fill_weights(m, mp, err);
     for (int i = 0; i < opt->n_preload && rc == 0; i++)
@@ -259,6 +281,8 @@ int problem_for_model(const struct model *m, const struct device_info *dev,
         .max_loads = PLAN_MAX_LOADS,
         .respect_capacity = opt->respect_capacity,
         .time_limit_s = opt->time_limit_s,
+        .disk_bytes_per_s = opt->disk_bytes_per_s,
+        .ring = (int64_t)(opt->ring_bytes / opt->chunk_bytes),
     };
     problem_ratio(opt->lambda, &mp.problem.a, &mp.problem.b);
     rc = fill(m, dev, p, path, opt, &mp, err);
@@ -272,52 +296,13 @@ int problem_for_model(const struct model *m, const struct device_info *dev,
     return 0;
 }
 
-/* Bytes that the i-th move of the plan carries: the last chunk of a weight may be short. */
-static uint64_t move_bytes(const struct model_problem *mp, const struct plan_move *m,
-                           uint64_t *moved)
-{
-    uint64_t left = mp->weight[m->weight].bytes - moved[m->weight];
-    uint64_t bytes = (uint64_t)m->chunks * mp->problem.chunk_bytes;
-
-    bytes = bytes < left ? bytes : left;
-    moved[m->weight] += bytes;
-    return bytes;
-}
-
-/* The disk never waits: byte k has arrived at k / rate. Layer l starts when layer l - 1 is done and
- * what l carries has arrived; what it reads was carried by then (C0). */
-static double simulate(const struct model_problem *mp, const struct plan *plan,
-                       double disk_bytes_per_s, uint64_t *moved)
-{
-    double read = (double)plan->preloaded_bytes, now_ns = read / disk_bytes_per_s * 1e9;
-
-    for (int l = 1, i = 0; l <= mp->problem.n_layers; l++) {
-        const struct capacity *c = &mp->capacity[l - 1];
-        double carried = 0;
-
-        for (; i < plan->n_moves && plan->move[i].layer == l; i++)
-            carried += (double)move_bytes(mp, &plan->move[i], moved);
-        read += carried;
-        if (carried > 0 && c->curve.n == 0)
-            return NAN;
-        now_ns = carried > 0 ? fmax(now_ns, read / disk_bytes_per_s * 1e9) : now_ns;
-        now_ns += c->latency_ns * (carried > 0 ? load_curve_at(&c->curve, carried) : 1);
-    }
-    return now_ns;
-}
-
 double problem_predict_ns(const struct model_problem *mp, const struct plan *plan,
                           double disk_bytes_per_s)
 {
-    uint64_t *moved;
-    double ns;
+    struct plan_problem p = mp->problem;
 
     if (!(mp->kernel_ns > 0) || !(disk_bytes_per_s > 0))
         return NAN;
-    moved = calloc((size_t)mp->problem.n_weights + 1, sizeof(*moved));
-    if (!moved)
-        return NAN;
-    ns = simulate(mp, plan, disk_bytes_per_s, moved);
-    free(moved);
-    return ns;
+    p.disk_bytes_per_s = disk_bytes_per_s;
+    return plan_simulate_ns(&p, plan);
 }

@@ -21,6 +21,8 @@ struct problem_options {
     int n_preload;
     bool respect_capacity;
     double time_limit_s;
+    double disk_bytes_per_s; /* 0: unknown */
+    uint64_t ring_bytes;     /* between disk and textures, part of reserve_bytes */
 };
 struct problem_options problem_defaults(void);
 /* lambda : 1 - lambda as a:b, in tenths where that is exact, else hundredths, else thousandths. */
@@ -32,6 +34,7 @@ struct model_problem {
     struct plan_weight *weight;
     int *weight_index;         /* [n_weights] into model->weight; -1 is the vector bundle */
     struct capacity *capacity; /* [n_layers] */
+    struct plan_curve *curve;  /* [n_layers], the same in ns */
     double kernel_ns;          /* predicted: all layers without load; 0 without a predictor */
 };
 
@@ -48,9 +51,8 @@ int problem_for_model(const struct model *m, const struct device_info *dev,
                       struct err *err);
 void problem_done(struct model_problem *mp);
 
-/* Predicted integrated time of a plan, ns: first-order, the disk running ahead in order of need and
- * never waiting for room, kernels with their curves, the transform of preloaded weights for free.
- * NaN without a predictor, and where a layer without a curve carries load (naive policies). */
+/* Predicted integrated time of a plan, ns: plan_simulate_ns() with this rate of the disk; the
+ * transform of preloaded weights is free. NaN without a predictor, and where that gives NaN. */
 double problem_predict_ns(const struct model_problem *mp, const struct plan *plan,
                           double disk_bytes_per_s);
 

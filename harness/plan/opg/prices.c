@@ -5,7 +5,7 @@
  *
  * Prices start at the dual of T3 (weights preloaded in part): the loss of a queue with a finite
  * buffer, in one pass. Then Polyak's step, halved when it stalls. */
-#include "harness/plan/prices.h"
+#include "harness/plan/opg/prices.h"
 
 #include <errno.h>
 #include <math.h>

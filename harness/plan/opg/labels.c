@@ -3,7 +3,7 @@
  * of a weight it branches: preload or stream. Pruned by the Lagrangian cost to go, and by
  * dominance: x beats y if it costs no more, holds no more, and its sizes inject into y's, size by
  * size no larger (valid by T1, so with SERVE_SHORTEST and no limit on destinations). */
-#include "harness/plan/labels.h"
+#include "harness/plan/opg/labels.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,9 +1,9 @@
-/* harness/plan/labels.h - the search for W: labels over the layers in reverse, a beam wide. */
-#ifndef FLASHMEM_HARNESS_PLAN_LABELS_H
-#define FLASHMEM_HARNESS_PLAN_LABELS_H
+/* harness/plan/opg/labels.h - the search for W: labels over the layers in reverse, a beam wide. */
+#ifndef FLASHMEM_HARNESS_PLAN_OPG_LABELS_H
+#define FLASHMEM_HARNESS_PLAN_OPG_LABELS_H
 
 #include "harness/plan/plan_build.h"
-#include "harness/plan/prices.h"
+#include "harness/plan/opg/prices.h"
 
 struct labels_found {
     bool found;    /* a W below `below`; preload[] is filled */

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/plan/labels.h"
+#include "harness/plan/opg/labels.h"
 #include "profiler/clock.h"
 
 static const int widths[] = {8, 32, 128, 512, 2048, 8192, 32768};

@@ -1,0 +1,253 @@
+/* The slope trick: V_{l-1}(S) = min over x of f_l(x) + V_l(S + x) is an infimal convolution of two
+ * convex functions, that is a merge of their segments by slope. */
+#include "harness/plan/latency/slope.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pieces {
+    int n, room;
+    struct slope_piece *piece;
+};
+
+static int add_piece(struct pieces *to, double slope, int length)
+{
+    struct slope_piece *last = to->n > 0 ? &to->piece[to->n - 1] : NULL;
+
+    if (length <= 0)
+        return 0;
+    if (last && fabs(last->slope - slope) <= 1e-12 * fabs(slope)) {
+        last->length += length;
+        return 0;
+    }
+    if (to->n == to->room) {
+        int room = 2 * to->room + 64;
+        struct slope_piece *more = realloc(to->piece, (size_t)room * sizeof(*more));
+
+        if (!more)
+            return -ENOMEM;
+        to->piece = more;
+        to->room = room;
+    }
+    to->piece[to->n++] = (struct slope_piece){.slope = slope, .length = length};
+    return 0;
+}
+
+/* What each further unit costs layer l, for up to `most` units: whole units inside a segment of the
+ * curve cost the same. */
+static int layer_pieces(const struct stream *s, int l, int most, struct pieces *to)
+{
+    const struct plan_layer *layer = &s->p->layer[l - 1];
+    const struct plan_curve *c = layer->curve;
+    double unit = s->unit_bytes;
+    int k = 1, x = 0;
+
+    to->n = 0;
+    while (x < most) {
+        int end;
+
+        while (k < c->n - 1 && c->bytes[k] <= x * unit * (1 + 1e-12))
+            k++;
+        end = k < c->n - 1 ? (int)fmin(most, floor(c->bytes[k] / unit + 1e-9)) : most;
+        end = end > x ? end : x + 1; /* a unit across a knot */
+        if (add_piece(to,
+                      (plan_layer_ns(layer, end * unit) - plan_layer_ns(layer, x * unit)) /
+                          (end - x),
+                      end - x) < 0)
+            return -ENOMEM;
+        x = end;
+    }
+    return 0;
+}
+
+void slopes_done(struct slopes *v)
+{
+    free(v->left);
+    free(v->right);
+    free(v->least);
+    free(v->first);
+    free(v->n);
+    free(v->piece);
+    *v = (struct slopes){0};
+}
+
+/* Both from the left: V's slopes rise from below; f's, mirrored, from its dearest unit. */
+static int merge(const struct slope_piece *a, int n, const struct pieces *f, struct pieces *to)
+{
+    int i = 0, k = f->n - 1, rc = 0;
+
+    to->n = 0;
+    while ((i < n || k >= 0) && rc == 0) {
+        if (k < 0 || (i < n && a[i].slope <= -f->piece[k].slope)) {
+            rc = add_piece(to, a[i].slope, a[i].length);
+            i++;
+        } else {
+            rc = add_piece(to, -f->piece[k].slope, f->piece[k].length);
+            k--;
+        }
+    }
+    return rc;
+}
+
+/* Keep what lies in [low, high]; false: nothing does. */
+static bool crop(struct pieces *m, int low, int high, int *left, int *right, double *least)
+{
+    int skip = 0;
+
+    while (*right > high && m->n > 0) {
+        struct slope_piece *last = &m->piece[m->n - 1];
+        int off = *right - high < last->length ? *right - high : last->length;
+
+        *least -= last->slope * off;
+        *right -= off;
+        last->length -= off;
+        m->n -= last->length == 0;
+    }
+    while (*left < low && skip < m->n) {
+        struct slope_piece *first = &m->piece[skip];
+        int off = low - *left < first->length ? low - *left : first->length;
+
+        *left += off;
+        first->length -= off;
+        skip += first->length == 0;
+    }
+    memmove(m->piece, m->piece + skip, (size_t)(m->n - skip) * sizeof(*m->piece));
+    m->n -= skip;
+    return *left >= low && *right <= high && *left <= *right;
+}
+
+static int keep(struct slopes *v, int l, const struct pieces *m, int *used, int *room)
+{
+    if (*used + m->n > *room) {
+        int more = 2 * (*used + m->n) + 1024;
+        struct slope_piece *piece = realloc(v->piece, (size_t)more * sizeof(*piece));
+
+        if (!piece)
+            return -ENOMEM;
+        v->piece = piece;
+        *room = more;
+    }
+    if (m->n > 0)
+        memcpy(v->piece + *used, m->piece, (size_t)m->n * sizeof(*m->piece));
+    v->first[l] = *used;
+    v->n[l] = m->n;
+    *used += m->n;
+    return 0;
+}
+
+static int fill(struct slopes *v, struct pieces *f, struct pieces *m, int *ret_layer)
+{
+    const struct stream *s = v->s;
+    int used = 0, room = 0, n_layers = s->p->n_layers;
+    int left = s->n_units, right = s->n_units, most;
+    double least = 0;
+
+    for (int l = n_layers; l >= 0; l--) {
+        if (l < n_layers) { /* through layer l + 1 */
+            most = s->most[l + 1];
+            most = most < right - s->low[l] ? most : right - s->low[l];
+            if (layer_pieces(s, l + 1, most, f) < 0 ||
+                merge(v->piece + v->first[l + 1], v->n[l + 1], f, m) < 0)
+                return -ENOMEM;
+            left -= most > 0 ? most : 0;
+            least += plan_layer_ns(&s->p->layer[l], 0);
+        }
+        if (!crop(m, s->low[l], s->high[l], &left, &right, &least)) {
+            if (ret_layer)
+                *ret_layer = l;
+            return -ENOSPC;
+        }
+        v->left[l] = left;
+        v->right[l] = right;
+        v->least[l] = least;
+        if (keep(v, l, m, &used, &room) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int slopes_make(const struct stream *s, struct slopes *ret_v, int *ret_layer)
+{
+    struct slopes v = {.s = s};
+    struct pieces f = {0}, m = {0};
+    size_t n = (size_t)s->p->n_layers + 1;
+    int rc = -ENOMEM;
+
+    v.left = calloc(n, sizeof(int));
+    v.right = calloc(n, sizeof(int));
+    v.least = calloc(n, sizeof(double));
+    v.first = calloc(n, sizeof(int));
+    v.n = calloc(n, sizeof(int));
+    if (v.left && v.right && v.least && v.first && v.n && add_piece(&m, 0, 1) == 0) {
+        m.n = 0;
+        rc = fill(&v, &f, &m, ret_layer);
+    }
+    free(f.piece);
+    free(m.piece);
+    if (rc < 0)
+        slopes_done(&v);
+    else
+        *ret_v = v;
+    return rc;
+}
+
+void slopes_fill(const struct slopes *v, int l, int from, int to, double *ret_value)
+{
+    const struct slope_piece *p = v->piece + v->first[l];
+    int at = v->right[l], k = v->n[l] - 1, done = 0;
+    double value = v->least[l];
+
+    for (int u = to; u >= from; u--) {
+        if (u > v->right[l] || u < v->left[l]) {
+            ret_value[u - from] = INFINITY;
+            continue;
+        }
+        while (at > u) {
+            int off = p[k].length - done < at - u ? p[k].length - done : at - u;
+
+            value -= p[k].slope * off;
+            at -= off;
+            done += off;
+            if (done == p[k].length) {
+                k--;
+                done = 0;
+            }
+        }
+        ret_value[u - from] = value;
+    }
+}
+
+double slopes_least(const struct slopes *v)
+{
+    return v->least[0];
+}
+
+int slopes_curve(const struct slopes *v, int *units)
+{
+    const struct stream *s = v->s;
+    double *row = malloc(((size_t)s->n_units + 1) * sizeof(*row));
+
+    if (!row)
+        return -ENOMEM;
+    units[0] = v->right[0];
+    for (int l = 1; l <= s->p->n_layers; l++) {
+        int from = units[l - 1], to = from + s->most[l];
+        double best = INFINITY;
+
+        to = to < v->right[l] ? to : v->right[l];
+        slopes_fill(v, l, from, to, row);
+        for (int u = from; u <= to; u++) {
+            double ns = plan_layer_ns(&s->p->layer[l - 1], (u - from) * s->unit_bytes) +
+                        row[u - from];
+
+            if (ns < best) {
+                best = ns;
+                units[l] = u;
+            }
+        }
+    }
+    free(row);
+    return 0;
+}

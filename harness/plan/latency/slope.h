@@ -1,0 +1,34 @@
+/* harness/plan/latency/slope.h - where the disk does not limit (T7): the least remaining time
+ * V_l(S) = min sum of f over the layers after l, when S units have moved by the end of layer l.
+ * Convex in S, so its segments are kept sorted by slope, and one layer is one merge with the
+ * segments of f (slope trick). Exact for whole units: an optimum, and a bound when the disk does. */
+#ifndef FLASHMEM_HARNESS_PLAN_LATENCY_SLOPE_H
+#define FLASHMEM_HARNESS_PLAN_LATENCY_SLOPE_H
+
+#include "harness/plan/latency/stream.h"
+
+struct slope_piece { /* `length` units to the right, the value changes by `slope` each */
+    double slope;
+    int length;
+};
+
+struct slopes {
+    const struct stream *s;
+    int *left, *right; /* [N + 1] domain of V_l */
+    double *least;     /* [N + 1] V_l(right[l]): V falls */
+    int *first, *n;    /* [N + 1] its pieces, from the left */
+    struct slope_piece *piece;
+};
+
+/* -ENOSPC: no curve is within the limits (ret_layer: a layer that proves it); -ENOMEM. */
+int slopes_make(const struct stream *s, struct slopes *ret_v, int *ret_layer);
+void slopes_done(struct slopes *v);
+
+/* ret_value[i] = V_l(from + i) for from..to; INFINITY outside of the domain. */
+void slopes_fill(const struct slopes *v, int l, int from, int to, double *ret_value);
+
+/* The least time of all, V_0, and S_l of a curve that takes it. units[N + 1]. */
+double slopes_least(const struct slopes *v);
+int slopes_curve(const struct slopes *v, int *units);
+
+#endif
