@@ -6,6 +6,7 @@ the model is too large for one, and its tiers (C4): relax the window's capacitie
 (incrementally), then greedy. Input: one line of numbers, capacities, weights; see
 harness/plan/opg/policy_cp_sat.c. Exit status 3: OR-Tools is not installed.
 """
+import os
 import sys
 import time
 
@@ -16,6 +17,7 @@ except ImportError:
 
 MOST_VARIABLES = 120_000  # of one window: x[w,l] as an integer and as a boolean
 LOOK_BACK = 400           # layers with room that a weight may use, where windows roll
+WORKERS = os.cpu_count() or 1
 
 
 class Problem:
@@ -198,6 +200,7 @@ def main():
         build_s += t1 - t0
         solver = cp_model.CpSolver()
         left = p.seconds - (t1 - started)
+        solver.parameters.num_workers = WORKERS
         solver.parameters.max_time_in_seconds = max(0.1, left / (len(runs) - i))
         got = solver.Solve(model)
         solve_s += time.monotonic() - t1

@@ -12,7 +12,7 @@
 
 #include "profiler/clock.h"
 
-#define DOMINANCE_WINDOW 128 /* how many better labels each one is compared with */
+#define BLOCK 64 /* kept labels that are looked at together */
 
 struct job {
     int remaining, chunks;
@@ -36,6 +36,14 @@ struct node { /* a preloaded weight; the rest was streamed */
     int parent, weight;
 };
 
+/* What dominance looks at first, of the labels kept so far, as arrays that a compiler can compare
+ * many at a time: a label is rarely beaten, and by one of thousands. */
+struct kept {
+    int32_t *cost, *queue, *n; /* [width], a multiple of BLOCK; cost above the least of all */
+    int32_t *most, *next;      /* the two largest remaining sizes */
+    int64_t least;
+};
+
 struct search {
     const struct plan_problem *p;
     struct prices *v;
@@ -51,6 +59,7 @@ struct search {
     int64_t *base;     /* [N + 1] consumer <= l < last use: resident whatever is decided */
     int64_t *tail;     /* [N + 1] consumer <= l <= last use */
     double cut;        /* least bound that was cut off */
+    struct kept kept;
 };
 
 static double job_to_go(struct search *s, int remaining)
@@ -163,31 +172,86 @@ static bool beats(const struct search *s, const struct label *x, const struct la
     return true;
 }
 
+static int32_t above(int64_t cost, int64_t least)
+{
+    return cost - least < INT32_MAX ? (int32_t)(cost - least) : INT32_MAX;
+}
+
+/* The k-th largest remaining size, from 1; 0: there are fewer jobs. */
+static int32_t largest(const struct search *s, const struct label *x, int k)
+{
+    return x->n >= k ? s->next.job[x->first + (size_t)(x->n - k)].remaining : 0;
+}
+
+static void keep(struct search *s, int n, const struct label *x)
+{
+    s->kept.cost[n] = above(x->cost, s->kept.least);
+    s->kept.queue[n] = above(x->queue, 0);
+    s->kept.n[n] = x->n;
+    s->kept.most[n] = largest(s, x, 1);
+    s->kept.next[n] = largest(s, x, 2);
+    s->next.label[n] = *x;
+}
+
+/* Is y beaten by one of the n kept? Entries of a block beyond n are never less: see clear(). */
+static bool beaten(const struct search *s, int n, const struct label *y)
+{
+    const struct kept *k = &s->kept;
+    int32_t cost = above(y->cost, k->least), queue = above(y->queue, 0), jobs = y->n;
+    int32_t most = largest(s, y, 1), next = largest(s, y, 2), may[BLOCK];
+
+    for (int from = 0; from < n; from += BLOCK) {
+        int32_t any = 0;
+
+        for (int i = 0; i < BLOCK; i++) {
+            may[i] = (k->cost[from + i] <= cost) & (k->queue[from + i] <= queue) &
+                     (k->n[from + i] <= jobs) & (k->most[from + i] <= most) &
+                     (k->next[from + i] <= next);
+            any |= may[i];
+        }
+        for (int i = 0; any && i < BLOCK; i++) {
+            if (may[i] && beats(s, &s->next.label[from + i], y))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void clear(struct kept *k, int n)
+{
+    for (int i = 0; i < (n + BLOCK - 1) / BLOCK * BLOCK; i++)
+        k->n[i] = INT32_MAX;
+}
+
 /* Keep the `width` best of `next`, and make it `now`. rest: cost to go of what is not released. */
 static void select_labels(struct search *s, double rest)
 {
     struct generation *g = &s->next, old = s->now;
-    int n = 0;
+    int n = 0, all;
 
+    s->kept.least = INT64_MAX;
     for (int i = 0; i < g->n; i++) {
-        g->label[i].bound = (double)g->label[i].cost + g->label[i].to_go + rest;
-        if (ceil(g->label[i].bound - 1e-6) < (double)s->below)
-            g->label[n++] = g->label[i];
+        struct label *x = &g->label[i];
+
+        x->bound = (double)x->cost + x->to_go + rest;
+        if (!(ceil(x->bound - 1e-6) < (double)s->below))
+            continue;
+        s->kept.least = x->cost < s->kept.least ? x->cost : s->kept.least;
+        g->label[n++] = *x;
     }
-    g->n = n;
-    qsort(g->label, (size_t)n, sizeof(*g->label), by_bound);
+    all = n;
+    qsort(g->label, (size_t)all, sizeof(*g->label), by_bound);
+    clear(&s->kept, all < s->width ? all : s->width);
     n = 0;
-    for (int i = 0; i < g->n; i++) {
-        bool beaten = false;
+    for (int i = 0; i < all; i++) {
+        struct label x = g->label[i];
 
         if (n == s->width) {
-            s->cut = fmin(s->cut, g->label[i].bound);
+            s->cut = fmin(s->cut, x.bound);
             break;
         }
-        for (int k = n - 1; k >= 0 && k >= n - DOMINANCE_WINDOW && !beaten; k--)
-            beaten = beats(s, &g->label[k], &g->label[i]);
-        if (!beaten)
-            g->label[n++] = g->label[i];
+        if (!beaten(s, n, &x))
+            keep(s, n++, &x);
     }
     g->n = n;
     s->now = *g;
@@ -313,14 +377,21 @@ static void sums(struct search *s)
 static int search_new(struct search *s)
 {
     size_t layers = (size_t)s->p->n_layers + 1, labels = 2 * (size_t)s->width + 2;
+    size_t blocks = (size_t)s->width + BLOCK;
 
     s->cut = INFINITY;
+    s->kept.cost = calloc(blocks, sizeof(int32_t));
+    s->kept.queue = calloc(blocks, sizeof(int32_t));
+    s->kept.n = calloc(blocks, sizeof(int32_t));
+    s->kept.most = calloc(blocks, sizeof(int32_t));
+    s->kept.next = calloc(blocks, sizeof(int32_t));
     s->capacity = calloc(layers, sizeof(int64_t));
     s->base = calloc(layers, sizeof(int64_t));
     s->tail = calloc(layers, sizeof(int64_t));
     s->now.label = calloc(labels, sizeof(struct label));
     s->next.label = calloc(labels, sizeof(struct label));
-    if (!s->capacity || !s->base || !s->tail || !s->now.label || !s->next.label)
+    if (!s->capacity || !s->base || !s->tail || !s->now.label || !s->next.label ||
+        !s->kept.cost || !s->kept.queue || !s->kept.n || !s->kept.most || !s->kept.next)
         return -ENOMEM;
     sums(s);
     s->to_go = calloc((size_t)s->max_chunks + 1, sizeof(double));
@@ -338,6 +409,11 @@ static void search_done(struct search *s)
     free(s->tail);
     free(s->to_go);
     free(s->node);
+    free(s->kept.cost);
+    free(s->kept.queue);
+    free(s->kept.n);
+    free(s->kept.most);
+    free(s->kept.next);
     free(s->now.label);
     free(s->next.label);
     free(s->now.job);
