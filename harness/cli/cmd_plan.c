@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/cli/plan_options.h"
+#include "harness/plan/fusion/fusion.h"
 #include "harness/plan/plan_store.h"
 #include "profiler/clock.h"
 
@@ -15,7 +16,8 @@ struct plan_opts {
     const char *instance, *out;
     uint64_t time_limit, disk_rate; /* 0: not given */
     int64_t points;
-    bool pareto;
+    double alpha, mu;
+    bool pareto, split;
 };
 
 _Static_assert(offsetof(struct plan_opts, planning) == 0, "PLAN_OPTION_ROWS");
@@ -49,6 +51,26 @@ static const struct opt opts[] = {
      .max = 100,
      .arg = "N",
      .help = "limits that --pareto tries"},
+    {.name = "--split",
+     .type = OPT_FLAG,
+     .offset = FIELD(split),
+     .help = "adaptive fusion: split fused kernels (rows 'split' of an instance) where that helps"},
+    {.name = "--alpha",
+     .type = OPT_REAL,
+     .offset = FIELD(alpha),
+     .def = "0.1",
+     .min = 0,
+     .max = 1e6,
+     .arg = "X",
+     .help = "--split: the parts must carry 1 + alpha times as much"},
+    {.name = "--mu",
+     .type = OPT_REAL,
+     .offset = FIELD(mu),
+     .def = "0.1",
+     .min = 0,
+     .max = 1e6,
+     .arg = "X",
+     .help = "--split: what a layer of distance weighs in the ranking, beside lambda"},
     {.name = "--out",
      .type = OPT_TEXT,
      .offset = FIELD(out),
@@ -100,6 +122,9 @@ static int check_options(const struct plan_opts *o, int n_args, struct err *err)
         return err_set(err, -EINVAL,
                        "--threshold and --chunk are for models: "
                        "an instance has its own capacities and chunks");
+    if (o->split && !o->instance)
+        return err_set(err, -EINVAL,
+                       "--split: models do not say yet which kernels are fused; instances do");
     if (o->pareto && (o->policies.n || p->memory || o->out))
         return err_set(err, -EINVAL,
                        "--pareto goes through memory limits by itself: no --policy, --memory, "
@@ -274,20 +299,14 @@ static int write_plan(const struct planning *s, const struct plan *plan, struct 
     return rc;
 }
 
-static int one_policy(struct planning *s, const char *name, struct err *err)
+/* Say, store, write and list a plan. */
+static int finish(struct planning *s, const struct plan *plan, struct err *err)
 {
-    const struct policy *policy = policy_find(name);
-    struct plan *plan = NULL;
     int64_t id;
     int rc;
 
-    s->problem->time_limit_s =
-        s->o->time_limit ? (double)s->o->time_limit / 1e9 : policy->outside ? PAPER_LIMIT_S : 1;
-    rc = plan_make(policy, s->problem, &plan, err);
-    if (rc < 0)
-        return rc;
     if (plan->note[0])
-        cli_note(s->cli, "%s: %s", name, plan->note);
+        cli_note(s->cli, "%s: %s", plan->policy, plan->note);
     rc = plan_store_save(s->st, s->device_id, s->m ? s->m->dtype : DTYPE_F32,
                          (enum mem_path)s->o->planning.path, s->predictor, s->memory, s->problem,
                          plan, &id, err);
@@ -297,6 +316,53 @@ static int one_policy(struct planning *s, const char *name, struct err *err)
         s->infeasible = s->infeasible || plan->status == PLAN_INFEASIBLE;
         add_row(s, plan);
     }
+    return rc;
+}
+
+static void note_step(const struct planning *s, const struct fusion_step *step, bool latency)
+{
+    cli_note(s->cli, "layer %d split: ranked %.4g, gains %.6g%s%s",
+             s->instance.split[step->split].layer, step->penalty,
+             latency ? step->gain / 1e6 : step->gain, latency ? " ms" : "",
+             step->kept ? "" : "; undone");
+}
+
+/* Adaptive fusion: the plan that is kept is one of the problem with layers split. */
+static int split_policy(struct planning *s, const struct policy *policy, struct err *err)
+{
+    struct fusion_options opt = fusion_defaults();
+    struct plan_problem *fused = s->problem;
+    struct fusion_result r;
+    int rc;
+
+    opt.alpha = s->o->alpha;
+    opt.mu = s->o->mu;
+    opt.time_limit_s = 10 * fused->time_limit_s;
+    rc = fusion_plan(policy, fused, s->instance.split, s->instance.n_splits, &opt, &r, err);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < r.n_steps; i++)
+        note_step(s, &r.step[i], r.plan->latency_bound_ns > 0);
+    s->problem = &r.problem;
+    rc = finish(s, r.plan, err);
+    s->problem = fused;
+    fusion_done(&r);
+    return rc;
+}
+
+static int one_policy(struct planning *s, const char *name, struct err *err)
+{
+    const struct policy *policy = policy_find(name);
+    struct plan *plan = NULL;
+    int rc;
+
+    s->problem->time_limit_s =
+        s->o->time_limit ? (double)s->o->time_limit / 1e9 : policy->outside ? PAPER_LIMIT_S : 1;
+    if (s->o->split)
+        return split_policy(s, policy, err);
+    rc = plan_make(policy, s->problem, &plan, err);
+    if (rc == 0)
+        rc = finish(s, plan, err);
     plan_free(plan);
     return rc;
 }

@@ -20,8 +20,9 @@ struct reading {
     struct plan_layer *layer;
     struct plan_curve *curve;
     struct plan_weight *weight;
-    int n_layers, n_weights;
-    int64_t *hidden; /* by layer */
+    struct plan_split *split;
+    int n_layers, n_weights, n_split_rows;
+    int64_t *hidden, *split_hidden; /* by layer; by row of kind split */
     int64_t chunk_bytes, memory;
 };
 
@@ -83,6 +84,33 @@ static int read_weight(struct reading *r, int row, struct err *err)
     return 0;
 }
 
+/* Two rows of one fused layer: its parts, in order. All its weights are the first part's. */
+static int read_split(struct reading *r, int row, struct err *err)
+{
+    int part = r->n_split_rows % 2, rc;
+    struct plan_split *s = &r->split[r->n_split_rows / 2];
+    struct plan_layer *y = &s->part[part];
+    struct err why = {0};
+    int64_t layer, chunks;
+
+    rc = field(r->csv, row, "layer", 1, r->n_layers > 0 ? r->n_layers : 1, &layer, err);
+    if (rc == 0)
+        rc = field(r->csv, row, "chunks", 0, INT_MAX, &chunks, err);
+    if (rc < 0)
+        return rc;
+    if (part == 1 && layer != s->layer)
+        return csv_error(r->csv, row, err, "a split has two rows: want layer %d again, got '%d'",
+                         s->layer, (int)layer);
+    if (parse_real(csv_get(r->csv, row, "time_us"), 0, 1e12, &y->time_us, &why) < 0)
+        return csv_error(r->csv, row, err, "time_us: %s", why.text);
+    s->layer = (int)layer;
+    y->name = part ? "second part" : "first part";
+    y->capacity = (int)chunks;
+    rc = field(r->csv, row, "hidden_chunks", 0, INT_MAX, &r->split_hidden[r->n_split_rows], err);
+    r->n_split_rows += rc == 0;
+    return rc;
+}
+
 static int read_row(struct reading *r, int row, struct err *err)
 {
     const char *kind = csv_get(r->csv, row, "kind");
@@ -93,9 +121,11 @@ static int read_row(struct reading *r, int row, struct err *err)
         return read_capacity(r, row, err);
     if (!strcmp(kind, "weight"))
         return read_weight(r, row, err);
+    if (!strcmp(kind, "split"))
+        return read_split(r, row, err);
     if (!memory && strcmp(kind, "chunk_bytes") != 0)
         return csv_error(r->csv, row, err,
-                         "kind: want chunk_bytes, memory, capacity or weight, got '%s'", kind);
+                         "kind: want chunk_bytes, memory, capacity, weight or split, got '%s'", kind);
     if (*one >= 0)
         return csv_error(r->csv, row, err, "'%s' is there twice", kind);
     return field(r->csv, row, "chunks", memory ? 0 : 1, INT64_C(1) << 40, one, err);
@@ -122,25 +152,32 @@ static struct plan_weight *name_weights(struct plan_weight *weight, int n, int64
 
 /* Hidden chunks cost nothing, the others the full price; a layer without capacity and without
  * hidden chunks carries nothing. */
+static void make_curve(const struct reading *r, struct plan_layer *y, int64_t hidden_chunks,
+                       struct plan_curve *c)
+{
+    double ns = y->time_us * 1e3, hidden = (double)(hidden_chunks * r->chunk_bytes);
+    double far = hidden + (double)r->chunk_bytes;
+
+    if (hidden_chunks == 0 && y->capacity == 0)
+        return;
+    *c = (struct plan_curve){.n = 1, .ns = {ns}, .most_bytes = INFINITY};
+    if (hidden_chunks > 0) {
+        c->bytes[c->n] = hidden;
+        c->ns[c->n++] = ns;
+    }
+    c->bytes[c->n] = far;
+    c->ns[c->n++] = ns + (far - hidden) * INSTANCE_MOVE_NS_PER_BYTE;
+    y->curve = c;
+}
+
 static void make_curves(struct reading *r)
 {
-    for (int l = 0; l < r->n_layers; l++) {
-        struct plan_curve *c = &r->curve[l];
-        double ns = r->layer[l].time_us * 1e3;
-        double hidden = (double)(r->hidden[l] * r->chunk_bytes);
-        double far = hidden + (double)r->chunk_bytes;
+    struct plan_curve *of_split = r->curve + r->n_layers;
 
-        if (r->hidden[l] == 0 && r->layer[l].capacity == 0)
-            continue;
-        *c = (struct plan_curve){.n = 1, .ns = {ns}, .most_bytes = INFINITY};
-        if (r->hidden[l] > 0) {
-            c->bytes[c->n] = hidden;
-            c->ns[c->n++] = ns;
-        }
-        c->bytes[c->n] = far;
-        c->ns[c->n++] = ns + (far - hidden) * INSTANCE_MOVE_NS_PER_BYTE;
-        r->layer[l].curve = c;
-    }
+    for (int l = 0; l < r->n_layers; l++)
+        make_curve(r, &r->layer[l], r->hidden[l], &r->curve[l]);
+    for (int i = 0; i < r->n_split_rows; i++)
+        make_curve(r, &r->split[i / 2].part[i % 2], r->split_hidden[i], &of_split[i]);
 }
 
 static int read_rows(struct reading *r, struct err *err)
@@ -155,6 +192,8 @@ static int read_rows(struct reading *r, struct err *err)
         return err_set(err, -EINVAL, "%s: no row of kind 'chunk_bytes'", r->csv->path);
     if (r->n_layers == 0)
         return err_set(err, -EINVAL, "%s: no row of kind 'capacity'", r->csv->path);
+    if (r->n_split_rows % 2)
+        return err_set(err, -EINVAL, "%s: the last split has one row, want two", r->csv->path);
     make_curves(r);
     return 0;
 }
@@ -174,7 +213,9 @@ int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err
     r.weight = calloc((size_t)csv.n_rows + 1, sizeof(*r.weight));
     r.curve = calloc((size_t)csv.n_rows + 1, sizeof(*r.curve));
     r.hidden = calloc((size_t)csv.n_rows + 1, sizeof(*r.hidden));
-    rc = r.layer && r.weight && r.curve && r.hidden ? read_rows(&r, err) : err_set(err, -ENOMEM, "%s: no memory", path);
+    r.split = calloc((size_t)csv.n_rows + 1, sizeof(*r.split));
+    r.split_hidden = calloc((size_t)csv.n_rows + 1, sizeof(*r.split_hidden));
+    rc = r.layer && r.weight && r.curve && r.hidden && r.split && r.split_hidden ? read_rows(&r, err) : err_set(err, -ENOMEM, "%s: no memory", path);
     if (rc < 0)
         goto out;
     named = name_weights(r.weight, r.n_weights, r.chunk_bytes);
@@ -183,7 +224,8 @@ int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err
         goto out;
     }
     r.weight = named;
-    *ret_i = (struct plan_instance){.layer = r.layer, .weight = r.weight, .curve = r.curve};
+    *ret_i = (struct plan_instance){.layer = r.layer, .weight = r.weight, .curve = r.curve,
+                                    .split = r.split, .n_splits = r.n_split_rows / 2};
     ret_i->problem = (struct plan_problem){
         .model = "instance",
         .n_layers = r.n_layers,
@@ -201,11 +243,14 @@ int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err
     r.layer = NULL;
     r.weight = NULL;
     r.curve = NULL;
+    r.split = NULL;
 out:
     free(r.layer);
     free(r.weight);
     free(r.curve);
     free(r.hidden);
+    free(r.split);
+    free(r.split_hidden);
     csv_done(&csv);
     return rc;
 }
@@ -215,5 +260,6 @@ void plan_instance_done(struct plan_instance *i)
     free(i->layer);
     free(i->weight);
     free(i->curve);
+    free(i->split);
     *i = (struct plan_instance){0};
 }

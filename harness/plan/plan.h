@@ -144,12 +144,24 @@ int plan_write_csv(const struct plan_problem *p, const struct plan *plan, FILE *
 int plan_read_csv(const char *path, const struct plan_problem *p, struct plan **ret_plan,
                   struct err *err);
 
+/* A fused kernel that could be two: part[0] runs first. The weights that it reads are part[0]'s but
+ * for those in second[]. */
+struct plan_split {
+    int layer;
+    bool whole; /* stays whole by rule: a hierarchical fusion */
+    struct plan_layer part[2];
+    const int *second; /* [n_second] borrowed, may be NULL */
+    int n_second;
+};
+
 /* Bare instances: kind,layer,chunks,time_us,hidden_chunks (datasets/README.md, "instance"). */
 struct plan_instance {
     struct plan_problem problem;
     struct plan_layer *layer;
     struct plan_weight *weight;
     struct plan_curve *curve;
+    int n_splits;
+    struct plan_split *split;
 };
 int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err *err);
 void plan_instance_done(struct plan_instance *i);
