@@ -329,6 +329,35 @@ START_TEST(infeasible_plans_come_back)
 }
 END_TEST
 
+/* Layer 1 has to move w1's 3 chunks, for nothing may be preloaded beside w0: capacity 2 is short by
+ * half. The note keeps which layer proves that. */
+START_TEST(capacities_are_raised_where_nothing_else_fits)
+{
+    static const int room[] = {2, 0, 0}, pair[][2] = {{1, 5}, {2, 3}};
+    struct plan_case c;
+    struct plan *plan;
+
+    case_make(&c, 3, room, 2, pair);
+    c.p.limit = LIMIT_RESIDENT;
+    c.p.m_peak = 5;
+    c.p.relax_percent = 40;
+    ck_assert_int_eq(plan_make(&policy_lc_opg, &c.p, &plan, NULL), 0);
+    ck_assert_int_eq(plan->relaxed_percent, 5); /* of 2 chunks, rounded up: 3 */
+    ck_assert_int_eq(plan->status, PLAN_FEASIBLE);
+    ck_assert_int_eq(plan->lower_bound, -1);
+    ck_assert_int_eq(plan->n_moves, 1);
+    ck_assert_int_eq(plan->move[0].chunks, 3);
+    ck_assert_msg(strstr(plan->note, "raised by 5 %: infeasible: layer 0 holds 6") != NULL, "%s",
+                  plan->note);
+    plan_free(plan);
+    c.p.relax_percent = 4;
+    ck_assert_int_eq(plan_make(&policy_lc_opg, &c.p, &plan, NULL), 0);
+    ck_assert_int_eq(plan->status, PLAN_INFEASIBLE);
+    ck_assert_int_eq(plan->relaxed_percent, 0);
+    plan_free(plan);
+}
+END_TEST
+
 START_TEST(nonsense_is_refused)
 {
     struct plan_case c;
@@ -371,6 +400,7 @@ int main(void)
     tcase_add_loop_test(tc, naive_policies_by_hand, 0, (int)(sizeof(naive) / sizeof(naive[0])));
     tcase_add_test(tc, greedy_by_hand);
     tcase_add_test(tc, infeasible_plans_come_back);
+    tcase_add_test(tc, capacities_are_raised_where_nothing_else_fits);
     tcase_add_test(tc, nonsense_is_refused);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -156,6 +156,7 @@ static int open_instance(struct planning *s, struct err *err)
     p->limit = (enum plan_limit)o->limit;
     p->price = (enum plan_price)o->price;
     p->respect_capacity = o->respect_capacity;
+    p->relax_percent = (int)o->relax;
     p->disk_bytes_per_s = (double)s->o->disk_rate;
     problem_ratio(o->lambda, &p->a, &p->b);
     for (int i = 0; i < o->preload.n; i++) {

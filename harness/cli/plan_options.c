@@ -105,5 +105,6 @@ struct problem_options plan_options_problem(const struct plan_options *o, const 
     po.preload = o->preload.item;
     po.n_preload = o->preload.n;
     po.respect_capacity = o->respect_capacity;
+    po.relax_percent = (int)o->relax;
     return po;
 }

@@ -13,6 +13,7 @@ struct plan_options {
     double lambda;
     int limit, price, dtype, path;
     bool respect_capacity;
+    int64_t relax;
 };
 
 #define PLAN_OPTION(field) offsetof(struct plan_options, field)
@@ -40,6 +41,9 @@ struct plan_options {
      .help = "preload this weight"}, \
     {.name = "--respect-capacity", .type = OPT_FLAG, .offset = PLAN_OPTION(respect_capacity), \
      .help = "naive policies: preload what exceeds a layer's capacity"}, \
+    {.name = "--relax", .type = OPT_INT, .offset = PLAN_OPTION(relax), .def = "40", .min = 0, \
+     .max = 1000, .arg = "PERCENT", \
+     .help = "lc-opg: raise capacities by up to so much where else no plan fits the limits"}, \
     {.name = "--dtype", .type = OPT_CHOICE, .offset = PLAN_OPTION(dtype), .def = "f32", \
      .choices = storage_dtype_names, .help = "storage"}, \
     {.name = "--path", .type = OPT_CHOICE, .offset = PLAN_OPTION(path), .def = "image", \

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness/plan/plan_build.h"
@@ -63,6 +64,9 @@ static int problem_check(const struct plan_problem *p, struct err *err)
                        p->max_loads);
     if (!(p->disk_bytes_per_s >= 0) || p->ring < 0)
         return err_set(err, -EINVAL, "disk rate or ring is negative");
+    if (p->relax_percent < 0)
+        return err_set(err, -EINVAL, "capacities raised by: want 0 %% or more, got '%d'",
+                       p->relax_percent);
     if (p->m_peak < -1 || p->m_total < 0)
         return err_set(err, -EINVAL, "negative memory limit");
     if (p->price != PRICE_BYTES && p->price != PRICE_COUNT)
@@ -77,16 +81,38 @@ static int problem_check(const struct plan_problem *p, struct err *err)
     return problem_check_weights(p, err);
 }
 
+static int raise_capacities(struct plan_problem *p, int percent, struct plan_layer **ret_layer,
+                            struct err *err)
+{
+    struct plan_layer *layer = malloc((size_t)p->n_layers * sizeof(*layer));
+
+    if (!layer)
+        return err_set(err, -ENOMEM, "no memory for %d layers", p->n_layers);
+    for (int l = 0; l < p->n_layers; l++) {
+        layer[l] = p->layer[l];
+        layer[l].capacity = plan_relaxed(p->layer[l].capacity, percent);
+    }
+    p->layer = layer;
+    *ret_layer = layer;
+    return 0;
+}
+
 /* Every plan passes the checker. The limits are checked last and apart, because a plan beyond them
  * is an answer (no plan of this policy fits) where any other fault is ours. */
 static int check_made(const struct policy *policy, const struct plan_problem *p, struct plan *plan,
                       struct err *err)
 {
     bool ignore_capacity = policy->exceeds_capacity && !p->respect_capacity;
-    struct plan_problem unlimited = *p;
+    struct plan_problem limited = *p, unlimited;
+    struct plan_layer *raised = NULL;
     struct err why = {0};
-    int rc;
+    int rc = 0;
 
+    if (plan->relaxed_percent > 0)
+        rc = raise_capacities(&limited, plan->relaxed_percent, &raised, err);
+    if (rc < 0)
+        return rc;
+    unlimited = limited;
     /* Above any sum of chunks, and still a limit: the peak keeps its reading. */
     if (p->m_peak >= 0)
         unlimited.m_peak = INT64_MAX;
@@ -94,10 +120,11 @@ static int check_made(const struct policy *policy, const struct plan_problem *p,
         unlimited.m_total = INT64_MAX;
     rc = plan_check(&unlimited, plan, ignore_capacity, NULL, &plan->peak, err);
     if (rc < 0) {
-        err_prefix(err, "policy '%s' made a wrong plan", policy->name);
-        return rc;
+        free(raised);
+        return err_prefix(err, "policy '%s' made a wrong plan", policy->name);
     }
-    rc = plan_check(p, plan, ignore_capacity, NULL, NULL, &why);
+    rc = plan_check(&limited, plan, ignore_capacity, NULL, NULL, &why);
+    free(raised);
     if (rc == -EPROTO && (policy->ignores_limit || plan->status == PLAN_INFEASIBLE)) {
         plan->status = PLAN_INFEASIBLE;
         if (!plan->note[0])

@@ -66,6 +66,7 @@ struct plan_problem {
     int64_t m_total;
     int max_loads;         /* destinations per layer; 0: no rule (bare instances) */
     bool respect_capacity; /* naive policies: spill what exceeds C_l to preloading */
+    int relax_percent; /* C4: so far capacities may be exceeded where else no plan fits; 0 */
     double time_limit_s;
     /* What time depends on beside the curves; README.md, "Latency". */
     double disk_bytes_per_s; /* 0: unknown; INFINITY: the disk does not limit */
@@ -89,6 +90,7 @@ struct plan {
     struct plan_move *move;
     int64_t objective;   /* a * P + b * distance: an integer; / (a + b) is what is printed */
     int64_t lower_bound; /* proven; -1: none */
+    int relaxed_percent; /* C3 holds with capacities raised by this much, plan_relaxed() */
     int64_t preloaded;   /* chunks */
     uint64_t preloaded_bytes;
     int64_t peak; /* chunks: under m_total's accounting if that is set, else under the
@@ -98,6 +100,14 @@ struct plan {
     uint64_t solve_ns;
     char note[160]; /* e.g. the layer that proves infeasibility */
 };
+
+/* A capacity raised by so many percent, rounded up. */
+static inline int plan_relaxed(int capacity, int percent)
+{
+    int64_t c = capacity + ((int64_t)capacity * percent + 99) / 100;
+
+    return c < INT32_MAX ? (int)c : INT32_MAX;
+}
 
 /* One file per policy. It ignores what it does not use and leaves the sums to plan_make(). */
 struct policy {

@@ -20,6 +20,7 @@ struct problem_options {
     const char *const *preload; /* weights forced into W, by name */
     int n_preload;
     bool respect_capacity;
+    int relax_percent;
     double time_limit_s;
     double disk_bytes_per_s; /* 0: unknown */
     uint64_t ring_bytes;     /* between disk and textures, part of reserve_bytes */

@@ -6,8 +6,10 @@
  * max_loads are first relaxed, which gives the bound, and then searched again with those rules:
  * plans are then feasible, and OPTIMAL only if they meet the relaxation's bound.
  *
- * Never fails (C4): greedy is the first incumbent, and where even that breaks a limit, its plan
- * comes back as INFEASIBLE with a note that says whether infeasibility is proven. */
+ * Never fails (C4): where no plan fits, capacities are raised, 5, 10, 20, ... p->relax_percent
+ * percent; within each search, preloading takes up what capacity cannot; greedy is the first
+ * incumbent, and where even that breaks a limit, its plan comes back as INFEASIBLE with a note that
+ * says whether infeasibility is proven. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -228,13 +230,13 @@ static int run(struct lc_opg *o, const struct plan_problem *p, struct plan *plan
     return 0;
 }
 
-static int solve(const struct plan_problem *p, struct plan *plan, struct err *err)
+static int solve_as_is(const struct plan_problem *p, struct plan *plan, uint64_t deadline_ns,
+                       struct err *err)
 {
     size_t n = (size_t)p->n_weights + 1;
-    struct lc_opg o = {.rule = SERVE_SHORTEST};
+    struct lc_opg o = {.rule = SERVE_SHORTEST, .deadline_ns = deadline_ns};
     int rc = -ENOMEM;
 
-    o.deadline_ns = clock_ns() + (uint64_t)(p->time_limit_s * 1e9);
     o.preload = calloc(n, sizeof(*o.preload));
     o.trial = calloc(n, sizeof(*o.trial));
     if (o.preload && o.trial)
@@ -243,6 +245,61 @@ static int solve(const struct plan_problem *p, struct plan *plan, struct err *er
     plan_free(o.greedy);
     free(o.preload);
     free(o.trial);
+    return rc;
+}
+
+static void swap(struct plan *a, struct plan *b)
+{
+    struct plan c = *a;
+
+    *a = *b;
+    *b = c;
+}
+
+/* C4: the least of a few percentages at which raised capacities give a plan. `layer` has room. */
+static int raise_capacities(const struct plan_problem *p, struct plan_layer *layer,
+                            uint64_t deadline_ns, struct plan *plan, struct err *err)
+{
+    struct plan_problem q = *p;
+    int rc = 0;
+
+    q.layer = layer;
+    for (int percent = 5; percent <= p->relax_percent && rc == 0; percent *= 2) {
+        struct plan *trial = plan_new(p);
+
+        if (!trial)
+            return -ENOMEM;
+        for (int l = 0; l < p->n_layers; l++) {
+            layer[l] = p->layer[l];
+            layer[l].capacity = plan_relaxed(p->layer[l].capacity, percent);
+        }
+        rc = solve_as_is(&q, trial, deadline_ns, err);
+        if (rc == 0 && trial->status != PLAN_INFEASIBLE) {
+            trial->status = PLAN_FEASIBLE;
+            trial->lower_bound = -1; /* of another problem */
+            trial->relaxed_percent = percent;
+            snprintf(trial->note, sizeof(trial->note), "capacities raised by %d %%: %.100s",
+                     percent, plan->note);
+            memcpy(trial->policy, plan->policy, sizeof(trial->policy));
+            swap(plan, trial);
+            percent = p->relax_percent;
+        }
+        plan_free(trial);
+    }
+    return rc;
+}
+
+static int solve(const struct plan_problem *p, struct plan *plan, struct err *err)
+{
+    uint64_t deadline_ns = clock_ns() + (uint64_t)(p->time_limit_s * 1e9);
+    int rc = solve_as_is(p, plan, deadline_ns, err);
+
+    if (rc == 0 && plan->status == PLAN_INFEASIBLE && p->relax_percent > 0) {
+        struct plan_layer *layer = malloc((size_t)p->n_layers * sizeof(*layer));
+
+        rc = layer ? raise_capacities(p, layer, deadline_ns, plan, err) : -ENOMEM;
+        free(layer);
+    }
     if (rc == -ENOMEM)
         return err_set(err, rc, "no memory for a plan of %d weights", p->n_weights);
     return rc;
