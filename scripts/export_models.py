@@ -21,15 +21,15 @@ The largest model takes 12 GB of disk, about 15 GiB of memory and ten minutes; a
 
 import argparse
 import csv
-import gc
 import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -84,27 +84,49 @@ def export(case, path, args):
                           external_data=not args.tiny, verbose=False)
 
 
-def shorten_names(graph):
-    """Weights bear the names of the published module; no traces of the exporting machine."""
-    def short(name):
-        return name.removeprefix("inner.").removeprefix("model.")
+def beginning(tensor, folder):
+    """The first bytes of an initializer's values."""
+    import onnx
 
-    weights = {tensor.name for tensor in graph.initializer}
+    if tensor.data_location != onnx.TensorProto.EXTERNAL:
+        return tensor.raw_data[:64]
+    where = {entry.key: entry.value for entry in tensor.external_data}
+    with open(folder / where["location"], "rb") as file:
+        file.seek(int(where.get("offset", 0)))
+        return file.read(min(64, int(where["length"])))
+
+
+def transposed_weights(module):
+    """(shape, first bytes) -> name of every matrix as its transpose, which exporters fold."""
+    return {(tuple(p.shape[::-1]), p[:16, 0].numpy().tobytes()): name
+            for name, p in module.named_parameters() if p.dim() == 2}
+
+
+def tidy_names(graph, folder, transposed):
+    """Weights bear the names of the published module; no traces of the exporting machine."""
+    names = {}
+    taken = set()
+    for tensor in graph.initializer:
+        shape = tuple(tensor.dims)
+        name = transposed.get((shape, beginning(tensor, folder)[:4 * min(16, shape[-1])])
+                              if len(shape) == 2 else None, tensor.name)
+        name = name.removeprefix("inner.").removeprefix("model.")
+        names[tensor.name] = tensor.name if name in taken else name
+        taken.add(names[tensor.name])
+        tensor.name = names[tensor.name]
     for value in list(graph.value_info):
-        if value.name in weights:
+        if value.name in names:
             graph.value_info.remove(value)
         else:
             del value.metadata_props[:]
-    for tensor in graph.initializer:
-        tensor.name = short(tensor.name)
     for node in graph.node:
-        node.input[:] = [short(name) for name in node.input]
+        node.input[:] = [names.get(name, name) for name in node.input]
         node.doc_string = ""
         del node.metadata_props[:]
     del graph.metadata_props[:]
 
 
-def hide_groups(path, outputs):
+def hide_groups(path, outputs, transposed):
     """Writes the file again with the model's own outputs only; group values keep their names."""
     import onnx
     from zoo import graphs
@@ -119,21 +141,21 @@ def hide_groups(path, outputs):
         model.graph.output.remove(value)
         if not any(v.name == value.name for v in model.graph.value_info):
             model.graph.value_info.append(value)
-    shorten_names(model.graph)
+    tidy_names(model.graph, path.parent, transposed)
     onnx.save(model, path)
-    return model, groups
+    return groups
 
 
-def run(path, model, case_inputs, outputs, groups):
+def run(path, inputs, outputs, groups):
     """Every output and group value by ONNX Runtime, graph optimisations off."""
     import onnxruntime as ort
+    from zoo import graphs
 
-    shown = path.with_suffix(".shown.onnx")
+    model = graphs.load(path)
     infos = {v.name: v for v in model.graph.value_info}
-    for value in groups.values():
-        model.graph.output.append(infos[value])
+    model.graph.output.extend(infos[value] for value in groups.values())
+    shown = path.with_suffix(".shown.onnx")
     shown.write_bytes(model.SerializeToString())
-    del infos
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
@@ -143,7 +165,7 @@ def run(path, model, case_inputs, outputs, groups):
     try:
         session = ort.InferenceSession(str(shown), options, providers=["CPUExecutionProvider"])
         names = outputs + list(groups.values())
-        return dict(zip(names, session.run(names, case_inputs)))
+        return dict(zip(names, session.run(names, inputs)))
     finally:
         shown.unlink()
 
@@ -179,27 +201,12 @@ def judge(name, array):
     return std
 
 
-def describe(args, name, case, counts, groups, stds, error):
+def export_model(args, name):
+    """Builds and exports; in a process of its own, for torch keeps the weights until it ends."""
     import onnx
-    import onnxruntime
     import torch
+    from zoo import architectures
 
-    return {
-        "name": name, "tiny": args.tiny, "seed": args.seed, "size": case.size, "note": case.note,
-        "exporter": args.exporter, "raw": args.raw, "opset": args.opset,
-        "module_params": case.params,
-        "params": counts["params"], "macs": counts["macs"], "nodes": counts["nodes"],
-        "inputs": {k: list(v.shape) for k, v in case.inputs.items()},
-        "outputs": case.outputs, "groups": groups, "std": stds, "torch_error": error,
-        "versions": {m.__name__: m.__version__ for m in (torch, onnx, onnxruntime)},
-    }
-
-
-def write_model(args, name):
-    import torch
-    from zoo import architectures, graphs
-
-    begun = time.monotonic()
     torch.manual_seed(args.seed)  # constructors draw weights that are overwritten
     options = {"layers": args.layers} if args.layers else {}
     case = architectures.build(name, args.tiny, args.seed, args.size, **options)
@@ -209,31 +216,48 @@ def write_model(args, name):
         old.unlink(missing_ok=True)
     with torch.no_grad():
         theirs = case.model(*case.inputs.values())
-    theirs = [t.numpy() for t in ([theirs] if isinstance(theirs, torch.Tensor) else theirs)]
+    theirs = [theirs] if isinstance(theirs, torch.Tensor) else theirs
     export(case, path, args)
+    groups = hide_groups(path, case.outputs, transposed_weights(case.model))
+    record = {
+        "name": name, "tiny": args.tiny, "seed": args.seed, "size": case.size, "note": case.note,
+        "exporter": args.exporter, "raw": args.raw, "opset": args.opset,
+        "module_params": case.params, "outputs": case.outputs, "groups": groups,
+        "inputs": {k: list(v.shape) for k, v in case.inputs.items()},
+        "versions": {m.__name__: m.__version__ for m in (torch, onnx)},
+    }
     inputs = {k: v.numpy() for k, v in case.inputs.items()}
-    case.model = None
-    case.groups = []
-    case.finish = None
-    gc.collect()
-    model, groups = hide_groups(path, case.outputs)
-    counts = graphs.count(model)
-    values = run(path, model, inputs, case.outputs, groups)
+    return record, inputs, dict(zip(case.outputs, (t.numpy() for t in theirs)))
+
+
+def write_model(args, name):
+    import onnxruntime
+    from zoo import graphs
+
+    begun = time.monotonic()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        record, inputs, theirs = pool.submit(export_model, args, name).result()
+    path = args.out / f"{name}.onnx"
+    outputs, groups = record["outputs"], record["groups"]
+    counts = graphs.count(graphs.load(path))
+    values = run(path, inputs, outputs, groups)
     stds = {k: judge(k, v) for k, v in values.items()}
-    error = max(relative(values[k], t) for k, t in zip(case.outputs, theirs))
+    error = max(relative(values[k], theirs[k]) for k in outputs)
     if not error <= 1e-4:
         sys.exit(f"export_models: {name}: ONNX Runtime and torch differ by {error:.3g}, relative")
     store(args.out / f"{name}.in", inputs)
-    store(args.out / f"{name}.out", {k: values[k] for k in case.outputs})
+    store(args.out / f"{name}.out", {k: values[k] for k in outputs})
     store(args.out / f"{name}.groups",
           {f"{i:03d}.{g}": values[v] for i, (g, v) in enumerate(groups.items())})
-    record = describe(args, name, case, counts, groups, stds, error)
+    record["versions"]["onnxruntime"] = onnxruntime.__version__
+    record.update(counts, std=stds, torch_error=error)
     (args.out / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-    print(f"{name}: {case.note}; {counts['params'] / 1e6:.2f} M, {counts['macs'] / 1e9:.3f} GMACs,"
-          f" {sum(counts['nodes'].values())} nodes, {len(groups)} groups, std"
-          f" {min(stds.values()):.2g}..{max(stds.values()):.2g}, torch {error:.1e},"
-          f" {time.monotonic() - begun:.0f} s,"
-          f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 20:.1f} GiB", flush=True)
+    peak = max(resource.getrusage(who).ru_maxrss
+               for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 2 ** 20
+    print(f"{name}: {record['note']}; {counts['params'] / 1e6:.2f} M,"
+          f" {counts['macs'] / 1e9:.3f} GMACs, {sum(counts['nodes'].values())} nodes,"
+          f" {len(groups)} groups, std {min(stds.values()):.2g}..{max(stds.values()):.2g}, torch"
+          f" {error:.1e}, {time.monotonic() - begun:.0f} s, {peak:.1f} GiB", flush=True)
 
 
 def paper_rows():
@@ -251,16 +275,19 @@ def write_tables(folder):
     records.sort(key=lambda r: order.index(r["name"]))
     with open(folder / "counts.csv", "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, lineterminator="\n")
-        out.writerow(["model", "size", "params_m", "paper_params_m", "params_ratio", "macs_g",
-                      "paper_macs_g", "macs_ratio", "nodes", "paper_layers", "note"])
+        out.writerow(["model", "size", "paper_params_m", "module_params_m", "module_ratio",
+                      "file_params_m", "file_ratio", "paper_macs_g", "macs_g", "macs_ratio",
+                      "paper_layers", "nodes", "note"])
         for r in records:
             sides = r["size"] if isinstance(r["size"], list) else [r["size"]]
             paper = paper_rows()[r["name"]]
-            params, macs = r["module_params"] / 1e6, r["macs"] / 1e9
-            out.writerow([r["name"], "x".join(map(str, sides)), f"{params:.2f}", paper["params_m"],
-                          f"{params / float(paper['params_m']):.3f}", f"{macs:.3f}",
-                          paper["macs_g"], f"{macs / float(paper['macs_g']):.3f}",
-                          sum(r["nodes"].values()), paper["layers"], r["note"]])
+            params, macs = float(paper["params_m"]), float(paper["macs_g"])
+            module, file_params = r["module_params"] / 1e6, r["params"] / 1e6
+            out.writerow([r["name"], "x".join(map(str, sides)), paper["params_m"],
+                          f"{module:.2f}", f"{module / params:.3f}", f"{file_params:.2f}",
+                          f"{file_params / params:.3f}", paper["macs_g"], f"{r['macs'] / 1e9:.3f}",
+                          f"{r['macs'] / 1e9 / macs:.3f}", paper["layers"],
+                          sum(r["nodes"].values()), r["note"]])
     with open(folder / "operators.md", "w", encoding="utf-8") as file:
         write_operators(file, folder, records, graphs)
 
@@ -321,16 +348,12 @@ def arguments():
 
 def main():
     args = arguments()
-    sys.path.insert(0, str(HERE))
-    if len(args.models) == 1:
-        write_model(args, args.models[0])
-    for name in args.models if len(args.models) > 1 else []:
-        # a process each: memory goes back before the next model
-        rest = [a for a in sys.argv[1:] if a not in args.models and a not in ("all", "--tables")]
-        subprocess.run([sys.executable, __file__, *rest, name], check=True)
+    for name in args.models:
+        write_model(args, name)
     if args.tables:
         write_tables(args.out)
 
 
+sys.path.insert(0, str(HERE))
 if __name__ == "__main__":
     main()

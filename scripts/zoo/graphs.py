@@ -41,9 +41,10 @@ def macs_of(node, shape):
         return prod(shape[node.input[0]]) * prod(shape[node.input[1]][1:])
     if op == "Einsum":
         equation = next(a.s for a in node.attribute if a.name == "equation").decode()
+        equation = equation.replace(" ", "")
         sizes = {}
         for letters, name in zip(equation.split("->")[0].split(","), node.input):
-            sizes.update(zip(letters.strip(), shape[name]))
+            sizes.update(zip(letters, shape[name]))
         return prod(sizes.values())
     if op in ("Attention", "MultiHeadAttention", "Loop", "If", "Scan"):
         raise ValueError(f"no rule to count {op} '{node.name}'")
