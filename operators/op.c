@@ -31,7 +31,8 @@
     X(window)                                                                                      \
     X(resize)                                                                                      \
     X(concat)                                                                                      \
-    X(transpose)
+    X(transpose)                                                                                   \
+    X(attention)
 
 #define DECLARE(name) extern const struct op op_##name;
 #define ENTRY(name) &op_##name,
