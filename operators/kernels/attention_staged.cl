@@ -14,6 +14,7 @@
 #endif
 #define BN 128
 #define NR 32 // columns of the micro-kernel; half of them where there are no more
+#define WIDE(n) (((n) + 15) / 16 * 16)
 #define DP (4 * D4)
 #define DVP ((4 * DV4 + NR - 1) / NR * NR)
 
@@ -101,17 +102,17 @@ attention_staged(ATTENTION_PARAMS)
     }
 
     for (int j0 = 0; j0 < keys; j0 += BN) {
-        const int kn = min(BN, keys - j0), wide = (kn + 15) / 16 * 16;
+        const int block = min(BN, keys - j0);
 
-        for (int j = 0; j < wide; j += 4) {
+        for (int j = 0; j < WIDE(block); j += 4) {
             __local float *p = kl + j / NR * (NR * DP) + j % NR;
 
             for (int t = 0; t < D4; t++, p += 4 * NR) {
                 const float4 zero = (float4)(0.0f);
-                const float4 k0 = j < kn ? GET_K(j0 + j, t) : zero;
-                const float4 k1 = j + 1 < kn ? GET_K(j0 + j + 1, t) : zero;
-                const float4 k2 = j + 2 < kn ? GET_K(j0 + j + 2, t) : zero;
-                const float4 k3 = j + 3 < kn ? GET_K(j0 + j + 3, t) : zero;
+                const float4 k0 = j < block ? GET_K(j0 + j, t) : zero;
+                const float4 k1 = j + 1 < block ? GET_K(j0 + j + 1, t) : zero;
+                const float4 k2 = j + 2 < block ? GET_K(j0 + j + 2, t) : zero;
+                const float4 k3 = j + 3 < block ? GET_K(j0 + j + 3, t) : zero;
 
                 vstore4((float4)(k0.x, k1.x, k2.x, k3.x), 0, p);
                 vstore4((float4)(k0.y, k1.y, k2.y, k3.y), 0, p + NR);
@@ -119,7 +120,7 @@ attention_staged(ATTENTION_PARAMS)
                 vstore4((float4)(k0.w, k1.w, k2.w, k3.w), 0, p + 3 * NR);
             }
         }
-        for (int j = 0; j < kn; j++)
+        for (int j = 0; j < block; j++)
             for (int t = 0; t < DVP / 4; t++)
                 vstore4(t < DV4 ? GET_V(j0 + j, t) : (float4)(0.0f), 0,
                         vl + t / (NR / 4) * (NR * BN) + j * NR + t % (NR / 4) * 4);
@@ -127,6 +128,7 @@ attention_staged(ATTENTION_PARAMS)
 #define STRIP(s)                                                                                   \
     if (!CAUSAL || m0 + (s)*MR + MR > j0) {                                                        \
         const int r0 = (s)*MR;                                                                     \
+        const int kn = min(block, VISIBLE(m0 + r0 + MR - 1) - j0), wide = WIDE(kn);                \
         float f[MR];                                                                               \
                                                                                                    \
         for (int c = 0; c < wide; c += NR) {                                                       \
