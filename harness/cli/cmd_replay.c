@@ -134,7 +134,7 @@ static int make_reference(struct session *s, struct err *err)
     s->reference = malloc(n * sizeof(float));
     if (!s->reference)
         return err_set(err, -ENOMEM, "out of memory for a reference of %zu values", n);
-    rc = model_reference(s->m, s->file.seed, (const float *const *)s->input, s->reference, err);
+    rc = model_reference_of(s->m, &s->file, (const float *const *)s->input, s->reference, err);
     if (rc == 0)
         cli_note(s->cli, "reference of %s in double precision: %s", s->m->name,
                  format_time(took, (double)(clock_ns() - began)));

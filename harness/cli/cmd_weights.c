@@ -56,13 +56,13 @@ static int make_folders(const char *path, struct err *err)
     return 0;
 }
 
-/* 1: a good file of this seed is there; 0: it is to be written. */
+/* 1: a good file of this seed is there; 0: it is to be written; -EEXIST: an imported one is there. */
 static int is_there(const struct cli *cli, const struct model *m, const char *path, bool force,
-                    uint64_t *ret_bytes)
+                    uint64_t *ret_bytes, struct err *err)
 {
     struct weights_file f;
     struct err why;
-    bool same;
+    bool same, imported;
     int rc = weights_open(m, path, &f, &why);
 
     if (rc < 0) {
@@ -70,9 +70,13 @@ static int is_there(const struct cli *cli, const struct model *m, const char *pa
             cli_note(cli, "writing again: %s", why.text);
         return 0;
     }
-    same = f.seed == (uint64_t)cli->seed;
+    same = f.seeded && f.seed == (uint64_t)cli->seed;
+    imported = !f.seeded;
     *ret_bytes = f.size_bytes;
     weights_done(&f);
+    if (imported && !force)
+        return err_set(err, -EEXIST,
+                       "'%s' was imported; --force puts random weights in its place", path);
     if (!same || force)
         return 0;
     cli_note(cli, "'%s' is there already, with this seed; --force writes it again", path);
@@ -114,7 +118,9 @@ static int write_one(const struct cli *cli, const struct weights_opts *o, const 
         weights_default_path(m, path, sizeof(path));
     if (cli_check_out("--out", path, err) < 0)
         return EXIT_FAILED;
-    there = is_there(cli, m, path, o->force, &bytes);
+    there = is_there(cli, m, path, o->force, &bytes, err);
+    if (there < 0)
+        return EXIT_FAILED;
     if (!there) {
         rc = o->out ? 0 : make_folders(path, err);
         if (rc == 0)

@@ -10,6 +10,7 @@
     X(predict) \
     X(capacity) \
     X(models) \
+    X(import) \
     X(weights) \
     X(plan) \
     X(replay) \

@@ -87,7 +87,7 @@ static void known_models(const char *dir, char *text, size_t size)
     }
 }
 
-static int hash_file(const char *path, uint64_t *ret_hash, struct err *err)
+int model_hash(const char *path, uint64_t *ret_hash, struct err *err)
 {
     FILE *f = fopen(path, "rb");
     char block[65536];
@@ -114,7 +114,7 @@ static int read_graph(const char *path, enum dtype dtype, struct model **ret_m, 
 
     if (rc < 0)
         return rc;
-    rc = hash_file(path, &m->hash, err);
+    rc = model_hash(path, &m->hash, err);
     if (rc < 0)
         model_free(m);
     else

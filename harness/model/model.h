@@ -59,6 +59,9 @@ struct model {
 int model_read(const char *name, enum dtype dtype, struct model **ret_m, struct err *err);
 void model_free(struct model *m);
 
+/* The hash of a graph file, by which weights files know it. -ENOENT, -EIO. */
+int model_hash(const char *path, uint64_t *ret_hash, struct err *err);
+
 /* Where datasets/ is: $FLASHMEM_DATASETS, else beside the program, else in the source tree it was
  * built from. */
 const char *model_datasets_dir(void);

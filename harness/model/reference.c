@@ -29,16 +29,18 @@ static double *from_floats(const struct model *m, const struct tensor_desc *d, c
     return to;
 }
 
-static double *make_weight(const struct model *m, int weight, uint64_t seed)
+/* `file`: where values are if they are not seeded. */
+static double *make_weight(const struct model *m, int weight, uint64_t seed,
+                           const struct weights_file *file, struct err *err)
 {
     const struct tensor_desc *d = &m->weight[weight].desc;
     float *v = malloc(elements(d) * sizeof(*v));
-    double *to;
+    double *to = NULL;
 
-    if (!v)
-        return NULL;
-    weights_values(m, weight, seed, v);
-    to = from_floats(m, d, v);
+    if (v && !file)
+        weights_values(m, weight, seed, v);
+    if (v && (!file || weights_read(m, file, weight, v, err) == 0))
+        to = from_floats(m, d, v);
     free(v);
     return to;
 }
@@ -109,6 +111,7 @@ static void run_operator(const struct op_case *c, const struct op_io *io, const 
 struct run {
     const struct model *m;
     uint64_t seed;
+    const struct weights_file *file; /* NULL: seeded */
     double **input, **output; /* [n_inputs], [n_layers]; NULL when not yet or no longer needed */
 };
 
@@ -128,7 +131,7 @@ static int run_layer(struct run *r, int index, struct err *err)
         const struct source *s = &l->source[i];
 
         if (s->kind == SOURCE_WEIGHT)
-            made[i] = make_weight(r->m, s->index, r->seed);
+            made[i] = make_weight(r->m, s->index, r->seed, r->file, err);
         in[i] = s->kind == SOURCE_WEIGHT  ? made[i]
                 : s->kind == SOURCE_INPUT ? r->input[s->index]
                                           : r->output[s->index];
@@ -162,10 +165,9 @@ static void release(struct run *r, int index)
     }
 }
 
-int model_reference(const struct model *m, uint64_t seed, const float *const *inputs,
-                    float *ret_output, struct err *err)
+static int run_model(struct run r, const float *const *inputs, float *ret_output, struct err *err)
 {
-    struct run r = {.m = m, .seed = seed};
+    const struct model *m = r.m;
     const struct layer *last = &m->layer[m->n_layers - 1];
     int rc = 0;
 
@@ -193,4 +195,17 @@ int model_reference(const struct model *m, uint64_t seed, const float *const *in
     free(r.input);
     free(r.output);
     return rc;
+}
+
+int model_reference_of(const struct model *m, const struct weights_file *file,
+                       const float *const *inputs, float *ret_output, struct err *err)
+{
+    return run_model((struct run){.m = m, .seed = file->seed, .file = file->seeded ? NULL : file},
+                     inputs, ret_output, err);
+}
+
+int model_reference(const struct model *m, uint64_t seed, const float *const *inputs,
+                    float *ret_output, struct err *err)
+{
+    return run_model((struct run){.m = m, .seed = seed}, inputs, ret_output, err);
 }

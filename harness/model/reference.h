@@ -2,7 +2,7 @@
 #ifndef FLASHMEM_HARNESS_MODEL_REFERENCE_H
 #define FLASHMEM_HARNESS_MODEL_REFERENCE_H
 
-#include "harness/model/model.h"
+#include "harness/model/weights.h"
 
 /* Runs every operator's reference in order, with the weights that weights_write() makes from
  * `seed`. Weights, inputs and each layer's output are rounded to the model's storage type, as on a
@@ -15,5 +15,9 @@
  * -ENOMEM. */
 int model_reference(const struct model *m, uint64_t seed, const float *const *inputs,
                     float *ret_output, struct err *err);
+
+/* The same with the weights of a file: made from its seed, or, if it was imported, as it has them. */
+int model_reference_of(const struct model *m, const struct weights_file *file,
+                       const float *const *inputs, float *ret_output, struct err *err);
 
 #endif

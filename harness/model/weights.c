@@ -45,6 +45,19 @@ void weights_values(const struct model *m, int weight, uint64_t seed, float *ret
     values_of_rows(&m->weight[weight], seed, 0, m->weight[weight].desc.rows, ret_values);
 }
 
+struct seeded {
+    const struct model *m;
+    uint64_t seed;
+};
+
+static int seeded_rows(void *ctx, int weight, int64_t row, int64_t rows, float *ret_values)
+{
+    const struct seeded *s = ctx;
+
+    values_of_rows(&s->m->weight[weight], s->seed, row, rows, ret_values);
+    return 0;
+}
+
 /* ---- header ---- */
 
 static const char *dtype_tag(const struct model *m)
@@ -72,15 +85,19 @@ static void put_tensor(FILE *f, const char *name, const char *dtype, int64_t row
 
 /* The two indexes are JSON inside a JSON string, because metadata values must be strings. Names
  * need no escapes: graph.c sees to that. */
-static void put_metadata(FILE *f, const struct model *m, uint64_t seed)
+static void put_metadata(FILE *f, const struct model *m, const uint64_t *seed)
 {
     const char *comma = "";
 
     fprintf(f,
             "{\"__metadata__\":{\"format\":\"flashmem-weights\",\"version\":\"1\",\"model\":\"%s\","
-            "\"graph_hash\":\"%016" PRIx64 "\",\"dtype\":\"%s\",\"seed\":\"%" PRIu64
-            "\",\"vectors\":\"{",
-            m->name, m->hash, dtype_name(m->dtype), seed);
+            "\"graph_hash\":\"%016" PRIx64 "\",\"dtype\":\"%s\",",
+            m->name, m->hash, dtype_name(m->dtype));
+    if (seed)
+        fprintf(f, "\"seed\":\"%" PRIu64 "\",", *seed);
+    else
+        fputs("\"source\":\"imported\",", f);
+    fputs("\"vectors\":\"{", f);
     for (int i = 0; i < m->n_weights; i++) {
         const struct weight *w = &m->weight[i];
 
@@ -105,8 +122,8 @@ static void put_metadata(FILE *f, const struct model *m, uint64_t seed)
 }
 
 /* Length and text, padded with blanks to a multiple of ALIGN; freed by the caller. */
-static int make_header(const struct model *m, uint64_t seed, char **ret_header, size_t *ret_size,
-                       uint64_t *ret_data_bytes, struct err *err)
+static int make_header(const struct model *m, const uint64_t *seed, char **ret_header,
+                       size_t *ret_size, uint64_t *ret_data_bytes, struct err *err)
 {
     char *text = NULL;
     size_t n = 0;
@@ -149,7 +166,7 @@ static int make_header(const struct model *m, uint64_t seed, char **ret_header, 
 
 struct writer {
     const struct model *m;
-    uint64_t seed;
+    struct weights_source source;
     const char *path;
     int fd;
     uint64_t done, total;
@@ -212,10 +229,14 @@ static int write_bundle(struct writer *w)
             free(bundle);
             return err_set(w->err, -ENOMEM, "out of memory for '%s'", v->name);
         }
-        weights_values(m, i, w->seed, values);
+        rc = w->source.rows(w->source.ctx, i, 0, 1, values);
         tensor_pack(&v->desc, values,
                     bundle + (size_t)v->vector_texel * 4 * dtype_bytes(m->dtype));
         free(values);
+        if (rc < 0) {
+            free(bundle);
+            return err_set(w->err, rc, "no values for '%s'", v->name);
+        }
     }
     rc = write_all(w, bundle, (size_t)m->bundle_bytes);
     free(bundle);
@@ -229,8 +250,9 @@ static int64_t rows_a_slice(const struct tensor_desc *d)
     return rows < 1 ? 1 : rows > d->rows ? d->rows : rows;
 }
 
-static int write_matrix(struct writer *w, const struct weight *v)
+static int write_matrix(struct writer *w, int weight)
 {
+    const struct weight *v = &w->m->weight[weight];
     int64_t step = rows_a_slice(&v->desc);
 
     for (int64_t row = 0; row < v->desc.rows; row += step) {
@@ -238,7 +260,9 @@ static int write_matrix(struct writer *w, const struct weight *v)
         int rc;
 
         slice.rows = v->desc.rows - row < step ? v->desc.rows - row : step;
-        values_of_rows(v, w->seed, row, slice.rows, w->values);
+        rc = w->source.rows(w->source.ctx, weight, row, slice.rows, w->values);
+        if (rc < 0)
+            return err_set(w->err, rc, "no values for '%s'", v->name);
         tensor_pack(&slice, w->values, w->texels);
         rc = write_all(w, w->texels, (size_t)tensor_bytes(&slice));
         if (rc < 0)
@@ -266,7 +290,7 @@ static int write_data(struct writer *w)
     rc = write_bundle(w);
     for (int i = 0; i < w->m->n_weights && rc == 0; i++)
         if (!w->m->weight[i].vector)
-            rc = write_matrix(w, &w->m->weight[i]);
+            rc = write_matrix(w, i);
     return rc;
 }
 
@@ -331,11 +355,13 @@ static void sync_folder(const char *path)
     close(fd);
 }
 
-int weights_write(const struct model *m, uint64_t seed, const char *path,
-                  int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
-                  struct err *err)
+/* `seed`: what the header says of it; NULL: nothing. */
+static int write_file(const struct model *m, const struct weights_source *source,
+                      const uint64_t *seed, const char *path,
+                      int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                      struct err *err)
 {
-    struct writer w = {.m = m, .seed = seed, .path = path, .fd = -1, .progress = progress,
+    struct writer w = {.m = m, .source = *source, .path = path, .fd = -1, .progress = progress,
                        .ctx = ctx, .err = err};
     char tmp[PATH_MAX];
     char *header = NULL;
@@ -372,4 +398,22 @@ out:
     free(w.texels);
     free(header);
     return rc;
+}
+
+int weights_write(const struct model *m, uint64_t seed, const char *path,
+                  int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                  struct err *err)
+{
+    struct seeded s = {m, seed};
+    struct weights_source source = {seeded_rows, &s};
+
+    return write_file(m, &source, &seed, path, progress, ctx, err);
+}
+
+int weights_write_from(const struct model *m, const struct weights_source *source,
+                       const char *path,
+                       int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                       struct err *err)
+{
+    return write_file(m, source, NULL, path, progress, ctx, err);
 }

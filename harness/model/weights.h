@@ -16,12 +16,24 @@ int weights_write(const struct model *m, uint64_t seed, const char *path,
                   int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
                   struct err *err);
 
+/* The same with values of another origin, an imported model's; such a file has no seed. */
+struct weights_source {
+    /* Rows `row` to row + rows - 1 of a weight, row-major. 0 or negative errno. */
+    int (*rows)(void *ctx, int weight, int64_t row, int64_t rows, float *ret_values);
+    void *ctx;
+};
+int weights_write_from(const struct model *m, const struct weights_source *source,
+                       const char *path,
+                       int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                       struct err *err);
+
 /* One weight's row-major elements, as weights_write() makes them (vectors too), before rounding
  * to f16 storage: rows*cols values. */
 void weights_values(const struct model *m, int weight, uint64_t seed, float *ret_values);
 
 struct weights_file {
     char *path;
+    bool seeded; /* random values made from `seed`; else another origin's */
     uint64_t seed;
     uint64_t size_bytes;     /* of the file */
     uint64_t *offset_bytes;  /* [n_weights] from the start of the file; vectors: of the bundle */
@@ -33,6 +45,10 @@ struct weights_file {
 int weights_open(const struct model *m, const char *path, struct weights_file *ret_f,
                  struct err *err);
 void weights_done(struct weights_file *f);
+
+/* One weight's row-major elements as the file has them: rows*cols values. -EIO, -ENOMEM. */
+int weights_read(const struct model *m, const struct weights_file *f, int weight,
+                 float *ret_values, struct err *err);
 
 /* Default path: MODEL.DTYPE.safetensors in $FLASHMEM_WEIGHTS, else in weights/ here. */
 void weights_default_path(const struct model *m, char *ret_path, size_t size);

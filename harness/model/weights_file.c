@@ -174,6 +174,7 @@ static int check_metadata(struct opener *o)
 {
     json_t *meta = json_object_get(o->root, "__metadata__");
     const char *seed = json_string_value(json_object_get(meta, "seed"));
+    const char *source = json_string_value(json_object_get(meta, "source"));
     const char *vectors = json_string_value(json_object_get(meta, "vectors"));
     char hash[17], *end;
 
@@ -185,7 +186,8 @@ static int check_metadata(struct opener *o)
         return -EINVAL;
     errno = 0;
     o->f.seed = seed ? strtoull(seed, &end, 10) : 0;
-    if (!seed || seed[0] < '0' || seed[0] > '9' || *end || errno)
+    o->f.seeded = seed || !source || strcmp(source, "imported") != 0;
+    if (o->f.seeded && (!seed || seed[0] < '0' || seed[0] > '9' || *end || errno))
         return fail(o, "seed is '%.80s', want a whole number", seed ? seed : "");
     o->vectors = vectors ? json_loads(vectors, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (!json_is_object(o->vectors))
@@ -360,6 +362,37 @@ void weights_done(struct weights_file *f)
     free(f->path);
     free(f->offset_bytes);
     *f = (struct weights_file){0};
+}
+
+int weights_read(const struct model *m, const struct weights_file *f, int weight,
+                 float *ret_values, struct err *err)
+{
+    const struct weight *w = &m->weight[weight];
+    size_t bytes = (size_t)tensor_bytes(&w->desc), done = 0;
+    uint64_t at = f->offset_bytes[weight] + (w->vector ? f->bundle_offset : 0);
+    char *texels = malloc(bytes);
+    int fd = texels ? open(f->path, O_RDONLY | O_CLOEXEC) : -1, rc = 0;
+
+    if (!texels)
+        return err_set(err, -ENOMEM, "out of memory for '%s'", w->name);
+    if (fd < 0)
+        rc = err_set(err, -errno, "cannot read '%s': %s", f->path, strerror(errno));
+    while (rc == 0 && done < bytes) {
+        ssize_t got = pread(fd, texels + done, bytes - done, (off_t)(at + done));
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            rc = err_set(err, -EIO, "cannot read '%s' of '%s'", w->name, f->path);
+        else
+            done += (size_t)got;
+    }
+    if (rc == 0)
+        tensor_unpack(&w->desc, texels, ret_values);
+    if (fd >= 0)
+        close(fd);
+    free(texels);
+    return rc;
 }
 
 void weights_default_path(const struct model *m, char *ret_path, size_t size)

@@ -1,0 +1,98 @@
+/* harness/import/lower.h - from nodes on tensors to operators on matrices. */
+#ifndef FLASHMEM_HARNESS_IMPORT_LOWER_H
+#define FLASHMEM_HARNESS_IMPORT_LOWER_H
+
+#include "harness/import/low.h"
+
+/* Where a tensor is: a view of a stored matrix, or of a constant. */
+enum val_kind { VAL_NONE, VAL_STORED, VAL_CONST, VAL_POISON /* made by a node that could not be lowered */ };
+struct val {
+    enum val_kind kind;
+    struct ref ref;     /* VAL_STORED */
+    int64_t rows, cols; /* of the stored matrix */
+    int tensor;         /* VAL_CONST */
+    struct view v;      /* axes of the ONNX tensor in rows*cols row-major elements, or the constant's */
+};
+
+/* What an input should look like so that its first reader needs no copy. */
+struct hint {
+    bool set;
+    int64_t cols;
+    struct view v;
+};
+
+struct lowering {
+    struct low *l;
+    struct ir *g;
+    struct val *val;   /* [n_tensors] */
+    struct hint *hint; /* [n_inputs of the graph] */
+    bool views;        /* false: views are copied where they stand */
+    const char *name;  /* of the node being lowered: new nodes bear it */
+    int node;
+    jmp_buf *give_up;  /* of this node alone */
+    const char *why;
+};
+
+/* What lower() says of a node that it cannot lower. */
+struct unsupported {
+    int node; /* of the graph */
+    const char *why;
+};
+
+/* Fills l (zeroed but for arena and graph). Returns how many nodes could not be lowered, and which;
+ * l is of use only if there were none. `views`: false copies at each Transpose, Slice and the like. */
+int lower(struct ir *g, bool views, struct low *l, struct unsupported **ret_list);
+
+/* ---- for lower_*.c ---- */
+
+/* This node cannot be lowered; jumps. */
+_Noreturn void lower_give_up(struct lowering *x, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+struct val lower_in(struct lowering *x, const struct ir_node *n, int slot);
+/* The output is the last low node's matrix, seen through v. */
+void lower_out(struct lowering *x, const struct ir_node *n, const struct view *v);
+struct val lower_last(struct lowering *x, const struct view *v);
+
+/* lower_move.c. Each returns the value with the view that its tensor has in the new matrix. */
+
+/* All axes but the last `n_cols` are rows in whatever order lies ready, the others columns in order. */
+struct val lower_matrix(struct lowering *x, struct val a, int n_cols);
+/* The same with rows in the order of the axes. */
+struct val lower_ordered(struct lowering *x, struct val a, int n_cols);
+/* Every element of the stored matrix once, in the order in which they lie. */
+struct val lower_compact(struct lowering *x, struct val a);
+/* Is the value exactly its stored matrix, with the last n_cols axes as columns? */
+bool lower_is_matrix(const struct val *a, int n_cols);
+
+/* The axes of a compact value as they lie: pieces of axes, outermost first, each in rows or columns. */
+struct piece {
+    int axis;
+    int64_t size, times; /* `times` the stride of the axis */
+    bool col;
+};
+int lower_pieces(struct lowering *x, const struct val *a, struct piece *ret); /* [VIEW_MAX] */
+
+struct val lower_permuted(const struct val *a, const int64_t *perm);
+
+/* One of lower_*.c for each kind of node. */
+void lower_matmul(struct lowering *x, const struct ir_node *n);
+void lower_attention(struct lowering *x, const struct ir_node *n);
+void lower_conv(struct lowering *x, const struct ir_node *n);
+void lower_deconv(struct lowering *x, const struct ir_node *n);
+void lower_unary(struct lowering *x, const struct ir_node *n);
+void lower_binary(struct lowering *x, const struct ir_node *n);
+void lower_clip(struct lowering *x, const struct ir_node *n);
+void lower_where(struct lowering *x, const struct ir_node *n);
+void lower_batchnorm(struct lowering *x, const struct ir_node *n);
+void lower_softmax(struct lowering *x, const struct ir_node *n);
+void lower_layernorm(struct lowering *x, const struct ir_node *n);
+void lower_groupnorm(struct lowering *x, const struct ir_node *n);
+void lower_reduce(struct lowering *x, const struct ir_node *n);
+void lower_gather(struct lowering *x, const struct ir_node *n);
+void lower_concat(struct lowering *x, const struct ir_node *n);
+void lower_pad(struct lowering *x, const struct ir_node *n);
+void lower_resize(struct lowering *x, const struct ir_node *n);
+void lower_pool(struct lowering *x, const struct ir_node *n);
+
+#endif

@@ -1,0 +1,567 @@
+/* harness/import/lower_product.c - products: matmul, attention, conv2d, deconv2d. */
+#include <math.h>
+#include <string.h>
+
+#include "harness/import/infer.h"
+#include "harness/import/lower.h"
+
+/* ---- matmul ---- */
+
+static void swap_last(struct view *v)
+{
+    int64_t dim = v->dim[v->rank - 1], stride = v->stride[v->rank - 1];
+
+    v->dim[v->rank - 1] = v->dim[v->rank - 2];
+    v->stride[v->rank - 1] = v->stride[v->rank - 2];
+    v->dim[v->rank - 2] = dim;
+    v->stride[v->rank - 2] = stride;
+}
+
+/* Rows stay where they are when each, of k elements, becomes one of n. */
+static struct view rows_of(const struct view *a, int64_t k, int64_t n)
+{
+    struct view v = *a;
+    int last = v.rank - 1;
+
+    for (int i = 0; i < last; i++)
+        v.stride[i] = v.dim[i] == 1 ? 1 : v.stride[i] / k * n;
+    v.dim[last] = n;
+    v.stride[last] = 1;
+    return v;
+}
+
+/* y [rows, n] = a [rows, k] b: the constant b's axes are [k, n]; a's are [.., k], y's [.., n]. */
+static struct val times_constant(struct lowering *x, struct val a, const struct val *b)
+{
+    static const int64_t swap[2] = {1, 0};
+    int64_t k = a.v.dim[a.v.rank - 1], n = b->v.dim[1];
+    struct view w = view_permute(&b->v, swap);
+    struct low_node *low;
+    struct ref weight;
+
+    a = lower_matrix(x, a, 1);
+    weight = low_weight_new(x->l, x->g->tensor[b->tensor].name, false, n, k, k, b->tensor, &w);
+    low = low_new(x->l, x->name, "matmul", a.rows, n);
+    low_int(low, "m", a.rows);
+    low_int(low, "n", n);
+    low_int(low, "k", k);
+    low_int(low, "tb", 1);
+    low_choice(low, "b", "weight");
+    low_in(low, a.ref);
+    low_in(low, weight);
+    a.v = rows_of(&a.v, k, n);
+    return lower_last(x, &a.v);
+}
+
+/* The same with one matrix b that is computed. */
+static struct val times_one(struct lowering *x, struct val a, struct val b)
+{
+    int64_t k = a.v.dim[a.v.rank - 1], n = b.v.dim[1];
+    bool tb = !lower_is_matrix(&b, 1);
+    struct low_node *low;
+
+    a = lower_matrix(x, a, 1);
+    if (tb) {
+        swap_last(&b.v);
+        b = lower_ordered(x, b, 1);
+    }
+    low = low_new(x->l, x->name, "matmul", a.rows, n);
+    low_int(low, "m", a.rows);
+    low_int(low, "n", n);
+    low_int(low, "k", k);
+    low_int(low, "tb", tb);
+    low_choice(low, "b", "input");
+    low_in(low, a.ref);
+    low_in(low, b.ref);
+    a.v = rows_of(&a.v, k, n);
+    return lower_last(x, &a.v);
+}
+
+/* The constant's leading axes are all of one element: its matrix. */
+static bool constant_matrix(struct val *b)
+{
+    if (b->kind != VAL_CONST || b->v.rank < 2)
+        return false;
+    for (int i = 0; i + 2 < b->v.rank; i++)
+        if (b->v.dim[i] != 1)
+            return false;
+    memmove(b->v.dim, b->v.dim + b->v.rank - 2, 2 * sizeof(b->v.dim[0]));
+    memmove(b->v.stride, b->v.stride + b->v.rank - 2, 2 * sizeof(b->v.stride[0]));
+    b->v.rank = 2;
+    return true;
+}
+
+/* Leading axes of one element, so that both operands of a product have as many axes. */
+static void lead(struct val *a, int rank)
+{
+    int more = rank - a->v.rank;
+
+    if (more <= 0)
+        return;
+    memmove(a->v.dim + more, a->v.dim, (size_t)a->v.rank * sizeof(a->v.dim[0]));
+    memmove(a->v.stride + more, a->v.stride, (size_t)a->v.rank * sizeof(a->v.stride[0]));
+    for (int i = 0; i < more; i++)
+        a->v.dim[i] = a->v.stride[i] = 1;
+    a->v.rank = rank;
+}
+
+/* Is the value stored as [m, batch * k]: its batch side by side in blocks of whole texels? */
+static bool side_by_side(const struct val *a)
+{
+    int r = a->v.rank;
+    int64_t m = a->v.dim[r - 2], k = a->v.dim[r - 1], stride = k, batch = 1;
+
+    for (int i = r - 3; i >= 0; i--) {
+        if (a->v.dim[i] != 1 && a->v.stride[i] != stride)
+            return false;
+        stride *= a->v.dim[i];
+        batch *= a->v.dim[i];
+    }
+    return batch > 1 && k % 4 == 0 && a->v.offset == 0 && a->rows == m && a->cols == batch * k &&
+           (k == 1 || a->v.stride[r - 1] == 1) && (m == 1 || a->v.stride[r - 2] == a->cols);
+}
+
+/* Batched operands come as [.., rows, cols]: side by side, below each other, or made so. */
+static struct val operand(struct lowering *x, struct val a, bool *ret_heads)
+{
+    if (a.kind != VAL_STORED)
+        lower_give_up(x, "a batch of constant matrices");
+    *ret_heads = side_by_side(&a);
+    if (*ret_heads || lower_is_matrix(&a, 1))
+        return a;
+    return lower_ordered(x, a, 1);
+}
+
+/* Does somebody want the batch of this tensor side by side? Its only reader leads through views; the
+ * first that moves the last axis but one before the batch says so. */
+static bool wants_heads(const struct lowering *x, int tensor)
+{
+    const struct ir *g = x->g;
+    int rank = g->tensor[tensor].shape.rank;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        const struct ir_node *n = &g->node[i];
+        const struct ir_attr *perm = ir_attr(n, "perm");
+
+        if (n->dead || n->n_in < 1 || n->in[0] != tensor || !ir_is(n, "Transpose") || !perm)
+            continue;
+        return rank >= 3 && perm->n == rank && perm->ints[rank - 1] == rank - 1 &&
+               perm->ints[rank - 2] == rank - 3;
+    }
+    return false;
+}
+
+/* View of [batch.., m, n] stored below each other or side by side. */
+static struct view product_view(const struct shape *s, bool heads)
+{
+    struct view v = view_dense(s);
+    int64_t n = s->dim[s->rank - 1], batch = n;
+
+    if (!heads)
+        return v;
+    for (int i = s->rank - 3; i >= 0; i--) {
+        v.stride[i] = batch;
+        batch *= s->dim[i];
+    }
+    v.stride[s->rank - 2] = batch;
+    return v;
+}
+
+static void batched(struct lowering *x, const struct ir_node *node, struct val a, struct val b)
+{
+    const struct shape *s = &x->g->tensor[node->out[0]].shape;
+    int64_t m = s->dim[s->rank - 2], n = s->dim[s->rank - 1], k = a.v.dim[a.v.rank - 1], batch;
+    bool ah, bh, ch, tb;
+    struct val bt = b;
+    struct low_node *low;
+    struct view v;
+
+    lead(&a, s->rank);
+    lead(&b, s->rank);
+    lead(&bt, s->rank);
+    for (int i = 0; i + 2 < s->rank; i++)
+        if (a.v.dim[i] != b.v.dim[i] || a.v.stride[i] == 0 || b.v.stride[i] == 0)
+            lower_give_up(x, "a product with a repeated batch");
+    batch = shape_elements(s) / (m * n);
+    swap_last(&bt.v);
+    a = operand(x, a, &ah);
+    /* b as it is [k, n], or as [n, k]: whichever lies ready; else the latter, the kernels' favourite */
+    tb = !(side_by_side(&b) || lower_is_matrix(&b, 1)) || n == 1;
+    b = operand(x, tb ? bt : b, &bh);
+    ch = batch > 1 && n % 4 == 0 && wants_heads(x, node->out[0]);
+    low = low_new(x->l, x->name, "matmul", ch ? m : batch * m, ch ? batch * n : n);
+    low_int(low, "batch", batch);
+    low_int(low, "m", m);
+    low_int(low, "n", n);
+    low_int(low, "k", k);
+    low_int(low, "tb", tb);
+    low_choice(low, "b", "input");
+    low_int(low, "aheads", ah);
+    low_int(low, "bheads", bh);
+    low_int(low, "cheads", ch);
+    low_in(low, a.ref);
+    low_in(low, b.ref);
+    v = product_view(s, ch);
+    lower_out(x, node, &v);
+}
+
+void lower_matmul(struct lowering *x, const struct ir_node *n)
+{
+    struct val a = lower_in(x, n, 0), b = lower_in(x, n, 1), y;
+
+    if (a.v.rank < 2 || b.v.rank < 2)
+        lower_give_up(x, "a product with a vector");
+    if (a.kind == VAL_STORED && constant_matrix(&b)) {
+        y = times_constant(x, a, &b);
+        lower_out(x, n, &y.v);
+    } else if (b.kind == VAL_STORED && constant_matrix(&a)) {
+        swap_last(&a.v); /* y^T = b^T a^T */
+        swap_last(&b.v);
+        y = times_constant(x, b, &a);
+        swap_last(&y.v);
+        lower_out(x, n, &y.v);
+    } else if (b.v.rank == 2 && a.kind == VAL_STORED && b.kind == VAL_STORED) {
+        y = times_one(x, a, b);
+        lower_out(x, n, &y.v);
+    } else {
+        batched(x, n, a, b);
+    }
+}
+
+/* ---- attention ---- */
+
+/* [.., rows, d] as [batch * rows, heads * d]: how many of its axes are heads (side by side). False:
+ * not stored so. */
+static bool heads_and_batch(const struct val *a, int64_t *ret_batch, int64_t *ret_heads)
+{
+    int r = a->v.rank;
+    int64_t rows = a->v.dim[r - 2], d = a->v.dim[r - 1], heads = 1, batch = 1;
+    int64_t stride = d, below = a->cols * rows;
+
+    for (int i = r - 3; i >= 0; i--) {
+        if (a->v.dim[i] == 1)
+            continue;
+        if (a->v.stride[i] == stride && stride < a->cols && batch == 1) {
+            heads *= a->v.dim[i];
+            stride *= a->v.dim[i];
+        } else if (a->v.stride[i] == below) {
+            batch *= a->v.dim[i];
+            below *= a->v.dim[i];
+        } else {
+            return false;
+        }
+    }
+    *ret_batch = batch;
+    *ret_heads = heads;
+    return a->v.offset == 0 && a->cols == heads * d && a->rows == batch * rows &&
+           (heads == 1 || d % 4 == 0) && (d == 1 || a->v.stride[r - 1] == 1) &&
+           (rows == 1 || a->v.stride[r - 2] == a->cols);
+}
+
+static bool stacked(const struct val *a)
+{
+    int64_t batch, heads;
+
+    return a->kind == VAL_STORED && a->ref.kind == REF_NODE && heads_and_batch(a, &batch, &heads) &&
+           heads == 1;
+}
+
+/* The axes [.., heads, rows, d] in the order in which they are to be stored: heads beside each other
+ * if they are whole texels. */
+static struct val for_attention(struct lowering *x, struct val a, bool heads)
+{
+    int64_t batch, h, perm[VIEW_MAX], back[VIEW_MAX];
+    int r = a.v.rank;
+
+    if (a.kind != VAL_STORED)
+        lower_give_up(x, "attention to a constant");
+    if (heads_and_batch(&a, &batch, &h) && (h > 1) == heads)
+        return a;
+    if (!heads)
+        return lower_ordered(x, a, 1);
+    for (int i = 0; i < r; i++)
+        perm[i] = i == r - 3 ? r - 2 : i == r - 2 ? r - 3 : i;
+    for (int i = 0; i < r; i++)
+        back[perm[i]] = i;
+    a = lower_permuted(&a, perm);
+    a = lower_ordered(x, a, 2);
+    return lower_permuted(&a, back);
+}
+
+/* A factor that is not what the operator applies by itself is applied to q. */
+static struct val scaled_by(struct lowering *x, struct val q, double factor)
+{
+    struct low_node *low;
+    struct view one = {0};
+    struct ref w;
+
+    q = lower_compact(x, q);
+    w = low_weight_new(x->l, "scale", true, 1, 1, 1, ir_scalar(x->g, factor), &one);
+    low = low_new(x->l, arena_printf(x->g->a, "%s.scale", x->name), "mul", q.rows, q.cols);
+    low_int(low, "rows", q.rows);
+    low_int(low, "cols", q.cols);
+    low_int(low, "brows", 1);
+    low_int(low, "bcols", 1);
+    low_choice(low, "b", "vector");
+    low_in(low, q.ref);
+    low_in(low, w);
+    return lower_last(x, &q.v);
+}
+
+void lower_attention(struct lowering *x, const struct ir_node *node)
+{
+    struct val q = lower_in(x, node, 0), k = lower_in(x, node, 1), v = lower_in(x, node, 2);
+    const struct shape *s = &x->g->tensor[node->out[0]].shape;
+    int r = s->rank;
+    int64_t m = s->dim[r - 2], dv = s->dim[r - 1], d = q.v.dim[r - 1], n = v.v.dim[r - 2];
+    int64_t heads = s->dim[r - 3], batch = shape_elements(s) / (m * dv) / heads;
+    double scale = ir_float(node, "scale", 1), usual = 1 / sqrt((double)d);
+    bool scaled = fabs(scale - usual) < 1e-5 * usual, beside;
+    int64_t perm[VIEW_MAX];
+    struct view out;
+    struct low_node *low;
+    struct shape stored = *s;
+
+    swap_last(&k.v); /* [.., n, d] */
+    beside = heads > 1 && d % 4 == 0 && dv % 4 == 0 && !(stacked(&q) && stacked(&k) && stacked(&v));
+    if (!beside) {
+        batch *= heads;
+        heads = 1;
+    }
+    if (!scaled && fabs(scale - 1) > 1e-6)
+        q = scaled_by(x, q, scale);
+    q = for_attention(x, q, beside);
+    k = for_attention(x, k, beside);
+    v = for_attention(x, v, beside);
+    low = low_new(x->l, x->name, "attention", batch * m, heads * dv);
+    low_int(low, "batch", batch);
+    low_int(low, "heads", heads);
+    low_int(low, "m", m);
+    low_int(low, "n", n);
+    low_int(low, "d", d);
+    low_int(low, "dv", dv);
+    low_int(low, "causal", ir_int(node, "causal", 0));
+    low_int(low, "scaled", scaled);
+    low_in(low, q.ref);
+    low_in(low, k.ref);
+    low_in(low, v.ref);
+    out = view_dense(s);
+    if (beside) { /* stored as [.., m, heads, dv] */
+        for (int i = 0; i < r; i++)
+            perm[i] = i == r - 3 ? r - 2 : i == r - 2 ? r - 3 : i;
+        stored.dim[r - 3] = m;
+        stored.dim[r - 2] = heads;
+        out = view_dense(&stored);
+        out = view_permute(&out, perm);
+    }
+    lower_out(x, node, &out);
+}
+
+/* ---- convolutions ---- */
+
+static const int64_t channels_last[4] = {0, 2, 3, 1};
+static const int64_t channels_first[4] = {0, 3, 1, 2};
+
+/* [1,C,L] as [1,C,1,L]. */
+static void two_axes(struct view *v)
+{
+    if (v->rank != 3)
+        return;
+    v->dim[3] = v->dim[2];
+    v->stride[3] = v->stride[2];
+    v->dim[2] = v->stride[2] = 1;
+    v->rank = 4;
+}
+
+static struct val feature_map(struct lowering *x, const struct ir_node *n)
+{
+    struct val a = lower_in(x, n, 0);
+
+    if (a.kind != VAL_STORED)
+        lower_give_up(x, "its input is constant");
+    two_axes(&a.v);
+    if (a.v.rank != 4 || a.v.dim[0] != 1)
+        lower_give_up(x, "want one feature map, a batch of 1");
+    a = lower_permuted(&a, channels_last);
+    return lower_ordered(x, a, 1);
+}
+
+/* The output [1,C,H,W] of a kernel that made [H*W, C]. */
+static void map_out(struct lowering *x, const struct ir_node *n)
+{
+    const struct shape *s = &x->g->tensor[n->out[0]].shape;
+    struct shape stored = {4, {1, s->rank == 4 ? s->dim[2] : 1, s->dim[s->rank - 1], s->dim[1]}};
+    struct view v = view_dense(&stored);
+
+    v = view_permute(&v, channels_first);
+    if (s->rank == 3) {
+        v.dim[2] = v.dim[3];
+        v.stride[2] = v.stride[3];
+        v.rank = 3;
+    }
+    lower_out(x, n, &v);
+}
+
+static struct ref bias_of(struct lowering *x, const struct ir_node *n, int64_t cout)
+{
+    struct val b = lower_in(x, n, 2);
+
+    if (b.kind != VAL_CONST || view_elements(&b.v) != cout)
+        lower_give_up(x, "its bias is not constant");
+    return low_weight_new(x->l, x->g->tensor[b.tensor].name, true, 1, cout, cout, b.tensor, &b.v);
+}
+
+/* Zeros around a map where a kernel's own padding, the same on both sides, does not do. */
+static struct val padded(struct lowering *x, struct val a, const int64_t *begin,
+                         const int64_t *end)
+{
+    int64_t h = a.v.dim[1], w = a.v.dim[2], c = a.v.dim[3];
+    struct shape s = {4, {1, h + begin[0] + end[0], w + begin[1] + end[1], c}};
+    struct low_node *low = low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad",
+                                   s.dim[1] * s.dim[2], c);
+    struct view v = view_dense(&s);
+
+    low_int(low, "h", h);
+    low_int(low, "w", w);
+    low_int(low, "c", c);
+    low_int(low, "top", begin[0]);
+    low_int(low, "bottom", end[0]);
+    low_int(low, "left", begin[1]);
+    low_int(low, "right", end[1]);
+    low_in(low, a.ref);
+    return lower_last(x, &v);
+}
+
+/* Spatial sizes as two: a map of one axis has height 1. */
+static void window_of(struct lowering *x, const struct ir_node *n, struct window *w)
+{
+    const struct shape *in = &x->g->tensor[n->in[0]].shape;
+    const struct shape *weight = &x->g->tensor[n->in[1]].shape;
+
+    infer_window(x->g, n, in->dim + 2, in->rank - 2, weight->dim + 2, w);
+    if (w->n == 1) {
+        for (int64_t *p[] = {w->kernel, w->stride, w->dil, w->begin, w->end, w->out}, **q = p;
+             q < p + 6; q++) {
+            (*q)[1] = (*q)[0];
+            (*q)[0] = *q == w->begin || *q == w->end ? 0 : 1;
+        }
+        w->n = 2;
+    }
+}
+
+static void two_ints(struct low_node *low, const char *key, const char *key_w, const int64_t v[2])
+{
+    low_int(low, key, v[0]);
+    if (v[1] != v[0])
+        low_int(low, key_w, v[1]);
+}
+
+/* A 1x1 convolution is a product with rows in any order and number. */
+static bool is_pointwise(const struct ir_node *n, const struct window *w)
+{
+    return w->kernel[0] * w->kernel[1] == 1 && w->stride[0] * w->stride[1] == 1 &&
+           w->begin[0] + w->begin[1] + w->end[0] + w->end[1] == 0 && ir_int(n, "group", 1) == 1;
+}
+
+/* The constant weight [a, b, r, s] with axes in another order; `inner` is its last axis then. */
+static struct ref filter(struct lowering *x, const struct ir_node *n, const int64_t *perm,
+                         int64_t rows)
+{
+    struct val w = lower_in(x, n, 1);
+    struct view v;
+
+    if (w.kind != VAL_CONST)
+        lower_give_up(x, "its weight is not constant");
+    two_axes(&w.v);
+    v = view_permute(&w.v, perm);
+    return low_weight_new(x->l, x->g->tensor[w.tensor].name, false, rows, view_elements(&v) / rows,
+                          v.dim[3], w.tensor, &v);
+}
+
+void lower_conv(struct lowering *x, const struct ir_node *n)
+{
+    bool bias = n->n_in > 2 && n->in[2] >= 0;
+    int64_t cout = x->g->tensor[n->out[0]].shape.dim[1], groups = ir_int(n, "group", 1);
+    struct val a;
+    struct window w;
+    struct ref weight, vector = {0};
+    struct low_node *low;
+
+    window_of(x, n, &w);
+    a = feature_map(x, n);
+    if (w.begin[0] != w.end[0] || w.begin[1] != w.end[1]) {
+        a = padded(x, a, w.begin, w.end);
+        memset(w.begin, 0, sizeof(w.begin));
+        memset(w.end, 0, sizeof(w.end));
+    }
+    weight = filter(x, n, channels_last, cout);
+    if (bias)
+        vector = bias_of(x, n, cout);
+    if (is_pointwise(n, &w)) {
+        low = low_new(x->l, x->name, "matmul", a.rows, cout);
+        low_int(low, "m", a.rows);
+        low_int(low, "n", cout);
+        low_int(low, "k", a.cols);
+        low_int(low, "tb", 1);
+        low_choice(low, "b", "weight");
+    } else {
+        low = low_new(x->l, x->name, "conv2d", w.out[0] * w.out[1], cout);
+        low_int(low, "h", a.v.dim[1]);
+        low_int(low, "w", a.v.dim[2]);
+        low_int(low, "cin", a.v.dim[3]);
+        low_int(low, "cout", cout);
+        low_int(low, "r", w.kernel[0]);
+        low_int(low, "s", w.kernel[1]);
+        two_ints(low, "stride", "stride_w", w.stride);
+        two_ints(low, "pad", "pad_w", w.begin);
+        two_ints(low, "dil", "dil_w", w.dil);
+        low_int(low, "groups", groups);
+    }
+    low_int(low, "bias", bias);
+    low_in(low, a.ref);
+    low_in(low, weight);
+    if (bias)
+        low_in(low, vector);
+    map_out(x, n);
+}
+
+void lower_deconv(struct lowering *x, const struct ir_node *n)
+{
+    static const int64_t order[4] = {1, 2, 3, 0}; /* [cin, cout, r, s] to [cout, r, s, cin] */
+    bool bias = n->n_in > 2 && n->in[2] >= 0;
+    int64_t cout = x->g->tensor[n->out[0]].shape.dim[1], outpad;
+    struct window w;
+    struct val a;
+    struct ref weight, vector = {0};
+    struct low_node *low;
+
+    window_of(x, n, &w);
+    if (ir_int(n, "group", 1) != 1 || w.stride[0] != w.stride[1] || w.dil[0] * w.dil[1] != 1 ||
+        w.begin[0] != w.begin[1] || w.begin[0] > w.kernel[0] - 1)
+        lower_give_up(x, "want one group, no dilation, and the same stride and pad both ways");
+    a = feature_map(x, n);
+    /* what the far end is short of or exceeds the usual size by */
+    outpad = w.out[0] - ((a.v.dim[1] - 1) * w.stride[0] - 2 * w.begin[0] + w.kernel[0]);
+    if (outpad < 0 ||
+        outpad != w.out[1] - ((a.v.dim[2] - 1) * w.stride[0] - 2 * w.begin[0] + w.kernel[1]))
+        lower_give_up(x, "want the same stride and pad both ways");
+    weight = filter(x, n, order, cout);
+    if (bias)
+        vector = bias_of(x, n, cout);
+    low = low_new(x->l, x->name, "deconv2d", w.out[0] * w.out[1], cout);
+    low_int(low, "h", a.v.dim[1]);
+    low_int(low, "w", a.v.dim[2]);
+    low_int(low, "cin", a.v.dim[3]);
+    low_int(low, "cout", cout);
+    low_int(low, "r", w.kernel[0]);
+    low_int(low, "s", w.kernel[1]);
+    low_int(low, "stride", w.stride[0]);
+    low_int(low, "pad", w.begin[0]);
+    low_int(low, "outpad", outpad);
+    low_int(low, "bias", bias);
+    low_in(low, a.ref);
+    low_in(low, weight);
+    if (bias)
+        low_in(low, vector);
+    map_out(x, n);
+}

@@ -1,0 +1,18 @@
+/* harness/import/wire.h - is this a well-formed protobuf message? protobuf-c recurses without a limit,
+ * so a file is walked here, by the same descriptors, before protobuf-c sees it.
+ * https://protobuf.dev/programming-guides/encoding/ */
+#ifndef FLASHMEM_HARNESS_IMPORT_WIRE_H
+#define FLASHMEM_HARNESS_IMPORT_WIRE_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "profiler/err.h"
+
+enum { WIRE_MAX_DEPTH = 64 };
+
+/* -EINVAL: messages more than WIRE_MAX_DEPTH deep, a length beyond its message, an endless varint, a
+ * group, field number 0. err says at which byte. */
+int wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t n,
+               struct err *err);
+
+#endif
