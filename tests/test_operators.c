@@ -84,6 +84,7 @@ static int try_variant(struct trial *t, const struct op_case *c, const char *tex
     struct op_variant v = {0};
     struct op_args args = {0};
     struct err err = {0};
+    uint64_t hash = 0;
     int rc;
 
     op_case_print(c, case_text);
@@ -94,6 +95,8 @@ static int try_variant(struct trial *t, const struct op_case *c, const char *tex
     if (rc == -EINVAL)
         return 0;
     ck_assert_msg(rc == 0, "%s %s: %s", case_text, variant_text, err.text);
+    ck_assert_msg(op_variant_hash(c, &v, &dev->info, &hash, &err) == 0, "%s", err.text);
+    ck_assert_uint_eq(hash, op_program_hash(p));
     ck_assert_msg(trial_bind(t, p, load_bytes, &args, &err) == 0, "%s %s: %s", case_text,
                   variant_text, err.text);
     ck_assert_msg(trial_verify(t, p, &args, &verdict, &err) == 0, "%s %s: %s", case_text,

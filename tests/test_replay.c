@@ -115,7 +115,26 @@ static const struct {
     {DTYPE_F32, PATH_BUFFER, FORM_PIPELINED, 4 * CHUNK, false, 13, 1e-5},
     {DTYPE_F16, PATH_IMAGE, FORM_PIPELINED, 8 * CHUNK, false, 100, 5e-3},
     {DTYPE_F16, PATH_BUFFER, FORM_PIPELINED, 16 * MIB, true, 9, 5e-3},
+    {DTYPE_F32, PATH_IMAGE, FORM_COPY, 4 * CHUNK, false, 100, 1e-5},
+    {DTYPE_F16, PATH_BUFFER, FORM_COPY, 8 * CHUNK, true, 9, 5e-3},
 };
+
+/* Products in a variant that nobody prefers. */
+static struct best *give_variants(struct fixture *f, const struct executor_options *opt)
+{
+    struct best *best = calloc((size_t)f->m->n_layers, sizeof(*best));
+
+    for (int l = 0; l < f->m->n_layers; l++) {
+        const struct op_case *c = &f->m->layer[l].c;
+
+        best[l] = best_default(&f->dev->info, c, opt->path, opt->form);
+        if (strcmp(c->op->name, "matmul") == 0)
+            ck_assert_int_eq(op_variant_parse(c, &f->dev->info, "direct,TM=2,TN=4,lws=4x2",
+                                              &best[l].v, NULL), 0);
+        best[l].v.path = opt->path;
+    }
+    return best;
+}
 
 /* Every policy, compared by replay_compare() itself; then with the reference. */
 START_TEST(policies_agree)
@@ -132,9 +151,11 @@ START_TEST(policies_agree)
                                 .tolerance = cases[_i].tolerance};
     struct err err = {0};
     struct executor *ex;
-    bool streamed = false;
+    struct best *best;
+    bool streamed = false, chosen = false;
 
     open_fixture(&f, cases[_i].dtype, cases[_i].path);
+    opt.best = best = give_variants(&f, &opt);
     give_capacity(&f, cases[_i].capacity);
     ro.reference = f.reference;
     for (int k = 0; k < 5; k++) {
@@ -157,6 +178,15 @@ START_TEST(policies_agree)
         /* only the gathered rows of the table of 3001 are read */
         ck_assert_uint_lt(out[k].bytes_read, f.file.size_bytes - 2000 * 800 / (cases[_i].dtype + 1));
     }
+    for (int l = 0; l < f.m->n_layers; l++) {
+        const struct op_variant *v = &out[1].variant[l];
+
+        ck_assert(memcmp(v->tunable, best[l].v.tunable, sizeof(v->tunable)) == 0);
+        ck_assert_int_eq(v->form == FORM_NAIVE, v->n_loads == 0);
+        ck_assert(v->form == FORM_NAIVE || v->form == cases[_i].form);
+        chosen = chosen || v->lws[0] == 4;
+    }
+    ck_assert(chosen);
     /* the ring is most of what is live here, but the model is never there at once */
     if (cases[_i].capacity >= 100)
         ck_assert_double_lt(out[1].peak_bytes, out[0].peak_bytes);
@@ -165,6 +195,7 @@ START_TEST(policies_agree)
         plan_free(plan[k]);
     }
     executor_free(ex);
+    free(best);
     close_fixture(&f);
 }
 END_TEST

@@ -136,7 +136,8 @@ static const struct {
     /* ratio 0 once whatever the forms are, 2 loaded ratios in 2 forms each */
     {"relu,rows=8 cols=8,,,,branching|pipelined,,,,0|0.5|1\n", 5},
     /* "*" is every form that can carry, naive adds nothing of its own */
-    {"relu,rows=8 cols=8,,,,*,,,,0|0.5|1\n", 5},
+    {"relu,rows=8 cols=8,,,,*,,,,0|0.5|1\n", 7},
+    {"relu,rows=8 cols=8,,,,copy,,,,0|0.5|1\n", 3},
     {"relu,rows=8 cols=8,,,,naive|pipelined,,,,0|0.5|1\n", 3},
     /* no ratio 0 asked for, none measured */
     {"relu,rows=8 cols=8,,,,,,,,0.5|1+\n", 2},

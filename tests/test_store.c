@@ -107,6 +107,8 @@ static int64_t add_session(struct store *st)
     return session;
 }
 
+#define NEWEST "6" /* schema */
+
 #define ADD_CONFIG                                                                                 \
     "INSERT INTO config (key, op, class, shape, dtype, path, kernel, form, variant, gws, lws, "    \
     "tile, loop_order, extra_ratio, load_bytes, cache) VALUES (?, 'add', 'elemental', 'n=1', "     \
@@ -122,7 +124,7 @@ START_TEST(new_file)
     struct store *st = must_open(STORE_WRITE);
 
     ck_assert_str_eq(store_path(st), path);
-    ck_assert_str_eq(raw("PRAGMA user_version"), "5");
+    ck_assert_str_eq(raw("PRAGMA user_version"), NEWEST);
     ck_assert_str_eq(raw("PRAGMA application_id"), "1179405645"); /* "FLMM" big-endian */
     ck_assert_str_eq(raw("PRAGMA journal_mode"), "wal");
     ck_assert_str_eq(raw("SELECT count(*) FROM pragma_table_list "
@@ -426,7 +428,7 @@ START_TEST(race_to_create)
         ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
     ck_assert_str_eq(raw("SELECT count(*) FROM config"), "8");
-    ck_assert_str_eq(raw("PRAGMA user_version"), "5");
+    ck_assert_str_eq(raw("PRAGMA user_version"), NEWEST);
 }
 END_TEST
 
@@ -448,7 +450,7 @@ START_TEST(older_schema)
     ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), -EPROTO);
     ck_assert_ptr_nonnull(strstr(err.text, "flashmem db upgrade"));
     store_close(must_open(STORE_WRITE));
-    ck_assert_str_eq(raw("PRAGMA user_version"), "5");
+    ck_assert_str_eq(raw("PRAGMA user_version"), NEWEST);
     ck_assert_str_eq(raw("SELECT count(*) FROM run"), "0");
     ck_assert_str_eq(raw("SELECT key FROM config"), "old");
 }
@@ -505,7 +507,7 @@ START_TEST(refused)
     unlink(path);
     store_close(must_open(STORE_WRITE));
     raw("PRAGMA user_version = 99");
-    check_refused(STORE_WRITE, -EPROTO, "schema 99, newer than this program's 5");
+    check_refused(STORE_WRITE, -EPROTO, "schema 99, newer than this program's " NEWEST);
     check_refused(STORE_READ, -EPROTO, "use a newer flashmem");
     strcat(path, "/below.db");
     check_refused(STORE_WRITE, -ENOTDIR, "Not a directory");

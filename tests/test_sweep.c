@@ -123,15 +123,15 @@ START_TEST(all_then_nothing)
     struct sweep_summary s;
 
     sweep_into(spec, db, &o, &s);
-    /* relu: 2 shapes x 2 paths x (1 naive + 2 forms x 2 ratios) = 20, and null */
-    ck_assert_int_eq(s.configs, 21);
-    ck_assert_int_eq(s.measured, 21);
-    ck_assert_int_eq(s.by_status[SAMPLE_OK] + s.by_status[SAMPLE_NOISY], 21);
+    /* relu: 2 shapes x 2 paths x (1 naive + 3 forms x 2 ratios) = 28, and null */
+    ck_assert_int_eq(s.configs, 29);
+    ck_assert_int_eq(s.measured, 29);
+    ck_assert_int_eq(s.by_status[SAMPLE_OK] + s.by_status[SAMPLE_NOISY], 29);
     ck_assert_int_eq(sweep_failed(&s), 0);
     ck_assert_int_eq(s.workers, 1);
     ck_assert(s.measure_ns > 0 && s.verify_ns > 0 && s.other_ns > 0);
-    ck_assert_double_eq(number(db, "SELECT count(*) FROM config"), 21);
-    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample"), 21);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM config"), 29);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample"), 29);
     ck_assert_double_eq(number(db, TORN), 0);
     ck_assert_double_eq(number(db, "SELECT count(*) FROM sample s JOIN config c ON c.id ="
                                    " s.config_id WHERE (c.load_bytes > 0) != (s.slowdown IS NOT"
@@ -149,7 +149,7 @@ START_TEST(all_then_nothing)
     check_with_shell(db);
 
     sweep_into(spec, db, &o, &s);
-    ck_assert_int_eq(s.present, 21);
+    ck_assert_int_eq(s.present, 29);
     ck_assert_int_eq(s.planned, 0);
     ck_assert_int_eq(s.measured, 0);
     ck_assert_int_eq(s.workers, 0);
@@ -157,9 +157,9 @@ START_TEST(all_then_nothing)
 
     o.again = SWEEP_AGAIN_ALL;
     sweep_into(spec, db, &o, &s);
-    ck_assert_int_eq(s.measured, 21);
-    ck_assert_double_eq(number(db, "SELECT count(*) FROM config"), 21);
-    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample"), 42);
+    ck_assert_int_eq(s.measured, 29);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM config"), 29);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample"), 58);
 }
 END_TEST
 

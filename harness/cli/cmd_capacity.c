@@ -3,13 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/cli.h"
-#include "harness/model/model.h"
+#include "harness/cli/variants.h"
 #include "harness/predict/predict.h"
 
 struct capacity_opts {
     struct opt_list thresholds;
-    int dtype, path;
+    int dtype, path, variants;
 };
 
 #define FIELD(f) offsetof(struct capacity_opts, f)
@@ -20,6 +19,8 @@ static const struct opt opts[] = {
      .choices = storage_dtype_names, .arg = "f32|f16", .help = "storage"},
     {.name = "--path", .type = OPT_CHOICE, .offset = FIELD(path), .def = "image",
      .choices = mem_path_names, .arg = "image|buffer", .help = "memory path of tensors"},
+    {.name = "--variants", .type = OPT_CHOICE, .offset = FIELD(variants), .def = "best",
+     .choices = variants_names, .help = VARIANTS_HELP},
     {0},
 };
 
@@ -45,7 +46,7 @@ static void add_layer(struct table *t, int layer, const struct layer *l, const s
 
 /* Layers repeat: each distinct case is predicted once. */
 static int add_layers(struct table *t, const struct model *m, const struct predictor *p,
-                      const struct device_info *dev, enum mem_path path,
+                      const struct device_info *dev, const struct best *best,
                       const struct thresholds *allowed, struct err *err)
 {
     struct capacity *c = calloc((size_t)m->n_layers + 1, sizeof(*c));
@@ -55,17 +56,14 @@ static int add_layers(struct table *t, const struct model *m, const struct predi
         return err_set(err, -ENOMEM, "out of memory");
     for (int i = 0; i < m->n_layers && rc == 0; i++) {
         const struct layer *l = &m->layer[i];
-        struct op_variant v;
         int same = 0;
 
         while (same < i && !same_case(&m->layer[same].c, &l->c))
             same++;
-        if (same < i) {
+        if (same < i)
             c[i] = c[same];
-        } else {
-            op_variant_default(&l->c, dev, path, &v);
-            rc = predictor_capacity(p, dev, &l->c, &v, allowed, &c[i], err);
-        }
+        else
+            rc = predictor_capacity(p, dev, &l->c, &best[i].v, allowed, &c[i], err);
         if (rc < 0)
             err_prefix(err, "%s: layer '%s'", m->name, l->name);
         else
@@ -83,6 +81,7 @@ static int capacities(const struct cli *cli, const struct capacity_opts *o, cons
     struct predictor *p = NULL;
     struct store *st = NULL;
     struct model *m = NULL;
+    struct best *best = NULL;
     struct device_info dev;
     int64_t device_id;
     int rc;
@@ -95,7 +94,11 @@ static int capacities(const struct cli *cli, const struct capacity_opts *o, cons
     if (rc == 0)
         rc = predictor_load(st, device_id, (enum dtype)o->dtype, (enum mem_path)o->path, &p, err);
     if (rc == 0)
-        rc = add_layers(t, m, p, &dev, (enum mem_path)o->path, allowed, err);
+        rc = variants_of_model(cli, st, device_id, &dev, m, (enum mem_path)o->path, FORM_PIPELINED,
+                               (enum variants)o->variants, &best, err);
+    if (rc == 0)
+        rc = add_layers(t, m, p, &dev, best, allowed, err);
+    free(best);
     predictor_free(p);
     store_close(st);
     model_free(m);

@@ -95,6 +95,7 @@ struct planning {
     int64_t device_id;
     struct model *m;
     struct predictor *predictor;
+    struct best *best;
     struct model_problem mp;
     struct plan_instance instance;
     char name[64]; /* of the instance */
@@ -223,7 +224,13 @@ static int open_model(struct planning *s, const char *name, struct err *err)
         rc = open_device(s, err);
     if (rc < 0)
         return rc;
-    po = plan_options_problem(o, s->m);
+    if (s->dev)
+        rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev->info, s->m,
+                               (enum mem_path)o->path, FORM_PIPELINED, (enum variants)o->variants,
+                               &s->best, err);
+    if (rc < 0)
+        return rc;
+    po = plan_options_problem(o, s->m, s->best);
     rc = plan_options_disk_rate(s->st, s->device_id, s->o->disk_rate, &po.disk_bytes_per_s, err);
     if (rc < 0)
         return rc;
@@ -473,6 +480,7 @@ static int run(const struct cli *cli, const void *opt, int n_args, char **args, 
         rc = print_plans(&s, err);
     table_free(s.table);
     problem_done(&s.mp);
+    free(s.best);
     plan_instance_done(&s.instance);
     predictor_free(s.predictor);
     model_free(s.m);

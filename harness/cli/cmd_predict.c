@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/cli/cli.h"
+#include "harness/cli/variants.h"
 #include "harness/predict/predict.h"
 
 struct predict_opts {
-    int dtype, path;
+    int dtype, path, variants;
     const char *variant;
 };
 
@@ -18,7 +18,9 @@ static const struct opt opts[] = {
     {.name = "--path", .type = OPT_CHOICE, .offset = FIELD(path), .def = "image",
      .choices = mem_path_names, .arg = "image|buffer", .help = "memory path of tensors"},
     {.name = "--variant", .type = OPT_TEXT, .offset = FIELD(variant), .arg = "VARIANT",
-     .help = "kernel, tunables and local size, as samples spell them (default: the preferred)"},
+     .help = "kernel, tunables and local size, as samples spell them (default: as --variants says)"},
+    {.name = "--variants", .type = OPT_CHOICE, .offset = FIELD(variants), .def = "best",
+     .choices = variants_names, .help = VARIANTS_HELP},
     {0},
 };
 
@@ -37,21 +39,27 @@ static int parse_case(int n_args, char **args, enum dtype dtype, struct op_case 
     return op_case_make(args[0], dtype, params, ret_c, err);
 }
 
-static int parse_variant(const struct predict_opts *o, const struct op_case *c,
-                         const struct device_info *dev, struct op_variant *ret_v, struct err *err)
+static int parse_variant(const struct cli *cli, const struct predict_opts *o, struct store *st,
+                         int64_t device_id, const struct op_case *c, const struct device_info *dev,
+                         struct op_variant *ret_v, struct err *err)
 {
     struct op_variant v;
+    struct best b;
     int rc;
 
-    op_variant_default(c, dev, (enum mem_path)o->path, &v);
-    if (o->variant) {
-        rc = op_variant_parse(c, dev, o->variant, &v, err);
-        if (rc < 0)
-            return rc;
-        if (v.path != (enum mem_path)o->path)
-            return err_set(err, -EINVAL, "--variant: '%s' is not of --path %s", o->variant,
-                           mem_path_name((enum mem_path)o->path));
+    if (!o->variant) {
+        rc = variants_of_case(cli, st, device_id, dev, c, (enum mem_path)o->path, FORM_PIPELINED,
+                              (enum variants)o->variants, c->op->name, &b, err);
+        if (rc == 0)
+            *ret_v = b.v;
+        return rc;
     }
+    rc = op_variant_parse(c, dev, o->variant, &v, err);
+    if (rc < 0)
+        return rc;
+    if (v.path != (enum mem_path)o->path)
+        return err_set(err, -EINVAL, "--variant: '%s' is not of --path %s", o->variant,
+                       mem_path_name((enum mem_path)o->path));
     *ret_v = v;
     return 0;
 }
@@ -89,7 +97,7 @@ static int predict(const struct cli *cli, const struct predict_opts *o, struct s
 
     rc = predict_device(st, cli->device, &device_id, &dev, err);
     if (rc == 0)
-        rc = parse_variant(o, c, &dev, &v, err);
+        rc = parse_variant(cli, o, st, device_id, c, &dev, &v, err);
     if (rc == 0)
         rc = predictor_load(st, device_id, c->dtype, (enum mem_path)o->path, &p, err);
     if (rc == 0)

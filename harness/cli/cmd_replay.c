@@ -35,7 +35,7 @@ static const struct opt opts[] = {
      .choices = executor_reader_names,
      .help = "read as soon as there is room, or from layer z_w on"},
     {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "pipelined",
-     .choices = op_form_names + FORM_BRANCHING, .help = "form of the kernels that carry load"},
+     .choices = op_form_names + FORM_BRANCHING, .help = "how load is carried: by kernels, or by copies in a second queue"},
     {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .def = "50", .min = 1, .max = 1000,
      .arg = "N", .help = "most runs of each policy"},
     {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0.02", .min = 0,
@@ -62,6 +62,7 @@ struct session {
     struct model *m;
     struct weights_file file;
     struct predictor *predictor;
+    struct best *best;
     float **input;
     float *reference;
     struct executor *ex;
@@ -141,6 +142,17 @@ static int make_reference(struct session *s, struct err *err)
     return rc;
 }
 
+static int make_variants(struct session *s, struct err *err)
+{
+    int rc = store_device(s->st, &s->dev->info, &s->device_id, err);
+
+    if (rc == 0)
+        rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev->info, s->m, s->exec.path,
+                               s->exec.form, (enum variants)s->o->planning.variants, &s->best, err);
+    s->exec.best = s->best;
+    return rc;
+}
+
 static int open_all(struct session *s, const char *model, struct err *err)
 {
     uint64_t began;
@@ -158,12 +170,14 @@ static int open_all(struct session *s, const char *model, struct err *err)
     began = clock_ns();
     if (rc == 0)
         rc = device_open(s->cli->device, &s->dev, err);
+    s->ctx.setup_ns = clock_ns() - began;
+    if (rc == 0)
+        rc = make_variants(s, err);
+    began = clock_ns();
     if (rc == 0)
         rc = executor_new(s->dev, s->m, &s->file, (const float *const *)s->input, &s->exec, &s->ex,
                           err);
-    s->ctx.setup_ns = clock_ns() - began;
-    if (rc == 0)
-        rc = store_device(s->st, &s->dev->info, &s->device_id, err);
+    s->ctx.setup_ns += clock_ns() - began;
     if (rc == 0)
         rc = store_session(s->st, s->device_id, s->cli->argc, s->cli->argv, &s->ctx.session_id,
                            err);
@@ -172,7 +186,7 @@ static int open_all(struct session *s, const char *model, struct err *err)
 
 static int make_problem(struct session *s, struct err *err)
 {
-    struct problem_options po = plan_options_problem(&s->o->planning, s->m);
+    struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best);
     int rc = predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path, &s->predictor, err);
 
     if (rc == -ENOENT) { /* enough for policies that use no capacities */
@@ -380,6 +394,7 @@ static void close_all(struct session *s)
     problem_done(&s->mp);
     predictor_free(s->predictor);
     executor_free(s->ex);
+    free(s->best);
     for (int i = 0; s->input && i < s->m->n_inputs; i++)
         free(s->input[i]);
     free(s->input);

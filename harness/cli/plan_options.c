@@ -87,7 +87,8 @@ int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, 
     return rc < 0 ? rc : 0;
 }
 
-struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m)
+struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m,
+                                            const struct best *best)
 {
     struct problem_options po = problem_defaults();
 
@@ -97,6 +98,7 @@ struct problem_options plan_options_problem(const struct plan_options *o, const 
         po.chunk_bytes = o->chunk;
     po.m_peak_bytes = plan_options_m_peak(o, o->memory ? 0 : M_PEAK_BYTES);
     po.lambda = o->lambda;
+    po.best = best;
     po.price = (enum plan_price)o->price;
     po.limit = (enum plan_limit)o->limit;
     po.memory_limit = o->memory;

@@ -2,7 +2,7 @@
 #ifndef FLASHMEM_HARNESS_CLI_PLAN_OPTIONS_H
 #define FLASHMEM_HARNESS_CLI_PLAN_OPTIONS_H
 
-#include "harness/cli/cli.h"
+#include "harness/cli/variants.h"
 #include "harness/plan/problem.h"
 #include "harness/store/store.h"
 
@@ -11,7 +11,7 @@ struct plan_options {
     const char *m_peak; /* NULL: the default */
     uint64_t memory, ring, chunk; /* memory and chunk 0: not given */
     double lambda;
-    int limit, price, dtype, path;
+    int limit, price, dtype, path, variants;
     bool respect_capacity;
     int64_t relax;
 };
@@ -47,7 +47,9 @@ struct plan_options {
     {.name = "--dtype", .type = OPT_CHOICE, .offset = PLAN_OPTION(dtype), .def = "f32", \
      .choices = storage_dtype_names, .help = "storage"}, \
     {.name = "--path", .type = OPT_CHOICE, .offset = PLAN_OPTION(path), .def = "image", \
-     .choices = mem_path_names, .help = "memory path of tensors"}
+     .choices = mem_path_names, .help = "memory path of tensors"}, \
+    {.name = "--variants", .type = OPT_CHOICE, .offset = PLAN_OPTION(variants), .def = "best", \
+     .choices = variants_names, .help = VARIANTS_HELP}
 
 /* What can be known without a model: -EINVAL, err says which option is wrong. */
 int plan_options_check(const struct plan_options *o, struct err *err);
@@ -66,7 +68,9 @@ uint64_t plan_options_ring(const struct plan_options *o);
 int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, double *ret_rate,
                            struct err *err);
 
-/* For a model; what is in `o` stays borrowed. The options have been checked. */
-struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m);
+/* For a model; what is in `o` and `best` (NULL: the defaults) stays borrowed. The options have been
+ * checked. */
+struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m,
+                                            const struct best *best);
 
 #endif

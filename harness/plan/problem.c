@@ -142,7 +142,7 @@ static int fill_capacity(const struct model *m, const struct device_info *dev,
                          struct err *err)
 {
     const struct op_case *c = &m->layer[l].c;
-    struct op_variant v;
+    struct best b;
 
     for (int k = 0; k < l; k++) {
         if (same_case(&m->layer[k].c, c)) {
@@ -150,8 +150,8 @@ static int fill_capacity(const struct model *m, const struct device_info *dev,
             return 0;
         }
     }
-    op_variant_default(c, dev, path, &v);
-    return predictor_capacity(p, dev, c, &v, &opt->thresholds, &mp->capacity[l], err);
+    b = opt->best ? opt->best[l] : best_default(dev, c, path, FORM_PIPELINED);
+    return predictor_capacity(p, dev, c, &b.v, &opt->thresholds, &mp->capacity[l], err);
 }
 
 /* The regressor's curve in ns; none where the operator was never sampled with load. */

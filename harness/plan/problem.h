@@ -5,6 +5,7 @@
 
 #include "harness/model/model.h"
 #include "harness/plan/plan.h"
+#include "harness/predict/best.h"
 #include "harness/predict/predict.h"
 
 struct problem_options {
@@ -17,6 +18,7 @@ struct problem_options {
                                folded images waste in their last rows */
     uint64_t reserve_bytes; /* activations + ring, what memory_limit has to hold besides weights */
     struct thresholds thresholds;
+    const struct best *best;    /* [n_layers], the variants that run; NULL: the defaults */
     const char *const *preload; /* weights forced into W, by name */
     int n_preload;
     bool respect_capacity;

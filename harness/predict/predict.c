@@ -15,12 +15,18 @@
 
 enum { MAX_OPS = 64, BAND_SAMPLES = 10 };
 
-/* What the trained samples of one operator cover. */
+/* What the trained samples of one operator in one form cover. */
+struct form_support {
+    int loads;                   /* samples behind the slowdown regressor */
+    double max_bytes;            /* carried */
+    double min_ratio, max_ratio; /* carried / input bytes */
+    double max_rate;             /* carried / base latency as predicted, bytes per ns */
+};
+
+/* And of one operator altogether. */
 struct support {
-    int bases, loads;                /* samples behind each regressor */
-    double max_bytes;                /* carried */
-    double min_ratio, max_ratio;     /* carried / input bytes */
-    double max_rate;                 /* carried / base latency as predicted, bytes per ns */
+    int bases; /* samples behind the latency regressor */
+    struct form_support form[OP_FORMS];
     struct interval latency, loaded; /* measured over predicted, out of fold */
 };
 
@@ -129,7 +135,8 @@ static int load_ranges(struct store *st, struct predictor *p, struct err *err)
     int rc;
 
     rc = store_query(st, &q, err,
-                     "SELECT c.op, l.regressor_id IS NOT NULL, c.load_bytes, c.shape, b.predicted"
+                     "SELECT c.op, l.regressor_id IS NOT NULL, c.load_bytes, c.shape, b.predicted,"
+                     " c.form"
                      " FROM prediction b JOIN sample s ON s.id = b.sample_id"
                      " JOIN config c ON c.id = s.config_id LEFT JOIN prediction l"
                      " ON l.sample_id = b.sample_id AND l.regressor_id = ?"
@@ -138,13 +145,15 @@ static int load_ranges(struct store *st, struct predictor *p, struct err *err)
         return rc;
     while ((rc = store_step(q, err)) == 1) {
         const struct op *op = op_find(store_text(q, 0));
-        struct support *s = op ? &p->support[op_index(op)] : NULL;
+        int form = op_form_parse(store_text(q, 5));
         double bytes = store_real(q, 2), ratio;
+        struct form_support *s;
         struct op_case c;
 
-        if (!s)
+        if (!op)
             continue;
-        s->bases++;
+        p->support[op_index(op)].bases++;
+        s = &p->support[op_index(op)].form[form < 0 ? FORM_NAIVE : form];
         if (!store_int(q, 1) ||
             op_case_make(op->name, p->dtype, store_text(q, 3), &c, NULL) < 0)
             continue;
@@ -302,9 +311,14 @@ struct interval predictor_band(const struct predictor *p, const struct op *op, b
     return loaded ? s->loaded : s->latency;
 }
 
-static bool streams(const struct op_case *c, const struct op_variant *v)
+/* In which form v carries load. */
+static enum op_form carrying_form(const struct predictor *p, const struct op_case *c,
+                                  const struct op_variant *v)
 {
-    return c->op->kernels[v->kernel].forms & 1u << FORM_PIPELINED;
+    bool sampled = p->support[op_index(c->op)].form[v->form].loads > 0;
+
+    return v->form == FORM_COPY || (v->form == FORM_BRANCHING && sampled) ? v->form
+                                                                           : FORM_PIPELINED;
 }
 
 static double texel_bytes(enum dtype dtype)
@@ -315,7 +329,7 @@ static double texel_bytes(enum dtype dtype)
 /* Where the operator's samples support a curve for this case: from the least sampled ratio up to
  * the greatest ratio, rate and bytes. (Trees are flat beyond their samples.) Returns the number of
  * points. */
-static int curve_grid(const struct support *s, const struct op_case *c, double latency_ns,
+static int curve_grid(const struct form_support *s, const struct op_case *c, double latency_ns,
                       double *ret_bytes)
 {
     double input = (double)op_input_bytes(c);
@@ -337,7 +351,8 @@ int predictor_curve(const struct predictor *p, const struct device_info *dev,
                     const struct op_case *c, const struct op_variant *v,
                     struct load_curve *ret_curve, struct err *err)
 {
-    const struct support *s = &p->support[op_index(c->op)];
+    enum op_form form = carrying_form(p, c, v);
+    const struct form_support *s = &p->support[op_index(c->op)].form[form];
     float x[CURVE_POINTS][FEATURES_SLOWDOWN], y[CURVE_POINTS];
     double bytes[CURVE_POINTS], slowdown[CURVE_POINTS], latency;
     struct op_variant loaded = *v;
@@ -346,14 +361,15 @@ int predictor_curve(const struct predictor *p, const struct device_info *dev,
     rc = predictor_latency(p, dev, c, v, &latency, err);
     if (rc < 0)
         return rc;
-    if (!streams(c, v))
-        return err_set(err, -EINVAL, "%s: kernel '%s' has no pipelined form", c->op->name,
-                       c->op->kernels[v->kernel].name);
+    if (!op_has_form(&c->op->kernels[v->kernel], form))
+        return err_set(err, -EINVAL, "%s: kernel '%s' has no %s form", c->op->name,
+                       c->op->kernels[v->kernel].name, op_form_name(form));
     if (!p->slowdown || s->loads == 0)
         return err_set(err, -ENODATA,
-                       "no samples of '%s' (%s %s) with extra load were trained on: sweep some",
-                       c->op->name, dtype_name(p->dtype), mem_path_name(p->path));
-    loaded.form = FORM_PIPELINED;
+                       "no samples of '%s' (%s %s %s) with extra load were trained on: sweep some",
+                       c->op->name, dtype_name(p->dtype), mem_path_name(p->path),
+                       op_form_name(form));
+    loaded.form = form;
     loaded.n_loads = 1;
     n = curve_grid(s, c, latency, bytes);
     for (int i = 0; i < n; i++) {
@@ -410,12 +426,13 @@ static const char *zero_by_rule(const struct predictor *p, const struct op_case 
                                 const struct op_variant *v)
 {
     const struct support *s = &p->support[op_index(c->op)];
+    enum op_form form = carrying_form(p, c, v);
 
     if (c->op->class == OP_HIERARCHICAL)
         return "hierarchical";
-    if (!streams(c, v))
+    if (!op_has_form(&c->op->kernels[v->kernel], form))
         return "no streaming form";
-    if (s->bases == 0 || s->loads == 0)
+    if (s->bases == 0 || s->form[form].loads == 0)
         return "no samples of this operator";
     return "";
 }

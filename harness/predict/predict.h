@@ -68,8 +68,8 @@ struct load_curve {
     double fit_error;     /* greatest |fit - regressor| / regressor over the grid */
     double trained_bytes; /* beyond this no sample of the operator supports the curve */
 };
-/* Of v's kernel in its pipelined form. -EINVAL: it has none; -ENODATA: no sample of the operator
- * with load. */
+/* Of v's kernel in v's form; in the pipelined one if v is naive, or branching and never sampled so.
+ * -EINVAL: it has no such form; -ENODATA: no sample of the operator with load in it. */
 int predictor_curve(const struct predictor *p, const struct device_info *dev,
                     const struct op_case *c, const struct op_variant *v,
                     struct load_curve *ret_curve, struct err *err);
@@ -93,7 +93,7 @@ struct capacity {
     struct load_curve curve; /* n == 0 where bytes is zero by rule */
 };
 
-/* Capacity of one operator in its streaming form (pipelined). Zero with a reason for hierarchical
+/* Capacity of one operator in the form of predictor_curve(). Zero with a reason for hierarchical
  * operators, for kernels without a streaming form and for operators that were never sampled: no
  * error. */
 int predictor_capacity(const struct predictor *p, const struct device_info *dev,

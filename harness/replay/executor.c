@@ -21,9 +21,12 @@ static int ring_new(struct executor *ex, struct err *err)
     void *host;
     int rc = pinned_new(ex->dev, ex->opt.ring_bytes, &host, &ex->ring_mem, err);
 
-    if (rc == 0)
-        ex->ring = host;
-    return rc < 0 ? err_prefix(err, "ring") : 0;
+    if (rc < 0)
+        return err_prefix(err, "ring");
+    ex->ring = host;
+    if (ex->opt.form == FORM_COPY)
+        rc = run_map(ex, 0, ex->opt.ring_bytes, CL_MAP_WRITE, err);
+    return rc;
 }
 
 /* A gather whose index vector is a model input reads only its rows: the kernel then sees a table of
@@ -221,12 +224,29 @@ void executor_free(struct executor *ex)
 
 /* ---- programs ---- */
 
-static bool can_carry(const struct executor *ex, int l)
+static struct op_variant layer_variant(const struct executor *ex, int l, int n_loads)
 {
     struct op_variant v;
 
-    op_variant_default(&ex->c[l], &ex->dev->info, ex->opt.path, &v);
-    return ex->c[l].op->kernels[v.kernel].forms & (1u << ex->opt.form) &&
+    if (ex->opt.best)
+        v = ex->opt.best[l].v;
+    else
+        op_variant_default(&ex->c[l], &ex->dev->info, ex->opt.path, &v);
+    v.form = n_loads ? ex->opt.form : FORM_NAIVE;
+    v.n_loads = n_loads;
+    return v;
+}
+
+struct op_variant executor_variant(const struct executor *ex, const struct schedule *s, int l)
+{
+    return layer_variant(ex, l, executor_carried(ex, s, l));
+}
+
+static bool can_carry(const struct executor *ex, int l)
+{
+    struct op_variant v = layer_variant(ex, l, 0);
+
+    return op_has_form(&ex->c[l].op->kernels[v.kernel], ex->opt.form) &&
            ex->opt.form != FORM_NAIVE;
 }
 
@@ -243,14 +263,11 @@ static int layer_program(struct executor *ex, int l, int n_loads, uint64_t *buil
                          struct err *err)
 {
     struct op_program **p = &ex->program[l * (OP_MAX_LOADS + 1) + n_loads];
-    struct op_variant v;
+    struct op_variant v = layer_variant(ex, l, n_loads);
     int rc;
 
     if (*p)
         return 0;
-    op_variant_default(&ex->c[l], &ex->dev->info, ex->opt.path, &v);
-    v.form = n_loads ? ex->opt.form : FORM_NAIVE;
-    v.n_loads = n_loads;
     rc = op_program_new(ex->dev, &ex->c[l], &v, p, err);
     if (rc < 0)
         return err_prefix(err, "layer '%s'", ex->m->layer[l].name), rc;
@@ -272,7 +289,7 @@ static int mover_program(struct executor *ex, enum mem_path path, int n_loads, u
     if (rc < 0)
         return rc;
     op_variant_default(&c, &ex->dev->info, path, &v);
-    v.form = FORM_PIPELINED;
+    v.form = ex->opt.form == FORM_COPY ? FORM_COPY : FORM_PIPELINED;
     v.n_loads = n_loads;
     rc = op_program_new(ex->dev, &c, &v, p, err);
     if (rc == 0)
@@ -418,10 +435,10 @@ int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *re
         cl_event event;
 
         rc = run_fetch(&r, i, &event, err);
-        if (rc == 0) {
+        if (rc == 0)
             r.retired = i + 1;
+        if (rc == 0 && event)
             clReleaseEvent(event);
-        }
     }
     if (rc == 0)
         *ret_ns = clock_ns() - began;

@@ -7,6 +7,7 @@
 #ifndef FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
 #define FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
 
+#include "harness/predict/best.h"
 #include "harness/replay/schedule.h"
 
 #define EXECUTOR_FLIGHTS 3
@@ -16,6 +17,7 @@ extern const char *const executor_reader_names[]; /* by at_plan: "ahead", "at-pl
 struct executor_options {
     enum mem_path path;
     enum op_form form; /* of kernels that carry load */
+    const struct best *best; /* [n_layers], borrowed: variants of the layers; NULL: the defaults */
     uint64_t ring_bytes;
     uint64_t memory_limit;  /* 0: none; everything that the ledger books */
     bool at_plan;           /* reads start at load_layer, not as soon as there is room */
@@ -24,6 +26,9 @@ struct executor_options {
 };
 
 struct executor;
+
+/* Layer l as launched under a schedule, its loads included. */
+struct op_variant executor_variant(const struct executor *ex, const struct schedule *s, int l);
 
 /* Context, queues and ring: none of it is timed. `inputs`: one row-major array for each model
  * input (ids as whole numbers); copied. */

@@ -52,12 +52,13 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
     o->kernel = calloc(n, sizeof(double));
     o->layer = calloc((size_t)m->n_layers, sizeof(*o->layer));
     o->layer_load = calloc((size_t)m->n_layers, sizeof(*o->layer_load));
+    o->variant = calloc((size_t)m->n_layers, sizeof(*o->variant));
     l->memory = calloc(n, sizeof(*l->memory));
     l->n_memory = calloc(n, sizeof(*l->n_memory));
     l->byte_s = calloc(n, sizeof(double));
     l->rss = calloc(n, sizeof(double));
     if (!o->integrated || !o->init || !o->peak || !o->avg || !o->disk || !o->kernel || !o->layer ||
-        !o->layer_load || !l->memory || !l->n_memory || !l->byte_s || !l->rss)
+        !o->layer_load || !o->variant || !l->memory || !l->n_memory || !l->byte_s || !l->rss)
         return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
     return schedule_make(m, p->mp, p->plan, file, ring_bytes, &l->schedule, err);
 }
@@ -202,6 +203,8 @@ static void summarize(const struct comparison *c, struct lane *l)
     for (int i = 0; i < l->schedule.n_items; i++)
         if (l->schedule.item[i].layer > 0)
             o->layer_load[l->schedule.item[i].layer - 1] += l->schedule.item[i].bytes;
+    for (int i = 0; i < c->m->n_layers; i++)
+        o->variant[i] = executor_variant(c->ex, &l->schedule, i);
     free(exec);
 }
 
@@ -308,5 +311,6 @@ void replay_outcome_done(struct replay_outcome *o)
     free(o->memory);
     free(o->layer);
     free(o->layer_load);
+    free(o->variant);
     *o = (struct replay_outcome){0};
 }

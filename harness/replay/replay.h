@@ -45,6 +45,7 @@ struct replay_outcome {
     bool profiled;            /* layer[] is filled */
     struct layer_time *layer; /* [n_layers], from a profiled run of its own */
     uint64_t *layer_load;     /* [n_layers], bytes carried */
+    struct op_variant *variant; /* [n_layers], as launched */
 };
 
 /* ret_outcome[n]: free each with replay_outcome_done(), also after a failure (zero them first).

@@ -8,6 +8,16 @@
 
 static int retire_oldest(struct run *r, struct err *err);
 
+int run_map(struct executor *ex, uint64_t at, uint64_t bytes, cl_map_flags how, struct err *err)
+{
+    cl_int rc;
+
+    clEnqueueMapBuffer(ex->transfer, ex->ring_mem, CL_TRUE, how, at, bytes, 0, NULL, NULL, &rc);
+    return rc == CL_SUCCESS ? 0
+                            : cl_err(err, rc, "mapping %llu bytes of the ring",
+                                     (unsigned long long)bytes);
+}
+
 /* Give the reader every item that has room in the ring (and, at-plan, whose layer has come). */
 static int pump(struct run *r, struct err *err)
 {
@@ -25,7 +35,7 @@ static int pump(struct run *r, struct err *err)
             .read_bytes = it->read_bytes,
             .name = it->weight < 0 ? "__vectors" : ex->m->weight[it->weight].name,
         };
-        cl_int rc;
+        bool map = ex->opt.form != FORM_COPY; /* else all of it is, all the time */
         int e;
 
         if (it->ring_pos + it->read_bytes - tail > s->ring_bytes)
@@ -37,12 +47,10 @@ static int pump(struct run *r, struct err *err)
             job.n_rows = ex->n_rows[it->weight];
             job.row_bytes = it->bytes / (uint64_t)job.n_rows;
         }
-        clEnqueueMapBuffer(ex->transfer, ex->ring_mem, CL_TRUE, CL_MAP_WRITE_INVALIDATE_REGION, at,
-                           it->read_bytes, 0, NULL, NULL, &rc);
-        if (rc != CL_SUCCESS)
-            return cl_err(err, rc, "mapping %llu bytes of the ring",
-                          (unsigned long long)it->read_bytes);
-        r->mapped[r->posted] = true;
+        e = map ? run_map(ex, at, it->read_bytes, CL_MAP_WRITE_INVALIDATE_REGION, err) : 0;
+        if (e < 0)
+            return e;
+        r->mapped[r->posted] = map;
         e = reader_post(ex->reader, &job, err);
         if (e < 0)
             return e;
@@ -68,6 +76,9 @@ int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err)
         rc = reader_wait(ex->reader, i, err);
     if (rc < 0)
         return rc;
+    *ret_event = NULL;
+    if (!r->mapped[i])
+        return 0;
     cl = clEnqueueUnmapMemObject(ex->transfer, ex->ring_mem,
                                  ex->ring + r->s->item[i].ring_pos % r->s->ring_bytes, 0, NULL,
                                  ret_event);
@@ -115,6 +126,7 @@ static int gather_loads(struct run *r, int first, int n, struct op_load *load, s
             break;
         load[got] = (struct op_load){
             .src = ex->ring_mem,
+            .host = ex->ring,
             .src_texel = (int64_t)(it->ring_pos % r->s->ring_bytes / texel),
             .dst = r->weight[w].mem,
             .dst_desc = r->weight[w].desc,
@@ -122,14 +134,38 @@ static int gather_loads(struct run *r, int first, int n, struct op_load *load, s
             .texels = (int64_t)(it->bytes / texel),
         };
     }
-    if (rc == 0 && n > 0) {
+    if (rc == 0 && n > 0 && event[0]) {
         cl_int cl = clEnqueueBarrierWithWaitList(r->queue, (cl_uint)n, event, NULL);
 
         if (cl != CL_SUCCESS)
             rc = cl_err(err, cl, "waiting for the ring");
     }
     for (int i = 0; i < got; i++)
-        clReleaseEvent(event[i]);
+        if (event[i])
+            clReleaseEvent(event[i]);
+    return rc;
+}
+
+/* Copies of loads, in the transfer queue; what comes next in the compute queue waits for them, and
+ * ret_event is theirs: of everything before them in both queues. `kernel`, enqueued in between, runs
+ * beside them; NULL: nothing does. */
+static int copy_loads(struct run *r, struct op_program *p, const struct op_args *args,
+                      cl_event *kernel, cl_event *ret_event, struct err *err)
+{
+    cl_event copy[2] = {NULL, NULL};
+    cl_int cl;
+    int rc = op_program_copy(p, r->ex->transfer, args, NULL, copy, err);
+
+    if (rc == 0 && kernel)
+        rc = op_program_enqueue(p, r->queue, args, kernel, err);
+    if (rc == 0) {
+        cl = clEnqueueBarrierWithWaitList(r->queue, copy[1] != NULL, copy[1] ? &copy[1] : NULL,
+                                          ret_event);
+        rc = cl == CL_SUCCESS ? 0 : cl_err(err, cl, "waiting for copies");
+    }
+    for (int i = 0; i < 2; i++)
+        if (copy[i])
+            clReleaseEvent(copy[i]);
     return rc;
 }
 
@@ -164,7 +200,9 @@ int run_move(struct run *r, int first, int end, int flight, struct err *err)
         args.n_loads = n;
         args.tensor[0] = r->ex->nothing[path].mem;
         rc = gather_loads(r, at, n, args.load, err);
-        if (rc == 0)
+        if (rc == 0 && r->ex->opt.form == FORM_COPY)
+            rc = copy_loads(r, r->ex->mover[path][n], &args, NULL, &event, err);
+        else if (rc == 0)
             rc = op_program_enqueue(r->ex->mover[path][n], r->queue, &args, &event, err);
         if (rc == 0)
             rc = take_off(r, event, flight, at + n, err);
@@ -274,8 +312,9 @@ static int run_layer(struct run *r, int l, struct err *err)
     struct executor *ex = r->ex;
     int first = r->s->first_of_layer[l + 1], end = r->s->first_of_layer[l + 2];
     int n = r->resident ? 0 : executor_carried(ex, r->s, l);
+    struct op_program *p = ex->program[l * (OP_MAX_LOADS + 1) + n];
     struct op_args args = {.n_loads = n};
-    cl_event event;
+    cl_event event = NULL, kernel = NULL;
     int rc;
 
     r->layer = l + 1;
@@ -286,15 +325,20 @@ static int run_layer(struct run *r, int l, struct err *err)
         rc = gather_loads(r, end - n, n, args.load, err);
     if (rc == 0)
         rc = bind_layer(r, l, &args, err);
-    if (rc == 0)
-        rc = op_program_enqueue(ex->program[l * (OP_MAX_LOADS + 1) + n], r->queue, &args, &event,
-                                err);
+    if (rc == 0 && n > 0 && ex->opt.form == FORM_COPY) {
+        rc = copy_loads(r, p, &args, &kernel, &event, err);
+    } else if (rc == 0) {
+        rc = op_program_enqueue(p, r->queue, &args, &kernel, err);
+        event = kernel;
+        if (rc == 0)
+            clRetainEvent(event);
+    }
+    if (kernel && r->layer_event && rc == 0)
+        r->layer_event[l] = kernel;
+    else if (kernel)
+        clReleaseEvent(kernel);
     if (rc < 0)
         return rc;
-    if (r->layer_event) {
-        clRetainEvent(event);
-        r->layer_event[l] = event;
-    }
     activations_end(&r->acts, l, r->mem); /* in-order queue: what comes next may reuse them */
     return take_off(r, event, l + 1, r->resident ? 0 : end, err);
 }
