@@ -88,6 +88,37 @@ static void insert_run(const struct fixture_run *r, int64_t session_id)
     }
 }
 
+/* One matmul in three forms, up to ratio 3; and at more ratios, another in one form alone. */
+static void insert_forms(int64_t session_id)
+{
+    static const struct {
+        int id, ratio, k;
+        const char *form;
+        double slowdown;
+    } more[] = {{11, 1, 3, "copy", 1.05},      {12, 2, 3, "copy", 1.25},
+                {13, 2, 3, "branching", 1.5},  {14, 1, 9, "branching", 9},
+                {15, 2, 9, "branching", 9.5},  {16, 0, 9, "branching", 9.75},
+                {17, 3, 3, "copy", 4.5}};
+    struct err err = {0};
+
+    for (int i = 0; i < N(more); i++) {
+        int rc = store_exec(
+            st, &err,
+            "INSERT INTO config VALUES (?1, ?1, 'matmul', 'reusable', 'm=4,n=2,k=' || ?3, 'f32',"
+            " 'image', 'direct', ?2, 'image,direct,' || ?2 || ',TM=1', '1x1', 'auto', '', 'mnk',"
+            " ?4, 0, 'hot')",
+            "isii", (int64_t)more[i].id, more[i].form, (int64_t)more[i].k, (int64_t)more[i].ratio);
+
+        ck_assert_msg(rc == 0, "%s", err.text);
+        rc = store_exec(st, &err, "INSERT INTO sample (id, session_id, config_id, taken_utc, status,"
+                                  " repeats, base_median_ns, slowdown, slowdown_low, slowdown_high,"
+                                  " measure_ns) VALUES (?1, ?2, ?1, '2020', 'ok', 10, 1000, ?3, ?3,"
+                                  " ?3, 1)",
+                        "iid", (int64_t)more[i].id, session_id, more[i].slowdown);
+        ck_assert_msg(rc == 0, "%s", err.text);
+    }
+}
+
 /* One matmul: 1.1 times slower at ratio 1, 1.3 times at 2. It crosses +20 % at 1.5, +30 % never. */
 static void insert_samples(int64_t session_id)
 {
@@ -146,6 +177,7 @@ static void open_filled(void)
     for (int i = 0; i < N(runs); i++)
         insert_run(&runs[i], id[runs[i].session]);
     insert_samples(id[0]);
+    insert_forms(id[0]);
 }
 
 static void drop(void)
@@ -288,6 +320,19 @@ START_TEST(capacity)
 }
 END_TEST
 
+START_TEST(figure5_forms)
+{
+    all_ok();
+    has("figure5.csv", "\nMatMul m=4 n=2 k=3,naive,0.0,1.0,1.0,1.0,,");
+    has("figure5.csv", "\nMatMul m=4 n=2 k=3,naive,2.0,1.0,");
+    has("figure5.csv", "\nMatMul m=4 n=2 k=3,branching,2.0,1.5,1.5,1.5,1.0,\"m=4,n=2,k=3\","
+                       "\"image,direct,TM=1\"\nMatMul m=4 n=2 k=3,copy,1.0,1.05,");
+    has("figure5.csv", "copy,2.0,1.25,");
+    has_not("figure5.csv", "4.5");
+    has_not("figure5.csv", "k=9");
+}
+END_TEST
+
 START_TEST(noisy_apart)
 {
     all_ok();
@@ -422,6 +467,7 @@ int main(void)
     tcase_add_test(filled, summary_in_words);
     tcase_add_test(filled, capacity);
     tcase_add_test(filled, noisy_apart);
+    tcase_add_test(filled, figure5_forms);
     tcase_add_test(filled, page_escapes_and_stands_alone);
     tcase_add_test(filled, names_are_not_code);
     tcase_add_test(filled, without_gnuplot);

@@ -32,13 +32,13 @@ static const struct opt options[] = {
 
 #define COLUMNS                                                                                    \
     "id,device,op,shape,dtype,path,kernel,gws,lws,tile,order,extra_ratio,cache,timer,batch,"       \
-    "median_us,low_us,high_us,repeats,build_hash,status,error"
+    "median_us,low_us,high_us,repeats,build_hash,status,error,form,slowdown"
 
 /* In the order of COLUMNS; the latest N, oldest first. */
 static const char select_samples[] =
     "SELECT * FROM (SELECT sample.id, device.name, op, shape, dtype, path, kernel, gws, lws, tile,"
     " loop_order, extra_ratio, cache, timer, batch, median_ns / 1000, low_ns / 1000,"
-    " high_ns / 1000, repeats, build_hash, status, error"
+    " high_ns / 1000, repeats, build_hash, status, error, form, slowdown"
     " FROM sample JOIN config ON config.id = config_id"
     " JOIN session ON session.id = session_id JOIN device ON device.id = device_id"
     " WHERE op = coalesce(?, op) AND status = coalesce(?, status)"

@@ -1,7 +1,7 @@
 -- Figure 2: latency against extra load, one curve for each of the paper's five operators: of those
 -- measured at the most ratios up to 2, the one with the narrowest intervals.
 WITH point AS (
-    SELECT CASE WHEN op = 'matmul' AND shape LIKE '%b=input%' THEN 'Attention'
+    SELECT CASE WHEN op = 'attention' OR (op = 'matmul' AND shape LIKE '%b=input%') THEN 'Attention'
                 WHEN op = 'matmul' THEN 'MatMul' WHEN op = 'add' THEN 'ElementWise'
                 WHEN op = 'layernorm' THEN 'LayerNorm' WHEN op = 'softmax' THEN 'SoftMax' END
                AS name, shape, path, variant, extra_ratio,
