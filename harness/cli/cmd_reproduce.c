@@ -40,6 +40,7 @@ static const struct step steps[] = {
     {"models", false, false},
     {"sweep @SWEEPS/quick.csv", false, true},
     {"sweep @SWEEPS/full.csv", true, false},
+    {"sweep @SWEEPS/forms.csv", true, false},
     {"train", false, false},
     {"weights GPTN-S", false, false},
     {"weights ResNet", false, false},
