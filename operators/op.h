@@ -24,8 +24,8 @@ enum {
 enum op_class { OP_ELEMENTAL, OP_REUSABLE, OP_HIERARCHICAL };
 const char *op_class_name(enum op_class c); /* "elemental", ... */
 
-/* How extra load is moved (method.md section 6 names the first three so): not at all; by the kernel;
- * or, beside the naive kernel, by copies in a second queue. */
+/* How extra load is moved (method.md section 6 names the first three so): not at all; by the
+ * kernel; or, beside the naive kernel, by copies in a second queue. */
 enum op_form { FORM_NAIVE, FORM_BRANCHING, FORM_PIPELINED, FORM_COPY, OP_FORMS };
 extern const char *const op_form_names[]; /* by enum op_form, NULL-terminated */
 const char *op_form_name(enum op_form f);
@@ -53,7 +53,7 @@ struct op_kernel {
     const char *source; /* file in operators/kernels/, e.g. "gemm_direct.cl"; texel.cl, math.cl
                            and stream.cl come before it */
     const char *shared; /* NULL, or one more file that comes before it, e.g. "gemm.cl" */
-    unsigned forms;     /* bit (1 << enum op_form) for each form written into it; see op_has_form() */
+    unsigned forms;     /* bit (1 << enum op_form) for each form written in; op_has_form() */
     struct op_tunable tunables[OP_MAX_TUNABLES]; /* ended by a NULL name */
 };
 

@@ -1,7 +1,8 @@
 #include "operators/stream.h"
 
-/* Multiplier and shift that divide v < 2^31 by d: (2 v m) >> 32 >> shift, with 2^shift >= d > 2^shift
- * / 2 and m = ceil(2^(31 + shift) / d) < 2^32. Granlund and Montgomery 1994, theorem 4.2. */
+/* Multiplier and shift that divide v < 2^31 by d: (2 v m) >> 32 >> shift, with 2^shift >= d and
+ * d > 2^(shift - 1), m = ceil(2^(31 + shift) / d) < 2^32. Granlund and Montgomery 1994, theorem
+ * 4.2. */
 static void divisor(int64_t d, cl_int *ret_m, cl_int *ret_shift)
 {
     int shift = 0;
@@ -95,11 +96,10 @@ static int copy_image(struct copy *c, struct err *err)
 static int copy_buffer(struct copy *c, struct err *err)
 {
     size_t texel = 4 * dtype_bytes(c->l->dst_desc.dtype);
+    size_t at = (size_t)c->l->dst_texel * texel, bytes = (size_t)c->l->texels * texel;
     cl_event event;
-    cl_int code = clEnqueueWriteBuffer(c->queue, c->l->dst, CL_FALSE,
-                                       (size_t)c->l->dst_texel * texel, (size_t)c->l->texels * texel,
-                                       c->host, c->after != NULL, c->after ? &c->after : NULL,
-                                       &event);
+    cl_int code = clEnqueueWriteBuffer(c->queue, c->l->dst, CL_FALSE, at, bytes, c->host,
+                                       c->after != NULL, c->after ? &c->after : NULL, &event);
 
     if (code)
         return cl_err(err, code, "copy of %lld texels", (long long)c->l->texels);

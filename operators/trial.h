@@ -24,9 +24,9 @@ void trial_free(struct trial *t);
 int trial_bind(struct trial *t, const struct op_program *p, uint64_t load_bytes,
                struct op_args *ret_args, struct err *err);
 
-/* Enqueue one launch: the kernel, and with FORM_COPY its copies in a second queue, which begin as the
- * kernel may: when all that was in `queue` before is done. ret_event[TRIAL_EVENTS] (NULL where there
- * is none) is owned by the caller; nothing is in it after a failure. */
+/* Enqueue one launch: the kernel, and with FORM_COPY its copies in a second queue, which begin as
+ * the kernel may: when all that was in `queue` before is done. ret_event[TRIAL_EVENTS] (NULL where
+ * there is none) is owned by the caller; nothing is in it after a failure. */
 int trial_enqueue(struct trial *t, struct op_program *p, cl_command_queue queue,
                   const struct op_args *args, cl_event *ret_event, struct err *err);
 

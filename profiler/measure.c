@@ -235,8 +235,8 @@ static int wait_for(const struct launched *l, struct err *err)
     return code == CL_SUCCESS ? 0 : cl_err(err, code, "kernel run");
 }
 
-/* The launches of one repeat, waited for: queues are in order, so the last one's events are the last.
- * ret_l, the last one's, is for forget(); empty on failure. */
+/* The launches of one repeat, waited for: queues are in order, so that the last one's events are
+ * the last. ret_l, the last one's, is for forget(); empty on failure. */
 static int launch(struct run *run, int side, int count, struct launched *ret_l, struct err *err)
 {
     struct launched l = {0};

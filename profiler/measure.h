@@ -27,8 +27,8 @@ enum sample_status {
 const char *sample_status_name(enum sample_status s); /* "ok", "noisy", "build_failed", ... */
 int sample_status_parse(const char *name);            /* -EINVAL if unknown */
 
-/* A launch may be several commands, in other in-order queues too, which must be flushed. Its time is
- * from the first START to the last END of its events; it is over when all of them are. */
+/* A launch may be several commands, in other in-order queues too, which must be flushed. Its time
+ * is from the first START to the last END of its events; it is over when all of them are. */
 enum { MEASURE_EVENTS = 3 };
 
 struct measure_subject {

@@ -5,8 +5,8 @@
 #include "profiler/device.h"
 
 /* `bytes` of zeros on huge pages, and a read-only buffer over them. While a range is mapped, the
- * device copies from it without a copy in between (55 GB/s against 10 on an H100); huge pages double
- * the rate of O_DIRECT. OpenCL's own host memory is not page-aligned on PoCL, so the memory is ours
+ * device copies from it without a copy in between (55 GB/s against 10 on an H100); huge pages
+ * double the rate of O_DIRECT. OpenCL's own host memory is not page-aligned on PoCL, so the memory is ours
  * and the device is told to use it. -ENOMEM. */
 int pinned_new(struct device *dev, uint64_t bytes, void **ret_host, cl_mem *ret_mem,
                struct err *err);

@@ -38,7 +38,8 @@ static const struct room {
 enum { ROOMS = sizeof rooms / sizeof *rooms };
 
 /* Extra load of a launch: none, less than a texel for each item, one destination of two unused,
- * much more than the input, and that in a second queue. The others of stream.cl are tried with the null kernel below. */
+ * much more than the input, and that in a second queue. The others of stream.cl are tried with the
+ * null kernel below. */
 static const struct {
     const char *form;
     uint64_t bytes;

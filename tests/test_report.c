@@ -110,10 +110,10 @@ static void insert_forms(int64_t session_id)
             "isii", (int64_t)more[i].id, more[i].form, (int64_t)more[i].k, (int64_t)more[i].ratio);
 
         ck_assert_msg(rc == 0, "%s", err.text);
-        rc = store_exec(st, &err, "INSERT INTO sample (id, session_id, config_id, taken_utc, status,"
-                                  " repeats, base_median_ns, slowdown, slowdown_low, slowdown_high,"
-                                  " measure_ns) VALUES (?1, ?2, ?1, '2020', 'ok', 10, 1000, ?3, ?3,"
-                                  " ?3, 1)",
+        rc = store_exec(st, &err,
+                        "INSERT INTO sample (id, session_id, config_id, taken_utc, status, repeats,"
+                        " base_median_ns, slowdown, slowdown_low, slowdown_high, measure_ns)"
+                        " VALUES (?1, ?2, ?1, '2020', 'ok', 10, 1000, ?3, ?3, ?3, 1)",
                         "iid", (int64_t)more[i].id, session_id, more[i].slowdown);
         ck_assert_msg(rc == 0, "%s", err.text);
     }

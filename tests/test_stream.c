@@ -160,7 +160,7 @@ START_TEST(every_texel_once)
 }
 END_TEST
 
-/* 32 items, all that run at once on NVIDIA, fill 16 x 2 texels; a block of 8 rows is theirs in turn. */
+/* 32 items, which run at once on NVIDIA, fill 16 x 2 texels; four such, a block of 8 rows. */
 START_TEST(tiles_of_gpus)
 {
     cl_kernel kernel = build(where_text, "where", false);
@@ -224,8 +224,8 @@ START_TEST(through_a_kernel)
     }
     ck_assert_int_eq(clEnqueueNDRangeKernel(queue, kernel, 1, NULL, &gws, &lws, 0, NULL, NULL), 0);
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(clEnqueueReadImage(queue, l[i].dst, CL_TRUE, origin, region, 0, 0, image, 0,
-                                            NULL, NULL), 0);
+        ck_assert_int_eq(clEnqueueReadImage(queue, l[i].dst, CL_TRUE, origin, region, 0, 0, image,
+                                            0, NULL, NULL), 0);
         for (int64_t k = 0; k < WIDTH * HEIGHT * 4; k++) {
             int64_t t = k / 4 - l[i].dst_texel;
             float want = t >= 0 && t < l[i].texels ? (float)(4 * (l[i].src_texel + t) + k % 4) : -1;

@@ -18,7 +18,7 @@ static const struct opt opts[] = {
     {.name = "--path", .type = OPT_CHOICE, .offset = FIELD(path), .def = "image",
      .choices = mem_path_names, .arg = "image|buffer", .help = "memory path of tensors"},
     {.name = "--variant", .type = OPT_TEXT, .offset = FIELD(variant), .arg = "VARIANT",
-     .help = "kernel, tunables and local size, as samples spell them (default: as --variants says)"},
+     .help = "kernel, tunables and local size as samples spell them (default: see --variants)"},
     {.name = "--variants", .type = OPT_CHOICE, .offset = FIELD(variants), .def = "best",
      .choices = variants_names, .help = VARIANTS_HELP},
     {0},

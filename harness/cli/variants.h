@@ -1,5 +1,5 @@
-/* harness/cli/variants.h - --variants: which variants the layers of a model run in, decided once for
- * predictions and runs. */
+/* harness/cli/variants.h - --variants: which variants the layers of a model run in, decided once
+ * for predictions and runs. */
 #ifndef FLASHMEM_HARNESS_CLI_VARIANTS_H
 #define FLASHMEM_HARNESS_CLI_VARIANTS_H
 

@@ -147,8 +147,8 @@ static int gather_loads(struct run *r, int first, int n, struct op_load *load, s
 }
 
 /* Copies of loads, in the transfer queue; what comes next in the compute queue waits for them, and
- * ret_event is theirs: of everything before them in both queues. `kernel`, enqueued in between, runs
- * beside them; NULL: nothing does. */
+ * ret_event is theirs: of everything before them in both queues. `kernel`, enqueued in between,
+ * runs beside them; NULL: nothing does. */
 static int copy_loads(struct run *r, struct op_program *p, const struct op_args *args,
                       cl_event *kernel, cl_event *ret_event, struct err *err)
 {

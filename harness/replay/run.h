@@ -72,7 +72,8 @@ int run_map(struct executor *ex, uint64_t at, uint64_t bytes, cl_map_flags how, 
 /* Wait until item i is in the ring, and hand its region to the device: when the event is complete,
  * or, NULL, at once (copies read the ring where it is mapped). */
 int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err);
-/* Move items [first, end) by kernels that do nothing else, or by copies; FLIGHT_PRELOAD or FLIGHT_MOVE. */
+/* Move items [first, end) by kernels that do nothing else, or by copies; FLIGHT_PRELOAD or
+ * FLIGHT_MOVE. */
 int run_move(struct run *r, int first, int end, int flight, struct err *err);
 int run_land(struct run *r, struct err *err); /* wait until nothing is in flight */
 

@@ -229,7 +229,8 @@ static int expand_form(struct row *row, const char *name, struct growing *out, s
     int one = *name ? op_form_parse(name) : FORM_PIPELINED, rc = 0;
 
     if (!all && one < 0)
-        return err_set(err, -EINVAL, "form: want naive, branching, pipelined or copy, got '%s'", name);
+        return err_set(err, -EINVAL, "form: want naive, branching, pipelined or copy, got '%s'",
+                       name);
     if (!all && !op_has_form(k, (enum op_form)one))
         return err_set(err, -EINVAL, "form: kernel '%s' of '%s' has no form '%s'", k->name,
                        row->base.c.op->name, op_form_name((enum op_form)one));

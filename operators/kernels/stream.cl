@@ -55,10 +55,10 @@ static inline int load_div(const int8 l, int v)
     return (int)(mul_hi((uint)v << 1, as_uint(l.s6)) >> l.s7);
 }
 
-// Where number t of the run goes. GPUs keep images in blocks (NVIDIA: 32 bytes are one or two texels
-// of two rows), and a row written alone moves half of each: 0.9 TB/s against 3.2 on an H100. So
-// neighbouring items take, within bands of LOAD_ROWS rows, tiles 16 wide, two rows at a time; what
-// is right of the last tile, column by column; and the rows above the first and below the last
+// Where number t of the run goes. GPUs keep images in blocks (NVIDIA: 32 bytes are one or two
+// texels of two rows), and a row written alone moves half of each: 0.9 TB/s against 3.2 on an H100.
+// So neighbouring items take, within bands of LOAD_ROWS rows, tiles 16 wide, two rows at a time;
+// what is right of the last tile, column by column; and the rows above the first and below the last
 // whole band, in the end, as they come. Bands begin at multiples of their height.
 #define LOAD_ROWS (1 << LOAD_ROWS_LOG2)
 static inline int2 load_at(const int8 l, int t)

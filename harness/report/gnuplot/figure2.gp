@@ -3,7 +3,7 @@ set ylabel "latency / latency without load" offset 1.2,1.5
 set yrange [*:*]  # stats would leave out what is outside
 stats data using ($3 <= 2 ? $4 : NaN) every ::1 name "y" nooutput
 set xrange [-0.05:2.1]
-# Above `cut` the axis is compressed, so that +300 % is there and the curves can still be told apart.
+# Above `cut` the axis is compressed: +300 % is there, and the curves can still be told apart.
 low = 0.9
 cut = (y_max > 1.4 ? y_max : 1.4) + 0.08
 narrow = cut < 3 ? 0.14 * (cut - low) / (4 - cut) : 1
