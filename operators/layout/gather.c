@@ -1,6 +1,7 @@
-/* Rows of a weight by index: an embedding. Kernel: kernels/gather.cl. */
-#include "operators/grid.h"
-#include "operators/op.h"
+/* Rows of a weight by index: an embedding. Kernel: kernels/move.cl. */
+#include <stdio.h>
+
+#include "operators/layout/run.h"
 
 enum { P_T, P_VOCAB, P_COLS };
 
@@ -14,30 +15,23 @@ static void gather_io(const struct op_case *c, struct op_io *ret_io)
         3, {{"ids", ROLE_IDS, ids}, {"weight", ROLE_WEIGHT, w}, {"y", ROLE_OUTPUT, y}}};
 }
 
-static void gather_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
-{
-    (void)c;
-    *ret_macs = *ret_ops = 0;
-}
-
 static void gather_prefer(const struct op_case *c, const struct device_info *dev,
                           struct op_variant *v)
 {
-    v->tunable[0] = 4;
-    grid_prefer(dev, (c->p[P_COLS] + 3) / 4, (c->p[P_T] + 3) / 4, v->lws);
+    run_prefer(dev, c->p[P_T], (c->p[P_COLS] + 3) / 4, v);
 }
 
 static int gather_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
-    int64_t t = c->p[P_T], ct = (c->p[P_COLS] + 3) / 4, vt = v->tunable[0];
+    struct op_launch l = run_launch(v, c->p[P_T], c->p[P_COLS]);
 
     (void)dev;
     (void)err;
-    *ret_launch = (struct op_launch){.gws = {(size_t)ct, (size_t)((t + vt - 1) / vt)},
-                                     .n_ints = 3,
-                                     .ints = {(int)t, (int)c->p[P_VOCAB], (int)ct}};
+    RUN_INTS(&l, (c->p[P_COLS] + 3) / 4, 0, c->p[P_VOCAB]);
+    snprintf(l.options, sizeof l.options, "-DMAP_GATHER");
+    *ret_launch = l;
     return 0;
 }
 
@@ -61,15 +55,11 @@ const struct op op_gather = {
     .params = {{"t", 0, 1, 1 << 24, NULL, "ids"},
                {"vocab", 0, 1, 1 << 24, NULL, "rows of the weight"},
                {"cols", 0, 1, 1 << 24, NULL, "elements of a row"}},
-    .kernels =
-        {{.name = "direct",
-          .source = "gather.cl",
-          .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED,
-          .tunables = {{"VT", 4, 4, {1, 2, 4, 8, 16}, "texels of an item, one below the other"}}}},
-    .tol_f32 = 1e-30, /* a copy */
-    .tol_f16 = 1e-30,
+    .kernels = {RUN_KERNEL("direct", "move.cl")},
+    .tol_f32 = RUN_EXACT,
+    .tol_f16 = RUN_EXACT,
     .io = gather_io,
-    .cost = gather_cost,
+    .cost = run_cost,
     .prefer = gather_prefer,
     .launch = gather_launch,
     .reference = gather_reference,
