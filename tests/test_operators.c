@@ -24,6 +24,7 @@ struct row {
     bool loose;              /* kernels add in different orders: bits are compared within each */
 };
 
+#include "tests/operators/attention.h"
 #include "tests/operators/layout.h"
 #include "tests/operators/pointwise.h"
 #include "tests/operators/products.h"
@@ -34,7 +35,7 @@ static const struct room {
     const char *name;
     const struct row *rows;
     int n;
-} rooms[] = {ROOM(pointwise), ROOM(rows), ROOM(layout), ROOM(products)};
+} rooms[] = {ROOM(pointwise), ROOM(rows), ROOM(layout), ROOM(products), ROOM(attention)};
 enum { ROOMS = sizeof rooms / sizeof *rooms };
 
 /* Extra load of a launch: none, less than a texel for each item, one destination of two unused,

@@ -59,13 +59,6 @@ static const struct row products_cases[] = {
      false}, /* pixels that nothing reaches */
     {"deconv2d", "h=7,w=9,cin=70,cout=3,r=3,s=3,pad=1", false, {NULL}, false},
     {"deconv2d", "h=47,w=45,cin=3,cout=5,r=2,s=2,stride=2", false, {NULL}, false}, /* y folded */
-    {"attention", "heads=1,m=1,n=1,d=1,dv=1", false, {"tiled:lws=16x8"}, true},
-    {"attention", "heads=2,m=37,n=150,d=13,dv=21,batch=2", true,
-     {"staged:BM=8,MR=4,lws=1x1", "tiled:TM=2,lws=16x8"}, true},
-    {"attention", "heads=3,m=131,n=131,d=8,dv=36,causal=1,scaled=0", false,
-     {"staged:BM=32,lws=1x1", "tiled:TM=8,lws=16x8", "tiled:TM=1,lws=16x8"}, true},
-    {"attention", "heads=1,m=9,n=5,d=300,dv=5,causal=1", false, {"tiled:TM=1,lws=16x8"}, true},
-    {"attention", "heads=1,m=8195,n=3,d=3,dv=2", false, {"tiled:lws=16x8"}, true}, /* folded */
 
     /* how a result ends */
     {"matmul", "m=5,n=7,k=9,bias=1,res=1,act=relu", true, {NULL}, false},
