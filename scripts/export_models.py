@@ -16,7 +16,7 @@ downloaded. For each NAME it writes to --out:
 
 A group's value bears the name "group.GROUP" in the graph. --tables collates the JSON files into
 counts.csv (parameters and multiply-accumulates beside the published ones) and operators.md.
-The largest model takes 12 GB of disk, about 15 GiB of memory and ten minutes; all, 27 GB.
+The largest model takes 12 GB of disk, about 13 GiB of memory and ten minutes; all, 27 GB.
 """
 
 import argparse
@@ -267,13 +267,22 @@ def paper_rows():
 
 
 def write_tables(folder):
-    """counts.csv and operators.md of every NAME.json in folder."""
+    """operators.md, and counts.csv unless tiny, of every NAME.json in folder."""
     from zoo import graphs
 
     records = [json.loads(p.read_text()) for p in sorted(folder.glob("*.json"))]
     order = list(paper_rows())
     records.sort(key=lambda r: order.index(r["name"]))
-    with open(folder / "counts.csv", "w", newline="", encoding="utf-8") as file:
+    full = [r for r in records if not r["tiny"]]
+    if full:
+        write_counts(folder / "counts.csv", full)
+    with open(folder / "operators.md", "w", encoding="utf-8") as file:
+        write_operators(file, folder, records, graphs)
+
+
+def write_counts(path, records):
+    """Parameters of the published module and of the file's constants, beside the paper's."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow(["model", "size", "paper_params_m", "module_params_m", "module_ratio",
                       "file_params_m", "file_ratio", "paper_macs_g", "macs_g", "macs_ratio",
@@ -288,8 +297,6 @@ def write_tables(folder):
                           f"{file_params / params:.3f}", paper["macs_g"], f"{r['macs'] / 1e9:.3f}",
                           f"{r['macs'] / 1e9 / macs:.3f}", paper["layers"],
                           sum(r["nodes"].values()), r["note"]])
-    with open(folder / "operators.md", "w", encoding="utf-8") as file:
-        write_operators(file, folder, records, graphs)
 
 
 def write_operators(file, folder, records, graphs):

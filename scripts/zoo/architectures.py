@@ -104,7 +104,7 @@ def resnet(name, tiny, seed, size):
                    for j, block in enumerate(getattr(model, f"layer{i}"))]
     groups += [("avgpool", model.avgpool, "out")]
     return Case(model, {"image": seeded.image(seed, "image", 1, 3, side, side)}, ["logits"], groups,
-                side, f"{side}x{side}, version 1.5, batchnorm not folded", rules,
+                side, f"{side}x{side}, version 1.5", rules,
                 count_params(model))
 
 
