@@ -65,18 +65,13 @@ char *arena_text(struct arena *a, const char *bytes, size_t n)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+    char text[2048];
     va_list ap;
-    char *s;
-    int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    s = arena_alloc(a, (size_t)n + 1, 1);
-    va_start(ap, fmt);
-    vsnprintf(s, (size_t)n + 1, fmt, ap);
-    va_end(ap);
-    return s;
+    return arena_text(a, text, strlen(text));
 }
 
 void *arena_grow(struct arena *a, void *array, size_t n, size_t size)

@@ -24,6 +24,7 @@ struct arena {
 
 /* Zeroed memory, aligned for anything; never NULL: jumps with -ENOMEM, or -E2BIG beyond the limit. */
 void *arena_alloc(struct arena *a, size_t n, size_t size);
+/* Cut at 2 KiB. */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 char *arena_text(struct arena *a, const char *bytes, size_t n); /* a copy, ended by a zero */
 

@@ -349,10 +349,20 @@ void ir_dead_code(struct ir *g)
     }
 }
 
+/* As many as arena_grow() would have made room for. */
+static int room(int n)
+{
+    int power = 1;
+
+    while (power < n)
+        power *= 2;
+    return power;
+}
+
 /* Depth first from each node in file order, so that a sorted graph stays as it is. */
 void ir_sort(struct ir *g)
 {
-    struct ir_node *sorted = NEWS(g->a, g->n_nodes + 1, struct ir_node);
+    struct ir_node *sorted = NEWS(g->a, room(g->n_nodes), struct ir_node);
     int *at = NEWS(g->a, g->n_nodes + 1, int);   /* new place + 1; 0: not yet; -1: on the stack */
     int *stack = NEWS(g->a, g->n_nodes + 1, int);
     int *next = NEWS(g->a, g->n_nodes + 1, int); /* the input slot to look at, by depth */

@@ -159,6 +159,19 @@ static bool is_poisoned(const struct lowering *x, const struct ir_node *n)
     return false;
 }
 
+/* How many axes of a copy should be columns, so that those of its reshape to `next` are. */
+static int columns_of(const struct view *v, const struct view *next)
+{
+    int64_t cols = 1, want = next->rank ? next->dim[next->rank - 1] : 1;
+
+    for (int i = v->rank - 1; i >= 0; i--) {
+        cols *= v->dim[i];
+        if (cols == want && v->dim[i] > 1)
+            return v->rank - i;
+    }
+    return v->rank ? 1 : 0;
+}
+
 /* A node that only looks at its input: all of its outputs. False: it is no such node. */
 static bool lower_view(struct lowering *x, const struct ir_node *n)
 {
@@ -177,7 +190,7 @@ static bool lower_view(struct lowering *x, const struct ir_node *n)
         if (op == VIEW_COPY) { /* a dense copy: then any shape is a view */
             if (a.kind == VAL_CONST)
                 lower_give_up(x, "a constant in this order is too large to be copied");
-            a = lower_ordered(x, a, a.v.rank ? 1 : 0);
+            a = lower_ordered(x, a, columns_of(&a.v, &v));
             op = view_of_node(x->g, n, i, &a.v, &v);
         }
         if (op != VIEW_YES)

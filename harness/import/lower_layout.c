@@ -493,28 +493,55 @@ void lower_resize(struct lowering *x, const struct ir_node *n)
     map_out(x, n);
 }
 
+/* Rows of zeros below each of several maps, so that the height is a multiple of the stride. */
+static struct val evened(struct lowering *x, struct val a, int64_t stride)
+{
+    int64_t more = (stride - a.v.dim[1] % stride) % stride, w = a.v.dim[2];
+    struct shape s = {4, {a.v.dim[0], a.v.dim[1] + more, w, a.v.dim[3]}};
+    struct low_node *low;
+    struct view v = view_dense(&s);
+
+    if (more == 0)
+        return a;
+    low = low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad",
+                  s.dim[0] * s.dim[1] * w, a.cols);
+    low_int(low, "h", a.v.dim[0]);
+    low_int(low, "w", a.v.dim[1] * w);
+    low_int(low, "c", a.cols);
+    low_int(low, "right", more * w);
+    low_in(low, a.ref);
+    return lower_last(x, &v);
+}
+
 /* Several maps below each other are one tall map if windows neither overlap nor cross from map to
  * map. */
 void lower_pool(struct lowering *x, const struct ir_node *n)
 {
-    const struct shape *s = &x->g->tensor[n->out[0]].shape;
     const struct ir_attr *kernel = ir_attr(n, "kernel_shape");
     struct val a = map_in(x, n);
-    int64_t maps = a.v.dim[0], h = a.v.dim[1], c = a.v.dim[3];
-    struct window w;
-    struct low_node *low;
+    int64_t maps = a.v.dim[0], h = a.v.dim[1], c = a.v.dim[3], made;
     int64_t in[2] = {h, a.v.dim[2]};
+    struct window w;
+    struct shape stored;
+    struct low_node *low;
+    struct view v;
 
     infer_window(x->g, n, in, 2, kernel->ints, &w);
+    made = w.out[0];
     if (w.begin[0] != w.begin[1] || w.stride[0] != w.stride[1] || w.dil[0] * w.dil[1] != 1 ||
         w.out[0] != (h + 2 * w.begin[0] - w.kernel[0]) / w.stride[0] + 1 ||
         w.out[1] != (in[1] + 2 * w.begin[0] - w.kernel[1]) / w.stride[0] + 1)
         lower_give_up(x, "want the same stride and padding on all sides");
-    if (maps > 1 && (w.kernel[0] != w.stride[0] || w.begin[0] != 0 || h % w.stride[0] != 0))
+    if (maps > 1 && (w.kernel[0] != w.stride[0] || w.begin[0] != 0))
         lower_give_up(x, "want one feature map, a batch of 1");
     if (n->n_out > 1 && n->out[1] >= 0)
         lower_give_up(x, "want no output but the first");
-    low = low_new(x->l, x->name, "pool2d", maps * w.out[0] * w.out[1], c);
+    if (maps > 1) {
+        a = evened(x, a, w.stride[0]);
+        h = a.v.dim[1];
+        made = h / w.stride[0];
+    }
+    low = low_new(x->l, x->name, "pool2d", maps * made * w.out[1], c);
     low_int(low, "h", maps * h);
     low_int(low, "w", in[1]);
     low_int(low, "c", c);
@@ -526,6 +553,9 @@ void lower_pool(struct lowering *x, const struct ir_node *n)
     if (ir_is(n, "AveragePool") && ir_int(n, "count_include_pad", 0))
         low_int(low, "count_pad", 1);
     low_in(low, a.ref);
-    (void)s;
-    map_out(x, n);
+    stored = (struct shape){4, {maps, made, w.out[1], c}};
+    v = view_dense(&stored);
+    v.dim[1] = w.out[0]; /* rows made of zeros are not looked at */
+    v = view_permute(&v, channels_first);
+    lower_out(x, n, &v);
 }

@@ -272,6 +272,9 @@ void lower_clip(struct lowering *x, const struct ir_node *n)
         x->val[n->out[0]] = a;
 }
 
+/* x + this is this, for any x that a network would compute. */
+#define ABSORBS 1e30
+
 /* Where(c, x, y) with a constant c, and a constant on one side: x * seen + hidden, which are 1 and 0
  * where c says x, else 0 and y. Infinities become the largest float: 0 * inf would be no number. */
 void lower_where(struct lowering *x, const struct ir_node *n)
@@ -287,7 +290,7 @@ void lower_where(struct lowering *x, const struct ir_node *n)
     if (c.kind != VAL_CONST || other->kind != VAL_CONST ||
         !ir_uniform(x->g, other->tensor, &v) || (second ? b.kind : a.kind) != VAL_STORED)
         lower_give_up(x, "want a constant condition and a constant for one side");
-    v = fmax(fmin(v, 3e38), -3e38);
+    v = fmax(fmin(v, 3.4e38), -3.4e38);
     seen.tensor = ir_constant(x->g, "seen", ELEM_FLOAT, &x->g->tensor[c.tensor].shape, &times);
     hidden.tensor = ir_constant(x->g, "hidden", ELEM_FLOAT, &x->g->tensor[c.tensor].shape, &plus);
     seen.v = hidden.v = c.v;
@@ -297,7 +300,9 @@ void lower_where(struct lowering *x, const struct ir_node *n)
         ((float *)times)[i] = keep;
         ((float *)plus)[i] = keep ? 0 : (float)v;
     }
-    y = binary(x, second ? b : a, seen, &s, (struct pair){"mul", true}, false);
+    y = second ? b : a;
+    if (fabs(v) < ABSORBS)
+        y = binary(x, y, seen, &s, (struct pair){"mul", true}, false);
     y = binary(x, y, hidden, &s, (struct pair){"add", true}, false);
     lower_out(x, n, &y.v);
 }

@@ -96,10 +96,42 @@ def heads(x, count, stacked_rows):
     return x.reshape(rows, count, cols // count).transpose(1, 0, 2)
 
 
+def softmax(v):
+    e = np.exp(v - v.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+erf = np.vectorize(math.erf)
+
+ACT = {
+    "none": lambda v: v,
+    "relu": lambda v: np.maximum(v, 0),
+    "gelu": lambda v: 0.5 * v * (1 + erf(v / math.sqrt(2))),
+    "gelu_tanh": lambda v: 0.5 * v * (1 + np.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v ** 3))),
+    "silu": lambda v: v / (1 + np.exp(-v)),
+    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+    "tanh": np.tanh,
+}
+UNARY = {
+    **{name: ACT[name] for name in ("relu", "silu", "sigmoid", "tanh")},
+    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "erf": erf,
+    "abs": np.abs, "neg": np.negative, "recip": np.reciprocal,
+}
+BINARY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
+          "max": np.maximum, "min": np.minimum}
+
+
 class Model:
     def __init__(self, weights, dtype):
         self.weights = weights
         self.dtype = dtype
+
+    def run(self, op, p, x, w):
+        if op in UNARY:
+            return UNARY[op](x[0])
+        if op in BINARY:
+            return self.binary(BINARY[op], p, x, w)
+        return getattr(self, op)(p, x, w)
 
     def matrix(self, w, rows, groups, inner):
         return self.weights.matrix(w[0], rows, groups, inner, w[1]).astype(self.dtype)
@@ -110,41 +142,86 @@ class Model:
     def gather(self, p, x, w):
         return self.matrix(w[0], p["vocab"], 1, p["cols"])[x[0].reshape(-1).astype(np.int64)]
 
+    def end(self, p, y, x, w, cols):
+        """act(y + bias + res): what products end in. w and x hold what is left of the slots."""
+        if p.get("bias", 0):
+            y = y + self.vector(w.pop(0), cols)
+        if p.get("res", 0):
+            y = y + x.pop(0)
+        return ACT[p.get("act", "none")](y)
+
     def matmul(self, p, x, w):
+        x, w = list(x), list(w)
         batch, m, n, k = p.get("batch", 1), p["m"], p["n"], p["k"]
-        bias = self.vector(w.pop(), n) if p.get("bias", 0) else 0
-        a = heads(x[0], batch, not p.get("aheads", 0))
-        if p["b"] == "weight":
-            # [batch * n, k] with tb, [batch * k, n] without
-            b = self.matrix(w[0], batch * (n if p["tb"] else k), 1, k if p["tb"] else n)
-            b = heads(b, batch, True)
-        else:
-            b = heads(x[1], batch, not p.get("bheads", 0))
-        assert a.shape == (batch, m, k), (a.shape, p)
-        y = a @ (b.transpose(0, 2, 1) if p["tb"] else b) + bias
-        if p.get("cheads", 0):
-            return y.transpose(1, 0, 2).reshape(m, batch * n)
-        return y.reshape(batch * m, n)
+        ta, tb = p.get("ta", 0), p.get("tb", 1)
+        shape = {"a": (k, m) if ta else (m, k), "b": (n, k) if tb else (k, n)}
+        part = {}
+        for name, usual in (("a", "input"), ("b", "weight")):
+            if p.get(name, usual) == "input":
+                part[name] = heads(x.pop(0), batch, not p.get(name + "heads", 0))
+            else:
+                rows, cols = shape[name]
+                part[name] = heads(self.matrix(w.pop(0), batch * rows, 1, cols), batch, True)
+            assert part[name].shape == (batch, *shape[name]), (part[name].shape, p)
+        y = ((part["a"].transpose(0, 2, 1) if ta else part["a"]) @
+             (part["b"].transpose(0, 2, 1) if tb else part["b"]))
+        if p.get("scaled", 0):
+            y = y / math.sqrt(k)
+        y = (y.transpose(1, 0, 2).reshape(m, batch * n) if p.get("cheads", 0)
+             else y.reshape(batch * m, n))
+        return self.end(p, y, x, w, n)
+
+    def attention(self, p, x, w):
+        batch, h, m, n = p.get("batch", 1), p["heads"], p["m"], p["n"]
+        q, k, v = (a.reshape(batch, rows, h, -1).transpose(0, 2, 1, 3)
+                   for a, rows in zip(x, (m, n, n)))
+        assert q.shape[3] == p["d"] and v.shape[3] == p["dv"], p
+        s = q @ k.transpose(0, 1, 3, 2)
+        if p.get("scaled", 1):
+            s = s / math.sqrt(p["d"])
+        if p.get("causal", 0):
+            s = np.where(np.arange(n)[None, :] > np.arange(m)[:, None], -np.inf, s)
+        y = softmax(s) @ v
+        return y.transpose(0, 2, 1, 3).reshape(batch * m, h * p["dv"])
 
     def conv2d(self, p, x, w):
+        x, w = list(x), list(w)
         h, wd, cin, cout = p["h"], p["w"], p["cin"], p["cout"]
-        r, s, stride, pad = p["r"], p["s"], p.get("stride", 1), p.get("pad", 0)
-        dil, groups = p.get("dil", 1), p.get("groups", 1)
-        oh = (h + 2 * pad - dil * (r - 1) - 1) // stride + 1
-        ow = (wd + 2 * pad - dil * (s - 1) - 1) // stride + 1
+        r, s, groups = p["r"], p["s"], p.get("groups", 1)
+        st, pad, dil = ([p.get(name, other), p.get(name + "_w", p.get(name, other))]
+                        for name, other in (("stride", 1), ("pad", 0), ("dil", 1)))
+        oh = (h + 2 * pad[0] - dil[0] * (r - 1) - 1) // st[0] + 1
+        ow = (wd + 2 * pad[1] - dil[1] * (s - 1) - 1) // st[1] + 1
         cg, og = cin // groups, cout // groups
-        image = np.zeros((h + 2 * pad, wd + 2 * pad, cin), self.dtype)
-        image[pad:pad + h, pad:pad + wd] = x[0].reshape(h, wd, cin)
-        weight = self.matrix(w[0], cout, r * s, cg).reshape(cout, r, s, cg)
+        image = np.zeros((h + 2 * pad[0], wd + 2 * pad[1], cin), self.dtype)
+        image[pad[0]:pad[0] + h, pad[1]:pad[1] + wd] = x.pop(0).reshape(h, wd, cin)
+        weight = self.matrix(w.pop(0), cout, r * s, cg).reshape(cout, r, s, cg)
         y = np.zeros((oh * ow, cout), self.dtype)
         for i in range(r):
             for j in range(s):
-                tap = image[i * dil:i * dil + stride * (oh - 1) + 1:stride,
-                            j * dil:j * dil + stride * (ow - 1) + 1:stride].reshape(oh * ow, cin)
+                tap = image[i * dil[0]:i * dil[0] + st[0] * (oh - 1) + 1:st[0],
+                            j * dil[1]:j * dil[1] + st[1] * (ow - 1) + 1:st[1]]
+                tap = tap.reshape(oh * ow, cin)
                 for g in range(groups):
                     rows = slice(g * og, (g + 1) * og)
                     y[:, rows] += tap[:, g * cg:(g + 1) * cg] @ weight[rows, i, j].T
-        return y + self.vector(w[1], cout) if p.get("bias", 0) else y
+        return self.end(p, y, x, w, cout)
+
+    def deconv2d(self, p, x, w):
+        """Each input pixel is spread over an r x s patch of the output, at its stride."""
+        x, w = list(x), list(w)
+        h, wd, cin, cout = p["h"], p["w"], p["cin"], p["cout"]
+        r, s, st, pad = p["r"], p["s"], p.get("stride", 1), p.get("pad", 0)
+        oh = (h - 1) * st - 2 * pad + r + p.get("outpad", 0)
+        ow = (wd - 1) * st - 2 * pad + s + p.get("outpad", 0)
+        weight = self.matrix(w.pop(0), cout, r * s, cin).reshape(cout, r, s, cin)
+        image = x.pop(0).reshape(h, wd, cin)
+        y = np.zeros((h * st + r + pad + oh, wd * st + s + pad + ow, cout), self.dtype)
+        for i in range(r):
+            for j in range(s):
+                y[i:i + st * h:st, j:j + st * wd:st] += image @ weight[:, i, j].T
+        y = y[pad:pad + oh, pad:pad + ow].reshape(oh * ow, cout)
+        return self.end(p, y, x, w, cout)
 
     def pool2d(self, p, x, w):
         h, wd, c = p["h"], p["w"], p["c"]
@@ -155,33 +232,31 @@ class Model:
         taps = np.stack([image[i:i + stride * (oh - 1) + 1:stride,
                                j:j + stride * (ow - 1) + 1:stride]
                          for i in range(r) for j in range(s)])
-        # an average leaves out what lies outside the map
-        y = np.nanmax(taps, axis=0) if p["kind"] == "max" else np.nanmean(taps, axis=0)
+        if p["kind"] == "max":
+            y = np.nanmax(taps, axis=0)
+        elif p.get("count_pad", 0):
+            y = np.nansum(taps, axis=0) / (r * s)
+        else:  # an average leaves out what lies outside the map
+            y = np.nanmean(taps, axis=0)
         return y.reshape(oh * ow, c)
 
-    def add(self, p, x, w):
-        return x[0] + self.operand(p, x, w)
-
-    def mul(self, p, x, w):
-        return x[0] * self.operand(p, x, w)
-
-    def operand(self, p, x, w):
-        """b [brows, bcols], each 1 or that of a: NumPy's own broadcasting."""
+    def binary(self, f, p, x, w):
+        """b [brows, bcols] repeats over the rows; columns as NumPy broadcasts them."""
         rows, cols = p["brows"], p["bcols"]
         kind = p.get("b", "input")
         b = (x[1] if kind == "input" else self.vector(w[0], cols)[None, :] if kind == "vector"
              else self.matrix(w[0], rows, 1, cols))
-        assert b.shape == (rows, cols), (b.shape, p)
-        return b
+        assert b.shape == (rows, cols) and p["rows"] % rows == 0, (b.shape, p)
+        assert x[0].shape == (p["rows"], p["cols"]), (x[0].shape, p)
+        b = np.tile(b, (p["rows"] // rows, 1))
+        return ACT[p.get("act", "none")](f(b, x[0]) if p.get("swap", 0) else f(x[0], b))
 
-    def relu(self, p, x, w):
-        return np.maximum(x[0], 0)
+    def affine(self, p, x, w):
+        y = x[0] * self.vector(w[0], p["cols"]) + self.vector(w[1], p["cols"])
+        return ACT[p.get("act", "none")](y)
 
     def gelu(self, p, x, w):
-        v = x[0]
-        if p.get("approx", "erf") == "tanh":
-            return 0.5 * v * (1 + np.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v ** 3)))
-        return 0.5 * v * (1 + np.vectorize(math.erf)(v / math.sqrt(2)))
+        return ACT["gelu_tanh" if p.get("approx", "erf") == "tanh" else "gelu"](x[0])
 
     def softmax(self, p, x, w):
         v = x[0].copy()
@@ -189,8 +264,65 @@ class Model:
         if causal:  # row r is query r % causal and sees columns 0 to that
             query = np.arange(v.shape[0]) % causal
             v[np.arange(v.shape[1])[None, :] > query[:, None]] = -np.inf
-        e = np.exp(v - v.max(axis=1, keepdims=True))
-        return e / e.sum(axis=1, keepdims=True)
+        return softmax(v)
+
+    def groupnorm(self, p, x, w):
+        c, groups = p["c"], p["groups"]
+        v = x[0].reshape(p["rows"], groups, c // groups)
+        v = v - v.mean(axis=(0, 2), keepdims=True)
+        v = v / np.sqrt((v * v).mean(axis=(0, 2), keepdims=True) + 10.0 ** -p.get("eps_exp", 5))
+        y = v.reshape(p["rows"], c) * self.vector(w[0], c) + self.vector(w[1], c)
+        return ACT[p.get("act", "none")](y)
+
+    def reduce(self, p, x, w):
+        f = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min}[p["kind"]]
+        return f(x[0], axis=1 if p["axis"] == "cols" else 0, keepdims=True)
+
+    def concat(self, p, x, w):
+        return np.concatenate(x, axis=0 if p["axis"] == "rows" else 1)
+
+    def slice(self, p, x, w):
+        r0, c0, rs, cs = p.get("r0", 0), p.get("c0", 0), p.get("rstep", 1), p.get("cstep", 1)
+        assert x[0].shape == (p["rows"], p["cols"]), (x[0].shape, p)
+        y = x[0][r0:r0 + (p["rn"] - 1) * rs + 1:rs, c0:c0 + (p["cn"] - 1) * cs + 1:cs]
+        assert y.shape == (p["rn"], p["cn"]), (y.shape, p)
+        return y
+
+    def pad(self, p, x, w):
+        get = [p.get(k, 0) for k in ("top", "bottom", "left", "right", "c0", "c1")]
+        y = np.pad(x[0].reshape(p["h"], p["w"], p["c"]), (get[0:2], get[2:4], get[4:6]))
+        return y.reshape(-1, y.shape[2])
+
+    def transpose(self, p, x, w):
+        perm = str(p["perm"])
+        perm = [int(d) for d in (perm if "0" in perm else "0" + perm)]
+        dims = [p.get(f"d{i}", 1) for i in range(len(perm))]
+        cols = math.prod(dims[len(dims) - p["xc"]:])
+        assert x[0].shape == (math.prod(dims) // cols, cols), (x[0].shape, p)
+        y = x[0].reshape(dims).transpose(perm)
+        return y.reshape(-1, math.prod(y.shape[y.ndim - p["yc"]:]))
+
+    def resize(self, p, x, w):
+        v = x[0].reshape(p["h"], p["w"], p["c"])
+        for axis, (size, out) in enumerate(((p["h"], p["oh"]), (p["w"], p["ow"]))):
+            at = np.arange(out)
+            coord = p.get("coord", "half_pixel")
+            if coord == "half_pixel":
+                at = (at + 0.5) * size / out - 0.5
+            elif coord == "asymmetric":
+                at = at * size / out
+            else:
+                at = at * (size - 1) / max(out - 1, 1)
+            if p["kind"] == "nearest":
+                at = np.floor(at + 1e-9) if coord == "asymmetric" else np.ceil(at - 0.5)
+                v = np.take(v, np.clip(at, 0, size - 1).astype(int), axis=axis)
+            else:
+                at = np.clip(at, 0, size - 1)
+                low = np.floor(at).astype(int)
+                part = (at - low).reshape([-1 if i == axis else 1 for i in range(3)])
+                v = (np.take(v, low, axis=axis) * (1 - part) +
+                     np.take(v, np.minimum(low + 1, size - 1), axis=axis) * part)
+        return v.reshape(-1, p["c"])
 
     def layernorm(self, p, x, w):
         v = x[0] - x[0].mean(axis=1, keepdims=True)
@@ -216,7 +348,7 @@ def run(graph, weights, inputs, dtype, stats):
             continue
         x = [values[name] for name in row["inputs"].split()]
         w = list(zip(row["weights"].split(), row["init"].split()))
-        y = values[row["name"]] = getattr(model, row["op"])(p, x, w)
+        y = values[row["name"]] = model.run(row["op"], p, x, w)
         if stats:
             print(f"{row['name']:32} {row['op']:10} mean {y.mean():10.4f} std {y.std():10.4f} "
                   f"max {np.abs(y).max():10.4f}")
