@@ -296,6 +296,14 @@ static bool is_identity(const struct ir *g, const struct ir_node *n)
         return true;
     if (ir_is(n, "Cast") || ir_is(n, "CastLike")) /* an integer input that is only a number */
         return x->elem == y->elem || (x->elem == ELEM_INT && y->elem == ELEM_FLOAT);
+    if (ir_is(n, "Transpose")) {
+        const struct ir_attr *perm = ir_attr(n, "perm");
+
+        for (int i = 0; perm && i < perm->n; i++)
+            if (perm->ints[i] != i)
+                return false;
+        return perm != NULL;
+    }
     if (ir_is(n, "Pad"))
         return n->n_in > 1 && ir_uniform(g, n->in[1], &v) && v == 0;
     if (ir_is(n, "Expand") || ir_is(n, "Tile") || ir_is(n, "Reshape") || ir_is(n, "Resize"))

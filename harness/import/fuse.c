@@ -196,6 +196,17 @@ static bool same_constants(const struct low *l, const struct low_node *a, const 
     return x->rows == y->rows && x->cols == y->cols && x->vector == y->vector;
 }
 
+/* n multiplies the result of p by 1 / sqrt(k). */
+static bool is_usual_scale(struct low *l, const struct low_node *p, const struct low_node *n)
+{
+    float *times = NEWS(l->a, n->cols, float), *plus = NEWS(l->a, n->cols, float);
+    double usual = 1 / sqrt((double)low_get(p, "k", 1));
+
+    return is_bare(p) && !low_get(p, "scaled", 0) && !low_get(p, "bias", 0) &&
+           (low_is(n, "mul") || low_is(n, "div")) && affine_of(l, n, times, plus) &&
+           all(times, n->cols, times[0]) && fabs((double)times[0] - usual) < 1e-6 * usual;
+}
+
 void fuse_bias(struct low *l)
 {
     for (int i = 0; i < l->n_nodes; i++) {
@@ -209,6 +220,11 @@ void fuse_bias(struct low *l)
             continue;
         if (same_constants(l, p, n)) {
             into_sum(l, i, p);
+            continue;
+        }
+        if (low_is(p, "matmul") && !has_weight(p) && is_usual_scale(l, p, n)) {
+            take_over(n, p);
+            low_int(n, "scaled", 1);
             continue;
         }
         if (!is_product(p) || !is_bare(p) || !has_weight(p) || n->cols != p->cols)

@@ -101,10 +101,15 @@ static void simplify(struct import *m)
 {
     infer_graph(&m->g);
     ir_dead_code(&m->g);
-    pass_canonical(&m->g);
-    infer_graph(&m->g);
-    ir_dead_code(&m->g);
-    ir_sort(&m->g);
+    m->result.kernels_before = kernels(&m->g);
+    tell(m, "fold", m->result.nodes, m->result.kernels_before);
+    for (int i = 0; i < 2; i++) {
+        pass_canonical(&m->g);
+        infer_graph(&m->g);
+        ir_dead_code(&m->g);
+        ir_sort(&m->g);
+    }
+    tell(m, "canonical", m->result.kernels_before, kernels(&m->g));
 }
 
 static void patterns(struct import *m)
@@ -201,8 +206,6 @@ static void run(struct import *m)
     m->result.nodes = m->g.n_nodes;
     choose_output(m);
     simplify(m);
-    m->result.kernels_before = kernels(&m->g);
-    tell(m, "fold", m->result.nodes, m->result.kernels_before);
     patterns(m);
     lower_all(m);
     fuse(m);

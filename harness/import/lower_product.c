@@ -105,7 +105,8 @@ static void lead(struct val *a, int rank)
     a->v.rank = rank;
 }
 
-/* Is the value stored as [m, batch * k]: its batch side by side in blocks of whole texels? */
+/* Does the value lie as [m, batch * k], its batch side by side in blocks of whole texels, maybe as some
+ * columns of a larger matrix? */
 static bool side_by_side(const struct val *a)
 {
     int r = a->v.rank;
@@ -117,19 +118,35 @@ static bool side_by_side(const struct val *a)
         stride *= a->v.dim[i];
         batch *= a->v.dim[i];
     }
-    return batch > 1 && k % 4 == 0 && a->v.offset == 0 && a->rows == m && a->cols == batch * k &&
-           (k == 1 || a->v.stride[r - 1] == 1) && (m == 1 || a->v.stride[r - 2] == a->cols);
+    return a->kind == VAL_STORED && batch > 1 && k % 4 == 0 && a->v.stride[r - 1] == 1 &&
+           (m == 1 || a->v.stride[r - 2] == a->cols);
+}
+
+/* The batch axes between the last two, and back. */
+static void between(int rank, int64_t *perm, int64_t *back)
+{
+    perm[0] = rank - 2;
+    for (int i = 0; i + 2 < rank; i++)
+        perm[i + 1] = i;
+    perm[rank - 1] = rank - 1;
+    for (int i = 0; i < rank; i++)
+        back[perm[i]] = i;
 }
 
 /* Batched operands come as [.., rows, cols]: side by side, below each other, or made so. */
 static struct val operand(struct lowering *x, struct val a, bool *ret_heads)
 {
+    int64_t perm[VIEW_MAX], back[VIEW_MAX];
+
     if (a.kind != VAL_STORED)
         lower_give_up(x, "a batch of constant matrices");
     *ret_heads = side_by_side(&a);
-    if (*ret_heads || lower_is_matrix(&a, 1))
-        return a;
-    return lower_ordered(x, a, 1);
+    if (!*ret_heads)
+        return lower_ordered(x, a, 1);
+    between(a.v.rank, perm, back);
+    a = lower_permuted(&a, perm);
+    a = lower_ordered(x, a, a.v.rank - 1);
+    return lower_permuted(&a, back);
 }
 
 /* Does somebody want the batch of this tensor side by side? Its only reader leads through views; the
