@@ -2,7 +2,7 @@
  * put off, so a label beats another if it has moved no less, is no later, and its disk has idled no
  * longer (`idle` = time - bytes read / rate): it can do whatever the other does. Pruned by two
  * bounds: time + V(S), as if the disk were infinitely fast from here on; and, for each unit not yet
- * read, its arrival + the least V of the last layer that may move it. */
+ * read, its arrival + the least time from the last layer on that may move it. */
 #include "harness/plan/latency/reach.h"
 
 #include <errno.h>
@@ -13,10 +13,11 @@
 #include "profiler/clock.h"
 
 #define SAME_NS 1e-3 /* times nearer than this are one */
+#define BALANCE 0.1  /* where the disk is the bound, kernels count still, or memory fills up later */
 #define NARROW  1.02 /* without an incumbent, a label goes on to curves this near its best */
 
 struct label {
-    double time, read, idle, bound;
+    double time, read, idle, bound, score;
     int units, s0, node, next;
 };
 
@@ -62,8 +63,9 @@ static void set_arrival(struct search *s)
     for (int u = 1; u <= t->n_units; u++) {
         while (t->low[layer] < u)
             layer++;
-        s->arrival[u] = (t->fixed_bytes + t->at[u]) / t->per_ns;
-        s->arrival[u] += s->v->least[layer > 0 ? layer - 1 : 0];
+        s->arrival[u] = (t->fixed_bytes + t->at[u]) / t->per_ns + s->v->least[layer];
+        if (layer > 0) /* V before it would count the wait twice */
+            s->arrival[u] += plan_layer_ns(&t->p->layer[layer - 1], 0);
     }
     for (int u = t->n_units - 1; u >= 1; u--)
         s->arrival[u] = fmax(s->arrival[u], s->arrival[u + 1]);
@@ -198,6 +200,7 @@ static int extend(struct search *s, const struct label *x)
         } else {
             set_idle(s, &y);
             y.bound = bound_of(s, &y, rest);
+            y.score = y.bound + BALANCE * early;
             if (y.bound < s->below)
                 rc = offer(s, &y);
         }
@@ -211,8 +214,8 @@ static int by_bound(const void *a, const void *b)
 {
     const struct label *x = a, *y = b;
 
-    if (x->bound != y->bound)
-        return x->bound < y->bound ? -1 : 1;
+    if (x->score != y->score)
+        return x->score < y->score ? -1 : 1;
     return (x->units < y->units) - (x->units > y->units);
 }
 
@@ -259,7 +262,8 @@ static int keep_best(struct search *s)
 
     if (s->n_now > s->width) {
         qsort(s->now, (size_t)s->n_now, sizeof(*s->now), by_bound);
-        s->cut = fmin(s->cut, s->now[s->width].bound);
+        for (int i = s->width; i < s->n_now; i++)
+            s->cut = fmin(s->cut, s->now[i].bound);
         s->n_now = s->width;
     }
     more = grow(s->node, &s->room_nodes, s->n_nodes + s->n_now, sizeof(*more));
@@ -299,6 +303,7 @@ static int begin(struct search *s)
             x.read = fmax(x.read, stream_pause_at(t, 0, u, u));
         set_idle(s, &x);
         x.bound = bound_of(s, &x, s->row[u - from]);
+        x.score = x.bound + BALANCE * (x.time + s->row[u - from]);
         if (x.bound < s->below)
             rc = offer(s, &x);
     }

@@ -66,6 +66,7 @@ void slopes_done(struct slopes *v)
 {
     free(v->left);
     free(v->right);
+    free(v->end);
     free(v->least);
     free(v->first);
     free(v->n);
@@ -92,7 +93,7 @@ static int merge(const struct slope_piece *a, int n, const struct pieces *f, str
 }
 
 /* Keep what lies in [low, high]; false: nothing does. */
-static bool crop(struct pieces *m, int low, int high, int *left, int *right, double *least)
+static bool crop(struct pieces *m, int low, int high, int *left, int *right, double *end)
 {
     int skip = 0;
 
@@ -100,7 +101,7 @@ static bool crop(struct pieces *m, int low, int high, int *left, int *right, dou
         struct slope_piece *last = &m->piece[m->n - 1];
         int off = *right - high < last->length ? *right - high : last->length;
 
-        *least -= last->slope * off;
+        *end -= last->slope * off;
         *right -= off;
         last->length -= off;
         m->n -= last->length == 0;
@@ -137,31 +138,96 @@ static int keep(struct slopes *v, int l, const struct pieces *m, int *used, int 
     return 0;
 }
 
-static int fill(struct slopes *v, struct pieces *f, struct pieces *m, int *ret_layer)
+/* Units that can have been read when layer l starts without a stall, however the layers before went:
+ * from the end of any layer k on, none of those in between moves anything, so their time is known.
+ * INFINITY where the disk has room, or where how much depends on S itself. */
+static double read_by(const struct stream *s, int l)
+{
+    const struct plan_problem *p = s->p;
+    double least = INFINITY, between = 0;
+    bool known = p->ring == 0 &&
+                 (p->m_total > 0 || (p->m_peak >= 0 && p->limit == LIMIT_RESIDENT));
+
+    for (int k = l - 1; k >= 1 && known && !isinf(s->per_ns); k--) {
+        least = fmin(least, stream_pause_at(s, k - 1, 0, 0) + between * s->per_ns);
+        if (s->most[k] > 0)
+            break;
+        between += plan_layer_ns(&p->layer[k - 1], 0);
+    }
+    return least / s->unit_bytes;
+}
+
+/* g = V_l and the stall before layer l: beyond `read` units, rounded up, each costs what the disk
+ * takes. */
+static int add_stall(const struct slopes *v, int l, double read, struct pieces *g, double *end)
+{
+    double each = v->s->unit_bytes / v->s->per_ns;
+    int at = v->left[l], whole = read < v->s->n_units ? (int)ceil(read) : v->s->n_units;
+
+    g->n = 0;
+    if (whole < v->right[l])
+        *end += (v->right[l] - whole) * each;
+    for (int i = 0; i < v->n[l]; i++) {
+        const struct slope_piece *p = &v->piece[v->first[l] + i];
+        int before = whole - at, length = p->length;
+
+        before = before < 0 ? 0 : before > length ? length : before;
+        if (add_piece(g, p->slope, before) < 0 ||
+            add_piece(g, p->slope + (before < length ? each : 0), length - before) < 0)
+            return -ENOMEM;
+        at += length;
+    }
+    return 0;
+}
+
+static double least_of(double end, const struct pieces *m)
+{
+    for (int i = m->n - 1; i >= 0 && m->piece[i].slope > 0; i--)
+        end -= m->piece[i].slope * m->piece[i].length;
+    return end;
+}
+
+/* V_{l-1} from V_l, not cropped yet. */
+static int through(struct slopes *v, int l, struct pieces *f, struct pieces *g, struct pieces *m,
+                   double *end)
+{
+    const struct stream *s = v->s;
+    int most = v->right[l] - s->low[l - 1];
+
+    most = s->most[l] < most ? s->most[l] : most;
+    most = most > 0 ? most : 0;
+    if (layer_pieces(s, l, most, f) < 0 || add_stall(v, l, read_by(s, l), g, end) < 0 ||
+        merge(g->piece, g->n, f, m) < 0)
+        return -ENOMEM;
+    *end += plan_layer_ns(&s->p->layer[l - 1], 0);
+    return most;
+}
+
+static int fill(struct slopes *v, struct pieces *f, struct pieces *g, struct pieces *m,
+                int *ret_layer)
 {
     const struct stream *s = v->s;
     int used = 0, room = 0, n_layers = s->p->n_layers;
-    int left = s->n_units, right = s->n_units, most;
-    double least = 0;
+    int left = s->n_units, right = s->n_units;
+    double end = 0;
 
     for (int l = n_layers; l >= 0; l--) {
-        if (l < n_layers) { /* through layer l + 1 */
-            most = s->most[l + 1];
-            most = most < right - s->low[l] ? most : right - s->low[l];
-            if (layer_pieces(s, l + 1, most, f) < 0 ||
-                merge(v->piece + v->first[l + 1], v->n[l + 1], f, m) < 0)
-                return -ENOMEM;
-            left -= most > 0 ? most : 0;
-            least += plan_layer_ns(&s->p->layer[l], 0);
+        if (l < n_layers) {
+            int most = through(v, l + 1, f, g, m, &end);
+
+            if (most < 0)
+                return most;
+            left -= most;
         }
-        if (!crop(m, s->low[l], s->high[l], &left, &right, &least)) {
+        if (!crop(m, s->low[l], s->high[l], &left, &right, &end)) {
             if (ret_layer)
                 *ret_layer = l;
             return -ENOSPC;
         }
         v->left[l] = left;
         v->right[l] = right;
-        v->least[l] = least;
+        v->end[l] = end;
+        v->least[l] = least_of(end, m);
         if (keep(v, l, m, &used, &room) < 0)
             return -ENOMEM;
     }
@@ -171,20 +237,22 @@ static int fill(struct slopes *v, struct pieces *f, struct pieces *m, int *ret_l
 int slopes_make(const struct stream *s, struct slopes *ret_v, int *ret_layer)
 {
     struct slopes v = {.s = s};
-    struct pieces f = {0}, m = {0};
+    struct pieces f = {0}, g = {0}, m = {0};
     size_t n = (size_t)s->p->n_layers + 1;
     int rc = -ENOMEM;
 
     v.left = calloc(n, sizeof(int));
     v.right = calloc(n, sizeof(int));
+    v.end = calloc(n, sizeof(double));
     v.least = calloc(n, sizeof(double));
     v.first = calloc(n, sizeof(int));
     v.n = calloc(n, sizeof(int));
-    if (v.left && v.right && v.least && v.first && v.n && add_piece(&m, 0, 1) == 0) {
+    if (v.left && v.right && v.end && v.least && v.first && v.n && add_piece(&m, 0, 1) == 0) {
         m.n = 0;
-        rc = fill(&v, &f, &m, ret_layer);
+        rc = fill(&v, &f, &g, &m, ret_layer);
     }
     free(f.piece);
+    free(g.piece);
     free(m.piece);
     if (rc < 0)
         slopes_done(&v);
@@ -197,7 +265,7 @@ void slopes_fill(const struct slopes *v, int l, int from, int to, double *ret_va
 {
     const struct slope_piece *p = v->piece + v->first[l];
     int at = v->right[l], k = v->n[l] - 1, done = 0;
-    double value = v->least[l];
+    double value = v->end[l];
 
     for (int u = to; u >= from; u--) {
         if (u > v->right[l] || u < v->left[l]) {

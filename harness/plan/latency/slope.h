@@ -1,7 +1,11 @@
 /* harness/plan/latency/slope.h - where the disk does not limit (T7): the least remaining time
  * V_l(S) = min sum of f over the layers after l, when S units have moved by the end of layer l.
  * Convex in S, so its segments are kept sorted by slope, and one layer is one merge with the
- * segments of f (slope trick). Exact for whole units: an optimum, and a bound when the disk does. */
+ * segments of f (slope trick). Exact for whole units: an optimum, and a bound when the disk does.
+ *
+ * Where the disk does, and stands still while memory is full, V also has the stall that follows:
+ * at the end of layer k the disk has read no more than it had room for, so what layer l moves
+ * beyond that has to arrive in between. That is convex in S_l too. */
 #ifndef FLASHMEM_HARNESS_PLAN_LATENCY_SLOPE_H
 #define FLASHMEM_HARNESS_PLAN_LATENCY_SLOPE_H
 
@@ -15,7 +19,7 @@ struct slope_piece { /* `length` units to the right, the value changes by `slope
 struct slopes {
     const struct stream *s;
     int *left, *right; /* [N + 1] domain of V_l */
-    double *least;     /* [N + 1] V_l(right[l]): V falls */
+    double *end, *least; /* [N + 1] V_l(right[l]); the least of V_l */
     int *first, *n;    /* [N + 1] its pieces, from the left */
     struct slope_piece *piece;
 };
