@@ -128,6 +128,14 @@ static void insert_samples(int64_t session_id)
     exec("INSERT INTO plan VALUES (1, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
          "'streamed', NULL, NULL, 0.9, 1, '', 1, 1, 'OPTIMAL', 1, 1, NULL, 1, NULL, NULL)");
     exec("INSERT INTO plan_weight VALUES (1, 'w', 1, 1, 1, 1, NULL)");
+    exec("INSERT INTO plan VALUES (2, '2020', NULL, 'gptneo-s.1m.tight', '', '', 'lc-opg', 'bytes', "
+         "'streamed', 9, NULL, 0.9, 1, '', 4, 4, 'OPTIMAL', 1, 1, NULL, 2000000, NULL, NULL)");
+    exec("INSERT INTO plan VALUES (3, '2020', NULL, 'gptneo-s.1m.tight', '', '', 'cp-sat', 'bytes', "
+         "'streamed', 9, NULL, 0.9, 1, '', 5, 3, 'FEASIBLE', 1, 1, NULL, 7e9, NULL, NULL)");
+    exec("INSERT INTO plan VALUES (4, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
+         "'streamed', NULL, 200000000, 0.9, 1, '', 5, NULL, 'FEASIBLE', 1, 100, 30e6, 1, 29e6, 2e9)");
+    exec("INSERT INTO plan VALUES (5, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
+         "'streamed', NULL, 400000000, 0.9, 1, '', 5, NULL, 'OPTIMAL', 1, 100, 20e6, 1, 20e6, 2e9)");
     exec("UPDATE run SET plan_id = 1 WHERE integrated_ns = 500e6");
     exec("INSERT INTO regressor VALUES (1, 1, '2020', 'latency', 'f32', 'image', 2, 1, 2, '', '', "
          "'{}')");
@@ -268,6 +276,17 @@ START_TEST(every_file)
     }
     has_not("index.html", "Nothing was measured");
     has_not("index.html", "Not drawn");
+}
+END_TEST
+
+START_TEST(table_4_and_the_front)
+{
+    all_ok();
+    has("table4.csv", "\ngptneo-s.1m.tight,cp-sat,FEASIBLE,5.0,3.0,7.0,0.260,45.00,OPTIMAL\n"
+                      "gptneo-s.1m.tight,lc-opg,OPTIMAL,4.0,4.0,0.002,,,\n");
+    has("pareto.csv", "\nGPTN-S (2 GB/s),planned,200.0,30.0,0.0001\n"
+                      "GPTN-S (2 GB/s),planned,400.0,20.0,0.0001\n"
+                      "GPTN-S (2 GB/s),proven bound,200.0,29.0,0.0001\n");
 }
 END_TEST
 
@@ -462,6 +481,7 @@ int main(void)
     int failed;
 
     tcase_add_test(filled, every_file);
+    tcase_add_test(filled, table_4_and_the_front);
     tcase_add_test(filled, tables_7_and_8);
     tcase_add_test(filled, bounds);
     tcase_add_test(filled, summary_in_words);

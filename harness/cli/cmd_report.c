@@ -16,10 +16,10 @@ static const struct opt opts[] = {
     {.name = "--all", .type = OPT_FLAG, .offset = FIELD(all),
      .help = "every table and figure, and index.html"},
     {.name = "--table", .type = OPT_TEXT, .offset = FIELD(table), .arg = "N",
-     .help = "print one table: 7, 8, summary, bounds, capacity, regressor, plans, samples, "
+     .help = "print one table: 4, 7, 8, summary, bounds, capacity, regressor, plans, samples, "
              "machine"},
     {.name = "--figure", .type = OPT_TEXT, .offset = FIELD(figure), .arg = "N",
-     .help = "draw one figure: 2, 4, or memory"},
+     .help = "draw one figure: 2, 4, memory or pareto"},
     {.name = "--out", .type = OPT_TEXT, .offset = FIELD(out), .def = "results/out", .arg = "DIR",
      .help = "folder for files"},
     {0},

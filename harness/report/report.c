@@ -81,8 +81,8 @@ static int load_paper_file(struct store *st, const char *name, struct err *err)
 
 static int load_paper(struct store *st, struct err *err)
 {
-    static const char *const names[] = {"table5_classes", "table6_models", "table7_latency",
-                                        "table8_memory"};
+    static const char *const names[] = {"table4_solver", "table5_classes", "table6_models",
+                                        "table7_latency", "table8_memory"};
     int rc = 0;
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rc == 0; i++)

@@ -1,0 +1,23 @@
+-- Solvers on the same instances (scripts/cpsat/table4): the newest plan of each, the paper's formulation
+-- under CP-SAT beside ours. The paper's own times were on 128 threads.
+WITH newest AS (
+    SELECT * FROM plan
+    WHERE id IN (SELECT max(id) FROM plan WHERE policy IN ('cp-sat', 'lc-opg', 'greedy')
+                 GROUP BY device_id, model, policy, price, limit_reading, m_peak_bytes,
+                          memory_limit_bytes, lambda, chunk_bytes)
+)
+SELECT c.model AS "instance", p.policy AS "solver", p.status AS "status",
+       round(p.objective, 1) AS "objective", round(p.lower_bound, 1) AS "lower bound",
+       round(p.solve_ns / 1e9, 4) AS "time (s)",
+       iif(p.policy = 'cp-sat', t.build_s, NULL) AS "paper: build (s)",
+       iif(p.policy = 'cp-sat', t.solve_s, NULL) AS "paper: solve (s)",
+       iif(p.policy = 'cp-sat', t.status, NULL) AS "paper: status"
+FROM newest c
+JOIN newest p ON p.model = c.model AND p.price = c.price AND p.limit_reading = c.limit_reading
+             AND p.m_peak_bytes IS c.m_peak_bytes AND p.lambda = c.lambda
+             AND p.chunk_bytes = c.chunk_bytes AND p.memory_limit_bytes IS c.memory_limit_bytes
+             AND p.device_id IS c.device_id
+LEFT JOIN paper_table4_solver t
+       ON c.model LIKE replace(replace(t.model, 'GPTN-', 'gptneo-'), 'S', 's') || '.%'
+WHERE c.policy = 'cp-sat' AND (c.device_id = ?1 OR c.device_id IS NULL)
+ORDER BY c.model, p.policy <> 'cp-sat', p.policy;
