@@ -102,23 +102,128 @@ static int instead(const struct plan_problem *p, struct plan *plan, const char *
     return rc;
 }
 
-/* What the convex fit may be off by, of those layers that carry something. */
-static double fit_error(const struct plan_problem *p, const struct plan *plan)
+/* The problem as the regressor's own steps might have it at best (sign -1) or at worst (+1): each
+ * curve off by its fit's error. Alone, a layer takes what it takes: fits begin there. */
+struct off {
+    struct plan_problem p;
+    struct plan_layer *layer;
+    struct plan_curve *curve;
+};
+
+/* max(f(0), f / (1 + error)): flat up to where the second crosses the first, and convex. */
+static void lower(const struct plan_curve *c, struct plan_curve *ret_c)
 {
-    double most = 0;
+    double by = 1 + c->fit_error;
+    int i = 1, n = 1;
 
-    for (int i = 0; i < plan->n_moves; i++) {
-        const struct plan_curve *c = p->layer[plan->move[i].layer - 1].curve;
+    while (i < c->n && c->ns[i] / by <= c->ns[0])
+        i++;
+    if (i < c->n) {
+        double rise = c->ns[i] - c->ns[i - 1], at = c->bytes[i];
 
-        most = c && c->fit_error > most ? c->fit_error : most;
+        if (rise > 0)
+            at -= (c->ns[i] - c->ns[0] * by) / rise * (c->bytes[i] - c->bytes[i - 1]);
+        if (at > 0) {
+            ret_c->bytes[n] = at;
+            ret_c->ns[n++] = c->ns[0];
+        }
+    } else { /* beyond its last point nobody asks */
+        ret_c->bytes[n] = c->bytes[c->n - 1];
+        ret_c->ns[n++] = c->ns[0];
     }
-    return most;
+    for (; i < c->n; i++) {
+        ret_c->bytes[n] = c->bytes[i];
+        ret_c->ns[n++] = c->ns[i] / by;
+    }
+    ret_c->n = n;
+}
+
+static int off_new(const struct plan_problem *p, int sign, struct off *ret_f)
+{
+    size_t n = (size_t)p->n_layers;
+    struct off f = {.p = *p};
+
+    f.layer = malloc(n * sizeof(*f.layer));
+    f.curve = malloc(n * sizeof(*f.curve));
+    for (size_t l = 0; f.layer && f.curve && l < n; l++) {
+        const struct plan_curve *c = p->layer[l].curve;
+
+        f.layer[l] = p->layer[l];
+        if (!c)
+            continue;
+        f.curve[l] = *c;
+        f.layer[l].curve = &f.curve[l];
+        if (sign < 0)
+            lower(c, &f.curve[l]);
+        for (int i = 1; i < c->n && sign > 0; i++)
+            f.curve[l].ns[i] = c->ns[i] * (1 + c->fit_error);
+    }
+    f.p.layer = f.layer;
+    *ret_f = f;
+    return f.layer && f.curve ? 0 : -ENOMEM;
+}
+
+static void off_done(struct off *f)
+{
+    free(f->layer);
+    free(f->curve);
+}
+
+/* No plan is faster than ret_least even then. */
+static int least_within_fit(const struct latency *o, double *ret_least)
+{
+    struct stream s = {0};
+    struct slopes v = {0};
+    struct reach_found found;
+    struct off f;
+    int rc = off_new(o->p, -1, &f);
+
+    if (rc == 0)
+        rc = stream_make(&f.p, true, &s);
+    if (rc == 0)
+        rc = slopes_make(&s, &v, NULL);
+    if (rc == 0)
+        rc = reach_search(&v, widths[0], o->ns, INT_MAX, UINT64_MAX, o->trial, &found);
+    if (rc == 0)
+        *ret_least = found.least;
+    slopes_done(&v);
+    stream_done(&s);
+    off_done(&f);
+    return rc;
+}
+
+/* Carry the fit's error into the certificate. */
+static int note_fit(const struct latency *o, struct plan *plan)
+{
+    double error = 0, least = 0, most;
+    struct off f;
+    int rc;
+
+    for (int l = 0; l < o->p->n_layers; l++) {
+        if (o->p->layer[l].curve)
+            error = fmax(error, o->p->layer[l].curve->fit_error);
+    }
+    if (!(error > 0))
+        return 0;
+    rc = least_within_fit(o, &least);
+    if (rc < 0)
+        return rc;
+    rc = off_new(o->p, 1, &f);
+    if (rc == 0) {
+        most = plan_simulate_ns(&f.p, plan);
+        snprintf(plan->note, sizeof(plan->note),
+                 "curves fit the regressor's steps within %.2g %%: by those it takes at most %.6g ms "
+                 "and no plan less than %.6g ms",
+                 100 * error, most / 1e6, fmin(least, plan->latency_bound_ns) / 1e6);
+    }
+    off_done(&f);
+    return rc;
 }
 
 static int take(const struct latency *o, struct plan *plan)
 {
     int rc = stream_name(&o->strict, o->units, plan);
-    double ns, error;
+    double ns;
 
     if (rc < 0)
         return rc;
@@ -127,14 +232,7 @@ static int take(const struct latency *o, struct plan *plan)
     ns = plan_simulate_ns(o->p, plan);
     plan->latency_bound_ns = fmin(o->bound, ns);
     plan->status = o->bound >= ns * (1 - NOTHING) ? PLAN_OPTIMAL : PLAN_FEASIBLE;
-    error = fit_error(o->p, plan);
-    if (error > 0)
-        snprintf(plan->note, sizeof(plan->note),
-                 "curves fit the regressor's steps within %.2g %%: by those, the gap is at most "
-                 "%.2g %%",
-                 100 * error,
-                 100 * (1 - plan->latency_bound_ns / ns * (1 - error) / (1 + error)));
-    return 0;
+    return note_fit(o, plan);
 }
 
 static int run(struct latency *o, struct plan *plan, struct err *err)
