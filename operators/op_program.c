@@ -386,7 +386,7 @@ static int set_load(struct op_program *p, const struct op_load *l, int *n, struc
     int rc;
 
     if (used)
-        run = stream_pack(l, p->variant.path, p->block);
+        run = stream_pack(l, p->variant.path);
     rc = set_arg(p, n, sizeof src, &src, err);
     rc = rc < 0 ? rc : set_arg(p, n, sizeof dst, &dst, err);
     return rc < 0 ? rc : set_arg(p, n, sizeof run, &run, err);

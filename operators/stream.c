@@ -13,7 +13,7 @@ static void divisor(int64_t d, cl_int *ret_m, cl_int *ret_shift)
     *ret_shift = shift;
 }
 
-cl_int8 stream_pack(const struct op_load *l, enum mem_path path, bool block)
+cl_int8 stream_pack(const struct op_load *l, enum mem_path path)
 {
     const int rows = 1 << STREAM_ROWS_LOG2;
     int64_t width = 1, height = 1, row, first, end;
@@ -29,7 +29,7 @@ cl_int8 stream_pack(const struct op_load *l, enum mem_path path, bool block)
     a.s[3] = (cl_int)(l->dst_texel % width);
     a.s[4] = (cl_int)row;
     a.s[5] = end > first ? (cl_int)(end - first) : 0;
-    divisor(block ? width : width * rows, &a.s[6], &a.s[7]);
+    divisor(width * rows, &a.s[6], &a.s[7]);
     return a;
 }
 

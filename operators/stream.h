@@ -8,9 +8,8 @@
 /* Height of the tiles in which GPUs write images: 8 rows are a whole block of NVIDIA's memory. */
 #define STREAM_ROWS_LOG2 3
 
-/* The int8 argument of one load, see stream.cl. `block`: built with LOAD_BLOCK. Destinations are
- * at most 2^27 texels wide. */
-cl_int8 stream_pack(const struct op_load *l, enum mem_path path, bool block);
+/* The int8 argument of one load, see stream.cl. Destinations are at most 2^27 texels wide. */
+cl_int8 stream_pack(const struct op_load *l, enum mem_path path);
 
 /* Copy from l->host into l->dst, non-blocking: one rectangle of whole rows and the ends of rows
  * before and behind it; a buffer takes one. The first command waits for `after` (NULL: for

@@ -81,9 +81,9 @@ static struct op_load load_of(int64_t width, int64_t height, int64_t at, int64_t
 }
 
 /* Column, row and source of every texel of the run, in the order of the items. */
-static void ask(cl_kernel kernel, const struct op_load *l, bool block, cl_mem out, cl_int *ret)
+static void ask(cl_kernel kernel, const struct op_load *l, cl_mem out, cl_int *ret)
 {
-    cl_int8 run = stream_pack(l, PATH_IMAGE, block);
+    cl_int8 run = stream_pack(l, PATH_IMAGE);
     size_t n = (size_t)l->texels, lws = 64, gws = (n + lws - 1) / lws * lws;
 
     ck_assert_int_eq(clSetKernelArg(kernel, 0, sizeof run, &run), 0);
@@ -150,7 +150,7 @@ START_TEST(every_texel_once)
             int64_t from = k < 4 ? 0 : (int64_t)rng_below(&rng, (uint64_t)(20 * w));
             struct op_load l = load_of(w, 4000, from, n);
 
-            ask(kernel, &l, block, out, at);
+            ask(kernel, &l, out, at);
             ck_assert_int_ge(check_run(&l, w, block, at, seen), block ? 0 : in_bands(&l, w));
         }
     free(at);
@@ -170,7 +170,7 @@ START_TEST(tiles_of_gpus)
     cl_int at[64 * 16 * 3];
 
     ck_assert_ptr_nonnull(out);
-    ask(kernel, &l, false, out, at);
+    ask(kernel, &l, out, at);
     for (int t = 0; t < 64 * 16; t++) {
         int tile = t / 128;
 
@@ -215,7 +215,7 @@ START_TEST(through_a_kernel)
     l[1].src_texel = 1900;
     ck_assert_int_eq(clSetKernelArg(kernel, 0, sizeof y, &y), 0);
     for (cl_uint i = 0; i < 2; i++) {
-        cl_int8 run = stream_pack(&l[i], PATH_IMAGE, block);
+        cl_int8 run = stream_pack(&l[i], PATH_IMAGE);
 
         poisoned(&l[i].dst, WIDTH, HEIGHT, image);
         ck_assert_int_eq(clSetKernelArg(kernel, 1 + 3 * i, sizeof mem, &mem), 0);
