@@ -642,6 +642,61 @@ START_TEST(too_little_is_said)
 }
 END_TEST
 
+/* Copies that take four times as long: to a case of its own, each form its own curve, and none from
+ * the samples of another. */
+START_TEST(forms_apart)
+{
+    struct thresholds t = thresholds_default();
+    struct op_case c = parse("matmul:f32:m=200,n=200,k=200");
+    struct op_case relu = parse("relu:f32:rows=99,cols=99");
+    struct capacity pipelined, copy, none;
+    struct op_variant v = variant(&c, FORM_NAIVE);
+    struct bench b;
+    struct predictor *p;
+    char text[OP_TEXT_MAX];
+    double want = law_capacity(&c, 0.2);
+
+    bench_open(&b);
+    sweep(&b, 60, 0, 0);
+    exec(&b, "BEGIN");
+    for (int i = 0; i < 120; i++) {
+        struct op_case s;
+
+        if (i < 60)
+            draw_matmul(&b, text);
+        else
+            draw_rows(&b, "relu", text);
+        s = parse(text);
+        for (double ratio = 0.125; ratio <= 4; ratio *= 2) {
+            uint64_t bytes = (uint64_t)(ratio * (double)op_input_bytes(&s) / 16) * 16;
+            double slowdown = law_slowdown(&s, 4 * (double)bytes), base = law_ns(&s);
+
+            put(&b, &s, FORM_COPY, bytes, "ok", "flushed", base * slowdown, base, slowdown);
+        }
+    }
+    exec(&b, "COMMIT");
+    train(&b);
+    p = load(&b);
+    ck_assert_int_eq(predictor_capacity(p, &dev, &c, &v, &t, &pipelined, NULL), 0);
+    v = variant(&c, FORM_COPY);
+    ck_assert_int_eq(predictor_capacity(p, &dev, &c, &v, &t, &copy, NULL), 0);
+    ck_assert_msg(fabs((double)pipelined.bytes / want - 1) < 0.4, "%g of %g",
+                  (double)pipelined.bytes, want);
+    ck_assert_msg(fabs((double)copy.bytes / (want / 4) - 1) < 0.4, "%g of %g", (double)copy.bytes,
+                  want / 4);
+    ck_assert(copy.curve.trained_bytes <= 4.001 * (double)op_input_bytes(&c));
+    v = variant(&relu, FORM_NAIVE);
+    ck_assert_int_eq(predictor_capacity(p, &dev, &relu, &v, &t, &none, NULL), 0);
+    ck_assert_uint_eq(none.bytes, 0);
+    ck_assert_str_eq(none.reason, "no samples of this operator");
+    v = variant(&relu, FORM_COPY);
+    ck_assert_int_eq(predictor_capacity(p, &dev, &relu, &v, &t, &none, NULL), 0);
+    ck_assert_uint_gt(none.bytes, 0);
+    predictor_free(p);
+    bench_close(&b);
+}
+END_TEST
+
 START_TEST(threshold_texts)
 {
     struct thresholds t = thresholds_default();
@@ -684,6 +739,7 @@ int main(void)
     tcase_add_test(t, curves_are_convex);
     tcase_add_test(t, repeats_and_noise);
     tcase_add_test(t, too_little_is_said);
+    tcase_add_test(t, forms_apart);
     tcase_add_test(t, threshold_texts);
     suite_add_tcase(s, t);
     r = srunner_create(s);
