@@ -12,7 +12,9 @@
 #ifndef MR
 #define MR 8 // rows of the micro-kernel
 #endif
-#define BN 128
+#ifndef BN
+#define BN 128 // keys staged at a time; a multiple of NR
+#endif
 #define NR 32 // columns of the micro-kernel; half of them where there are no more
 #define WIDE(n) (((n) + 15) / 16 * 16)
 #define DP (4 * D4)

@@ -7,6 +7,9 @@
 #ifndef TM
 #define TM 8 // rows of an item
 #endif
+#ifndef BN
+#define BN 32
+#endif
 #define LX 16
 #define LY 8
 #define BM (LY * TM)

@@ -182,13 +182,19 @@ static void transpose_prefer(const struct op_case *c, const struct device_info *
     struct dims d = dims_of(c);
     int b = block_dim(&d);
 
-    if (b < 0) {
+    /* On GPUs the texture cache serves the lanes of a texel one by one: H100, 8000x4096, image:
+     * 1.96 TB/s against 1.87 by blocks; buffer: 1.69 against 2.58. */
+    if (b < 0 || (dev->type != DEVICE_CPU && v->path == PATH_IMAGE)) {
         run_prefer(dev, d.rows, (d.cols + 3) / 4, v);
         return;
     }
     v->kernel = KERNEL_BLOCK;
     v->tunable[0] = 1;
     grid_prefer(dev, (d.dim[d.n - 1].size + 3) / 4, blocks(&d, b), v->lws);
+    if (v->lws[0] * v->lws[1] == 256) { /* 8 x 4 rows of x, 128 bytes of each: 4 % faster */
+        v->lws[0] = 8;
+        v->lws[1] = 32;
+    }
 }
 
 static struct op_launch block_launch(const struct dims *d, int b, int vt)

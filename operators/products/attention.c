@@ -109,12 +109,17 @@ static int staged_launch(const struct op_case *c, const struct op_variant *v,
 
 /* ---- tiled ---- */
 
-/* Keys staged at a time: what leaves room for queries in 48 KiB. */
+/* Keys staged at a time: as many as leave room for queries in 48 KiB, but few in vain in the last
+ * pass; a pass costs as much as some 16 keys more. */
 static int tiled_bn(const struct op_case *c)
 {
-    int64_t widest = texels(c->p[P_D] > c->p[P_DV] ? c->p[P_D] : c->p[P_DV]);
+    int64_t n = c->p[P_N], widest = texels(c->p[P_D] > c->p[P_DV] ? c->p[P_D] : c->p[P_DV]);
+    int best = widest <= 24 ? 64 : widest <= 40 ? 32 : 16;
 
-    return widest <= 16 ? 48 : widest <= 40 ? 32 : 16;
+    for (int bn = best - 16; bn >= 16; bn -= 16)
+        if (ceil_div(n, bn) * (bn + 16) < ceil_div(n, best) * (best + 16))
+            best = bn;
+    return best;
 }
 
 static uint64_t tiled_bytes(const struct op_case *c, int tm)
@@ -125,7 +130,8 @@ static uint64_t tiled_bytes(const struct op_case *c, int tm)
     return 16 * (bm * d4 + bn * ((d4 > dv4 ? d4 : dv4) + 1)) + 4 * bm * (bn + TILED_LX);
 }
 
-/* Fewer rows an item where there would be less than a group for each compute unit. */
+/* Many rows an item, which read less from local memory, where that leaves groups for all compute
+ * units. The numbers are an H100's: 2 groups for each with 8 rows, 1 with 4, a half with 2. */
 static bool tiled_prefer(const struct op_case *c, const struct device_info *dev,
                          struct op_variant *v)
 {
@@ -136,7 +142,7 @@ static bool tiled_prefer(const struct op_case *c, const struct device_info *dev,
 
         if (tiled_bytes(c, tm) > dev->local_bytes)
             continue;
-        if (tm > 1 && (groups < (int64_t)dev->compute_units || TILED_LY * tm >= 2 * m))
+        if (tm > 1 && (4 * groups < tm * (int64_t)dev->compute_units || TILED_LY * tm >= 2 * m))
             continue;
         v->kernel = KERNEL_TILED;
         v->tunable[TILED_TM] = tm;
@@ -199,12 +205,9 @@ static int attention_launch(const struct op_case *c, const struct op_variant *v,
     if (rc < 0)
         return rc;
     /* Unlike other shapes these are macros: they size arrays. Models have one or two of them. */
-    snprintf(l.options, sizeof l.options, "-DD4=%d -DDV4=%d -DCAUSAL=%d -DSCALED=%d%s", (int)d4,
-             (int)dv4, (int)p[P_CAUSAL], (int)p[P_SCALED],
-             v->kernel != KERNEL_TILED ? ""
-             : tiled_bn(c) == 48       ? " -DBN=48"
-             : tiled_bn(c) == 32       ? " -DBN=32"
-                                       : " -DBN=16");
+    snprintf(l.options, sizeof l.options, "-DD4=%d -DDV4=%d -DCAUSAL=%d -DSCALED=%d -DBN=%d",
+             (int)d4, (int)dv4, (int)p[P_CAUSAL], (int)p[P_SCALED],
+             v->kernel == KERNEL_TILED ? tiled_bn(c) : STAGED_BN);
     *ret_launch = l;
     return 0;
 }
