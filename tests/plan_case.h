@@ -46,6 +46,15 @@ static inline void case_make(struct plan_case *c, int n_layers, const int *capac
     c->p.weight = c->weight;
 }
 
+/* How often to try: FLASHMEM_FUZZ=20 in the environment tries 20 times as often. */
+static inline int case_fuzz(int times)
+{
+    const char *more = getenv("FLASHMEM_FUZZ");
+    int by = more ? atoi(more) : 1;
+
+    return times * (by > 0 && by < 10000 ? by : 1);
+}
+
 /* Capacities 0..max_capacity, a third of them zero; sizes 1..max_chunks. */
 static inline void case_random(struct plan_case *c, uint64_t *rng, int max_layers, int max_weights,
                                int max_capacity, int max_chunks)

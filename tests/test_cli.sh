@@ -12,6 +12,7 @@ clean() {
 trap clean EXIT
 trap 'exit 1' INT TERM
 unset FLASHMEM_DB FLASHMEM_DEVICE
+INSTANCES=${table%/*}/../datasets/instances
 
 flashmem() { "$exe" "$@"; }
 

@@ -142,7 +142,7 @@ START_TEST(no_plan_is_faster_than_the_bound)
     uint64_t rng = 5;
     int fits = 0, optimal = 0, best = 0, stuck = 0;
 
-    for (int i = 0; i < 2500; i++) {
+    for (int i = 0; i < case_fuzz(2500); i++) {
         struct latency_case k;
         struct plan *plan;
         struct err err = {0};
@@ -181,7 +181,7 @@ START_TEST(slope_trick_is_the_search_without_a_disk)
     uint64_t rng = 6;
     int compared = 0;
 
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < case_fuzz(1500); i++) {
         struct latency_case k;
         struct stream s;
         struct slopes v;
@@ -216,6 +216,86 @@ END_TEST
 
 /* Layers of 100 ns that carry for nothing; 1 byte/ns. w1 (200 bytes) is preloaded: 200. Layer 1
  * moves 100 of w2, which has to arrive: it starts at 300. */
+/* A curve, named and replayed by discrete events, takes the time that the search says: with whole
+ * chunks, for weights of any size. */
+START_TEST(search_and_simulator_agree)
+{
+    uint64_t rng = 7;
+    int compared = 0;
+
+    for (int i = 0; i < case_fuzz(2000); i++) {
+        struct latency_case k;
+        struct plan_problem *p = &k.c.p;
+        struct stream s;
+        struct slopes v;
+        struct reach_found f = {0};
+        int units[CASE_LAYERS + 1];
+
+        random_latency(&k, &rng, 14, 12, 6);
+        for (int w = 0; w < p->n_weights && i % 2; w++)
+            k.c.weight[w].bytes -= rng_below(&rng, 100);
+        if (p->limit == LIMIT_UNIFIED && p->m_peak >= 0)
+            p->limit = LIMIT_STREAMED; /* U: the disk of the search is the slower, see stream.c */
+        ck_assert_int_eq(stream_make(p, false, &s), 0);
+        if (slopes_make(&s, &v, NULL) == 0) {
+            ck_assert_int_eq(reach_search(&v, 64, INFINITY, INT_MAX, UINT64_MAX, units, &f), 0);
+            slopes_done(&v);
+        }
+        if (f.found) {
+            struct plan *plan = plan_new(p);
+
+            ck_assert_int_eq(stream_name(&s, units, plan), 0);
+            plan_sum_up(p, plan);
+            ck_assert_double_eq_tol(plan_simulate_ns(p, plan), f.ns, 1e-6 * f.ns);
+            plan_free(plan);
+            compared++;
+        }
+        stream_done(&s);
+    }
+    ck_assert_int_gt(compared, 900);
+}
+END_TEST
+
+/* The same model as a linear program, written apart and solved by HiGHS (scripts/check/latency_lp.py):
+ * fluid, so no plan of whole chunks is faster, and the planner's is at most 0.2 % slower. */
+START_TEST(an_lp_solver_agrees)
+{
+    char path[4096], line[256], name[64];
+    double rate, mib, us;
+    int n = 0;
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/instances/latency_lp.csv", model_datasets_dir());
+    f = fopen(path, "r");
+    ck_assert_msg(f != NULL, "%s", path);
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
+    while (fgets(line, sizeof(line), f)) {
+        struct plan_instance in;
+        struct plan *plan;
+        struct err err = {0};
+
+        ck_assert_int_eq(sscanf(line, "%63[^,],%lf,%lf,%lf", name, &rate, &mib, &us), 4);
+        snprintf(path, sizeof(path), "%s/instances/%s.csv", model_datasets_dir(), name);
+        ck_assert_msg(plan_instance_read(path, &in, &err) == 0, "%s", err.text);
+        in.problem.disk_bytes_per_s = rate * 1e9;
+        in.problem.limit = LIMIT_RESIDENT;
+        in.problem.m_peak = (int64_t)(mib * (1 << 20)) / (int64_t)in.problem.chunk_bytes;
+        in.problem.time_limit_s = 0.3;
+        ck_assert_msg(plan_make(&policy_latency, &in.problem, &plan, &err) == 0, "%s", err.text);
+        ck_assert_msg(plan->latency_ns >= us * 1e3 * (1 - 1e-6), "%s%g us", line,
+                      plan->latency_ns / 1e3);
+        ck_assert_msg(plan->latency_ns <= us * 1e3 * 1.002, "%s%g us", line,
+                      plan->latency_ns / 1e3);
+        ck_assert(plan->latency_bound_ns <= plan->latency_ns);
+        plan_free(plan);
+        plan_instance_done(&in);
+        n++;
+    }
+    fclose(f);
+    ck_assert_int_ge(n, 20);
+}
+END_TEST
+
 START_TEST(simulated_by_hand)
 {
     static const int capacity[] = {3, 3, 3, 0}, weight[][2] = {{1, 2}, {3, 2}, {4, 3}};
@@ -269,6 +349,8 @@ int main(void)
     tcase_set_timeout(tc, 100);
     tcase_add_test(tc, no_plan_is_faster_than_the_bound);
     tcase_add_test(tc, slope_trick_is_the_search_without_a_disk);
+    tcase_add_test(tc, search_and_simulator_agree);
+    tcase_add_test(tc, an_lp_solver_agrees);
     tcase_add_test(tc, simulated_by_hand);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -49,7 +49,7 @@ START_TEST(no_schedule_beats_srpt)
 {
     uint64_t rng = 1;
 
-    for (int i = 0; i < 1500; i++) {
+    for (int i = 0; i < case_fuzz(1500); i++) {
         struct plan_case c;
         struct plan *plan;
         int srpt[CASE_LAYERS] = {0}, rival[CASE_LAYERS] = {0}, left = 0, rc;

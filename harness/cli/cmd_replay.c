@@ -194,6 +194,8 @@ static int make_problem(struct session *s, struct err *err)
         cli_note(s->cli, "%s; all capacities are zero", err->text);
         rc = 0;
     }
+    if (rc == 0) /* what the policy 'latency' plans with */
+        rc = plan_options_disk_rate(s->st, s->device_id, 0, &po.disk_bytes_per_s, err);
     return rc < 0 ? rc
                   : problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp,
                                       err);
