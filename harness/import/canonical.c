@@ -295,7 +295,8 @@ static bool is_identity(const struct ir *g, const struct ir_node *n)
     if (ir_is(n, "Identity") || ir_is(n, "Dropout"))
         return true;
     if (ir_is(n, "Cast") || ir_is(n, "CastLike")) /* an integer input that is only a number */
-        return x->elem == y->elem || (x->elem == ELEM_INT && y->elem == ELEM_FLOAT);
+        return x->elem == y->elem || (x->elem == ELEM_INT && y->elem == ELEM_FLOAT && !x->data &&
+                                      x->producer < 0);
     if (ir_is(n, "Transpose")) {
         const struct ir_attr *perm = ir_attr(n, "perm");
 

@@ -271,6 +271,33 @@ static bool fold_gather(struct ir *g, const struct ir_node *n)
     return true;
 }
 
+static bool fold_gather_nd(struct ir *g, const struct ir_node *n)
+{
+    struct out o = begin(g, n, 0);
+    const struct ir_tensor *x = ir_in(g, n, 0), *ids = ir_in(g, n, 1);
+    int k = (int)ids->shape.dim[ids->shape.rank - 1];
+    int64_t inner = 1, count = shape_elements(&ids->shape) / k;
+
+    for (int i = k; i < x->shape.rank; i++)
+        inner *= x->shape.dim[i];
+    for (int64_t j = 0; j < count; j++) {
+        int64_t at = 0;
+
+        for (int i = 0; i < k; i++) {
+            int64_t id = (int64_t)ir_at(ids, j * k + i), dim = x->shape.dim[i];
+
+            id += id < 0 ? dim : 0;
+            if (id < 0 || id >= dim)
+                return false;
+            at = at * dim + id;
+        }
+        for (int64_t l = 0; l < inner; l++)
+            put(&o, j * inner + l, ir_at(x, at * inner + l));
+    }
+    finish(&o);
+    return true;
+}
+
 static void fold_tile(struct ir *g, const struct ir_node *n)
 {
     struct out o = begin(g, n, 0);
@@ -500,7 +527,9 @@ static bool fold_matmul(struct ir *g, const struct ir_node *n)
 
 static bool all_constant(struct ir *g, const struct ir_node *n)
 {
-    for (int i = 0; i < n->n_in; i++)
+    int wanted = ir_is(n, "CastLike") ? 1 : n->n_in; /* of the other one only the type */
+
+    for (int i = 0; i < wanted; i++)
         if (n->in[i] >= 0 && !ir_const(g, n->in[i]))
             return false;
     return n->n_in > 0;
@@ -555,6 +584,8 @@ bool fold_node(struct ir *g, struct ir_node *n)
         fold_concat(g, n);
     else if (ir_is(n, "Gather"))
         return fold_gather(g, n);
+    else if (ir_is(n, "GatherND"))
+        return fold_gather_nd(g, n);
     else if (ir_is(n, "Tile"))
         fold_tile(g, n);
     else if (ir_is(n, "Trilu") && x->shape.rank >= 2)

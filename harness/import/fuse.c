@@ -1,5 +1,6 @@
 #include "harness/import/fuse.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -161,7 +162,7 @@ static void into_product(struct low *l, int index, struct low_node *p, const flo
     take_over(node, p);
 }
 
-/* add(add(x, c), d) with constants of one shape. */
+/* add(add(x, c), d) with constants of one shape. Two masks of the lowest float stay finite. */
 static void into_sum(struct low *l, int index, struct low_node *first)
 {
     struct low_node *n = &l->node[index];
@@ -179,7 +180,7 @@ static void into_sum(struct low *l, int index, struct low_node *first)
     low_weight_values(l, first->in[1].index, 0, s.dim[0], data);
     low_weight_values(l, n->in[1].index, 0, s.dim[0], more);
     for (int64_t i = 0; i < count; i++)
-        ((float *)data)[i] += more[i];
+        ((float *)data)[i] = fmaxf(fminf(((float *)data)[i] + more[i], FLT_MAX), -FLT_MAX);
     first->in[1] = low_weight_new(l, name, vector, s.dim[0], s.dim[1], s.dim[1], t, &v);
     take_over(n, first);
 }

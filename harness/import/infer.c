@@ -259,6 +259,23 @@ static void gather(struct ir *g, struct ir_node *n)
     set(g, n, 0, x->elem, &s);
 }
 
+static void gather_nd(struct ir *g, struct ir_node *n)
+{
+    const struct ir_tensor *x = ir_in(g, n, 0), *ids = ir_in(g, n, 1);
+    int64_t k = ids->shape.rank ? ids->shape.dim[ids->shape.rank - 1] : 0;
+    struct shape s = {.rank = ids->shape.rank - 1};
+
+    if (ir_int(n, "batch_dims", 0) || k < 1 || k > x->shape.rank)
+        return;
+    memcpy(s.dim, ids->shape.dim, (size_t)s.rank * sizeof(s.dim[0]));
+    for (int i = (int)k; i < x->shape.rank; i++) {
+        if (s.rank == IR_MAX_RANK)
+            bad(g, n, "more than 8 axes");
+        s.dim[s.rank++] = x->shape.dim[i];
+    }
+    set(g, n, 0, x->elem, &s);
+}
+
 static void concat(struct ir *g, struct ir_node *n)
 {
     struct shape s = ir_in(g, n, 0)->shape;
@@ -447,7 +464,8 @@ static const char *const like_bool[] = {
 static const char *const pointwise[] = {"Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min",
                                         "Sum", "PRelu", NULL};
 static const char *const products[] = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum",
-                                       "Gather", "Tile", "GatherElements", "Where", NULL};
+                                       "Gather", "Tile", "GatherElements", "GatherND",
+                                       "Where", NULL};
 
 static bool like(struct ir *g, struct ir_node *n)
 {
@@ -479,6 +497,7 @@ static void others(struct ir *g, struct ir_node *n)
                  {"Conv", convolution},  {"ConvTranspose", convolution},
                  {"MaxPool", pooling},   {"AveragePool", pooling},
                  {"Einsum", einsum},     {"Gather", gather},
+                 {"GatherND", gather_nd},
                  {"Concat", concat},     {"Resize", resize},
                  {"Pad", pad},           {"Tile", tile},
                  {"Range", range},       {"ConstantOfShape", constant_of_shape},
@@ -534,11 +553,49 @@ void infer_node(struct ir *g, struct ir_node *n)
     others(g, n);
 }
 
+/* One part of a SplitToSequence is a Slice: the only use that exporters make of sequences. */
+static void part_of_sequence(struct ir *g, int node)
+{
+    const struct ir_node *n = &g->node[node];
+    const struct ir_node *split = n->n_in == 2 ? ir_producer(g, n->in[0]) : NULL;
+    const struct ir_tensor *x = ir_is(split, "SplitToSequence") ? ir_in(g, split, 0) : NULL;
+    int64_t size[64], first = 0, last, axis, parts;
+    double which;
+    int count, in[4];
+
+    if (!x || !x->known || !ir_uniform(g, n->in[1], &which) || split->n_in < 2)
+        return;
+    axis = shape_axis(&x->shape, ir_int(split, "axis", 0));
+    count = ir_list(g, split->in[1], 64, size);
+    if (axis < 0 || count < 1 || size[0] < 1)
+        return;
+    if (count == 1) { /* equal parts, the last one smaller */
+        parts = (x->shape.dim[axis] + size[0] - 1) / size[0];
+        which += which < 0 ? (double)parts : 0;
+        first = (int64_t)which * size[0];
+        last = first + size[0];
+    } else {
+        which += which < 0 ? count : 0;
+        if (which < 0 || which >= count)
+            bad(g, n, "no such part");
+        for (int i = 0; i < (int)which; i++)
+            first += size[i];
+        last = first + size[(int)which];
+    }
+    in[0] = split->in[0];
+    in[1] = ir_ints(g, 1, &first);
+    in[2] = ir_ints(g, 1, &last);
+    in[3] = ir_ints(g, 1, &axis);
+    ir_node_become(g, node, "Slice", 4, in);
+}
+
 void infer_graph(struct ir *g)
 {
     for (int i = 0; i < g->n_nodes; i++) {
         if (g->node[i].dead)
             continue;
+        if (ir_is(&g->node[i], "SequenceAt"))
+            part_of_sequence(g, i);
         infer_node(g, &g->node[i]);
         if (fold_node(g, &g->node[i]))
             g->node[i].dead = true;
