@@ -2,15 +2,24 @@
 //
 //   arguments and the end of a result: gemm.cl, CONV 1; a matrix of the batch is a group, so
 //   N counts the channels of y of one group, CG those of x
-//   grid: texel columns of y x runs of TP pixels of a row of y
-//   DEPTHWISE 1: a channel of y has one of x, the same. Any size.
+//   grid: texel columns of y x tiles of TR rows of TP pixels of y
+//   DEPTHWISE 1: a channel of y has one of x, the same
+//   STAGE: texels of x that a tile meets, STAGE_TAPS: taps; read once into private memory, which is
+//   for CPUs; 0: every tap reads its own. Any size.
 //
 // Each result is one chain acc = fma(x, w, acc), k ascending, as in gemm_direct.cl.
 #ifndef TP
-#define TP 8 // pixels of an item
+#define TP 8 // pixels of a tile
+#endif
+#ifndef TR
+#define TR 8 // rows of a tile
 #endif
 #ifndef DEPTHWISE
 #define DEPTHWISE 0
+#endif
+#ifndef STAGE
+#define STAGE      0
+#define STAGE_TAPS 0
 #endif
 
 static inline float lane(float4 v, int i)
@@ -20,89 +29,108 @@ static inline float lane(float4 v, int i)
 
 __kernel void conv_grouped(GEMM_PARAMS)
 {
-    const int nt = get_global_id(0), run = get_global_id(1);
-    const int cout = N * batches, runs_x = (OW + TP - 1) / TP, taps = KT / CT;
-    const int oy = run / runs_x, ox0 = (run - oy * runs_x) * TP;
-    const int iy0 = oy * SH - PH, ix0 = ox0 * SW - PW;
+    const int nt = get_global_id(0), tile = get_global_id(1);
+    const int cout = N * batches, taps = KT / CT, OH = M / OW;
+    const int tiles_x = (OW + TP - 1) / TP, tiles_y = (OH + TR - 1) / TR;
+    const int oy0 = tile / tiles_x * TR, ox0 = tile % tiles_x * TP;
+    const int iy0 = oy0 * SH - PH, ix0 = ox0 * SW - PW;
 
-    if (nt >= cty || oy * OW >= M)
+    if (nt >= cty || oy0 >= OH)
         return;
 
     const int4 n = min(4 * nt + (int4)(0, 1, 2, 3), cout - 1);
-    float4 acc[TP];
 
-#pragma unroll
-    for (int i = 0; i < TP; i++)
-        acc[i] = (float4)(0);
+    LOAD_BEGIN(tile * cty + nt, tiles_x * tiles_y * cty, TR)
 
-    LOAD_BEGIN(run * cty + nt, (M / OW) * runs_x * cty, taps)
+#define GET_X(iy, ix, c) (INSIDE(iy, ix) ? GET(a, FOLD_A, cta, (iy)*W + (ix), c) : (float4)(0))
+#define GET_W(tap)                                                                                 \
+    (float4)(GET(b, FOLD_B, ctb, n.x, tap).x, GET(b, FOLD_B, ctb, n.y, tap).x,                     \
+             GET(b, FOLD_B, ctb, n.z, tap).x, GET(b, FOLD_B, ctb, n.w, tap).x)
+#if STAGE
+    float4 px[STAGE], wt[STAGE_TAPS];
+    const int width = TAP_X((TP - 1) * SW, S - 1) + 1;
+    const int height = TAP_Y((TR - 1) * SH, taps / S - 1) + 1;
 
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++)
+            px[y * width + x] = GET_X(iy0 + y, ix0 + x, nt);
+    for (int tap = 0; tap < taps; tap++)
+        wt[tap] = GET_W(tap);
+#define TAP_OF_X(iy, ix) px[((iy)-iy0) * width + (ix)-ix0]
+#define TAP_OF_W(tap)    wt[tap]
+#else
+#define TAP_OF_X(iy, ix) GET_X(iy, ix, nt)
+#define TAP_OF_W(tap)    GET_W(tap)
+#endif
 #if DEPTHWISE
-#define TAP(iy, s)                                                                                 \
+#define TAP(iy, s, tap)                                                                            \
     {                                                                                              \
-        const float4 w0 = GET(b, FOLD_B, ctb, n.x, tap), w1 = GET(b, FOLD_B, ctb, n.y, tap),       \
-                     w2 = GET(b, FOLD_B, ctb, n.z, tap), w3 = GET(b, FOLD_B, ctb, n.w, tap);       \
-        const float4 w = (float4)(w0.x, w1.x, w2.x, w3.x);                                         \
+        const float4 w = TAP_OF_W(tap);                                                            \
                                                                                                    \
-        _Pragma("unroll") for (int i = 0; i < TP; i++)                                             \
+        _Pragma("unroll") for (int j = 0; j < TP; j++)                                             \
         {                                                                                          \
-            const int ix = TAP_X(ix0 + i * SW, s);                                                 \
+            const int ix = TAP_X(ix0 + j * SW, s);                                                 \
                                                                                                    \
-            if (INSIDE(iy, ix))                                                                    \
-                acc[i] = fma(GET(a, FOLD_A, cta, (iy)*W + ix, nt), w, acc[i]);                     \
+            acc[j] = fma(TAP_OF_X(iy, ix), w, acc[j]);                                             \
         }                                                                                          \
     }
 #else
-#define TAP(iy, s)                                                                                 \
+#define TAP(iy, s, tap)                                                                            \
     for (int c = 0; c < CG; c++) {                                                                 \
         const int4 xc = n / N * CG + c;                                                            \
-        const int col = tap * CT + c / 4;                                                          \
+        const int col = (tap)*CT + c / 4;                                                          \
         const float4 w = (float4)(lane(GET(b, FOLD_B, ctb, n.x, col), c),                          \
                                   lane(GET(b, FOLD_B, ctb, n.y, col), c),                          \
                                   lane(GET(b, FOLD_B, ctb, n.z, col), c),                          \
                                   lane(GET(b, FOLD_B, ctb, n.w, col), c));                         \
                                                                                                    \
-        for (int i = 0; i < TP; i++) {                                                             \
-            const int ix = TAP_X(ix0 + i * SW, s), row = (iy)*W + ix;                              \
+        for (int j = 0; j < TP; j++) {                                                             \
+            const int ix = TAP_X(ix0 + j * SW, s);                                                 \
+            const float4 x =                                                                       \
+                (float4)(lane(GET_X(iy, ix, xc.x / 4), xc.x), lane(GET_X(iy, ix, xc.y / 4), xc.y), \
+                         lane(GET_X(iy, ix, xc.z / 4), xc.z),                                      \
+                         lane(GET_X(iy, ix, xc.w / 4), xc.w));                                     \
                                                                                                    \
-            if (INSIDE(iy, ix))                                                                    \
-                acc[i] = fma((float4)(lane(GET(a, FOLD_A, cta, row, xc.x / 4), xc.x),              \
-                                      lane(GET(a, FOLD_A, cta, row, xc.y / 4), xc.y),              \
-                                      lane(GET(a, FOLD_A, cta, row, xc.z / 4), xc.z),              \
-                                      lane(GET(a, FOLD_A, cta, row, xc.w / 4), xc.w)),             \
-                             w, acc[i]);                                                           \
+            acc[j] = fma(x, w, acc[j]);                                                            \
         }                                                                                          \
     }
 #endif
-#define STEP(tap)                                                                                  \
+
+#define ROW(i)                                                                                     \
     {                                                                                              \
-        const int r = tap / S, s = tap - r * S, iy = TAP_Y(iy0, r);                                \
+        const int y0 = iy0 + (i)*SH;                                                               \
+        float4 acc[TP];                                                                            \
                                                                                                    \
-        TAP(iy, s)                                                                                 \
+        _Pragma("unroll") for (int j = 0; j < TP; j++) acc[j] = (float4)(0);                       \
+        for (int tap = 0; tap < taps; tap++) {                                                     \
+            const int r = tap / S, s = tap - r * S, iy = TAP_Y(y0, r);                             \
+                                                                                                   \
+            TAP(iy, s, tap)                                                                        \
+        }                                                                                          \
+        _Pragma("unroll") for (int j = 0; j < TP; j++)                                             \
+        {                                                                                          \
+            const int row = (oy0 + (i)) * OW + ox0 + j;                                            \
+            const float4 sums = keep_lanes(acc[j], cout - 4 * nt);                                 \
+                                                                                                   \
+            if (ox0 + j < OW)                                                                      \
+                GEMM_PUT_AT(row, nt, nt, sums, cout - 4 * nt);                                     \
+        }                                                                                          \
     }
 
-    int tap = 0;
+    const int rows = min(TR, OH - oy0);
+    int i = 0;
 #if FORM == 2
-    for (const int end = min(LOAD_ITERS, taps); tap < end; tap++) {
-        LOAD_STEP(tap);
-        STEP(tap)
+    for (const int end = min(LOAD_ITERS, rows); i < end; i++) {
+        LOAD_STEP(i);
+        ROW(i)
     }
-    for (; tap < taps; tap++)
-        STEP(tap)
+    for (; i < rows; i++)
+        ROW(i)
 #else
-    for (; tap < taps; tap++) {
-        LOAD_STEP(tap);
-        STEP(tap)
+    for (; i < rows; i++) {
+        LOAD_STEP(i);
+        ROW(i)
     }
 #endif
     LOAD_END();
-
-#pragma unroll
-    for (int i = 0; i < TP; i++) {
-        const int row = oy * OW + ox0 + i;
-        const float4 sums = keep_lanes(acc[i], cout - 4 * nt);
-
-        if (ox0 + i < OW)
-            GEMM_PUT_AT(row, nt, nt, sums, cout - 4 * nt);
-    }
 }

@@ -3,7 +3,8 @@
 //
 //   what is computed, arguments, CONV, TA, TB and the end of a result: gemm.cl
 //   grid: ceil(N / TN) x ceil(M / TM) * batch items; ORDER 1: x walks n, 2: x walks m
-//   TA wants TM a multiple of 4. Any size. Rows past the end repeat the last one and are never written.
+//   TA wants TM a multiple of 4. Any size: rows past the end repeat the last one and are never
+//   written.
 //
 // Matrices of a batch stand below each other (*_row texel rows apart) or, as attention heads, side
 // by side (*_col texel columns apart). KT counts the texels of k: K is padded with zeros to 4 * KT.
@@ -61,7 +62,7 @@ __kernel void gemm_direct(GEMM_PARAMS)
     }
 
     LOAD_BEGIN(ORDER == 2 ? gn * (m_items * batches) + gm : gm * n_items + gn,
-               n_items *m_items *batches, KT)
+               n_items * m_items * batches, KT)
 
 // Four texels along one axis, to four vectors along the other.
 #define TRANSPOSE4(to0, to1, to2, to3, v0, v1, v2, v3)                                             \
@@ -92,7 +93,7 @@ __kernel void gemm_direct(GEMM_PARAMS)
 #elif TA
 #define GET_A4(l, i, kt)                                                                           \
     (4 * (kt) + (l) < K                                                                            \
-         ? GET(a, FOLD_A, cta, batch *a_row + 4 * (kt) + (l), min(a_at + (i) / 4, a_end))          \
+         ? GET(a, FOLD_A, cta, batch * a_row + 4 * (kt) + (l), min(a_at + (i) / 4, a_end))         \
          : (float4)(0))
 #define GET_AV(kt)                                                                                 \
     _Pragma("unroll") for (int i = 0; i < TM; i += 4)                                              \
@@ -114,7 +115,7 @@ __kernel void gemm_direct(GEMM_PARAMS)
 #else
 #define GET_B(l, j, kt)                                                                            \
     (4 * (kt) + (l) < K                                                                            \
-         ? GET(b, FOLD_B, ctb, batch *b_row + 4 * (kt) + (l), min(b_at + (j), b_end))              \
+         ? GET(b, FOLD_B, ctb, batch * b_row + 4 * (kt) + (l), min(b_at + (j), b_end))             \
          : (float4)(0))
 #endif
 #if TB

@@ -1,15 +1,19 @@
 // Matrix product and convolution on a CPU: one item per group stages blocks of both operands in
-// local memory, packed in panels, and runs a register-blocked micro-kernel over them.
+// local memory and runs a register-blocked micro-kernel over them.
 //
 //   what is computed, arguments, CONV, TA, TB and the end of a result: gemm.cl
 //   grid: one group of one item per block of BM x BN results; ORDER 1: x walks n, 2: x walks m;
 //         the batch is the slow part of m
-//   local: 4 * (BM * BK + BN * BK + BM * BN) bytes
-//   Any size: what lies outside is packed as zeros and never written.
+//   local: 4 * (BM * BK + NR * BK + BM * BN + PATCH) bytes
+//   Any size: what lies outside is staged as zeros and never written.
 //
 // Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as gemm_direct.cl
-// whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of
-// b stays in L1, the block of a in L2.
+// whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of b, NR columns wide, is
+// packed just before it is used and stays in L1; the block of a and the results stay in L2.
+//
+// What an image costs here is its texels: PoCL 3.1 takes 14 cycles to decode one, 40 and more if it
+// is neither in the cache nor next to the one before. So rows are read along k, one after the
+// other, and results are written along n.
 #ifndef BM
 #define BM 128 // results of a block along m; a multiple of MR
 #endif
@@ -28,55 +32,68 @@
 #ifndef ORDER
 #define ORDER 1
 #endif
+#ifndef PATCH
+#define PATCH 0 // floats of the pixels that a block meets, each decoded once for all its taps
+#endif
 
 #if NR == 4
 #define VW 4
 typedef float4 vec;
-#define VECLOAD(p) vload4(0, p)
+#define VECLOAD(p)     vload4(0, p)
 #define VECSTORE(v, p) vstore4(v, 0, p)
 #elif NR == 8
-#define VW 8
+#define VW             8
 typedef float8 vec;
-#define VECLOAD(p) vload8(0, p)
+#define VECLOAD(p)     vload8(0, p)
 #define VECSTORE(v, p) vstore8(v, 0, p)
 #else
-#define VW 16
+#define VW             16
 typedef float16 vec;
-#define VECLOAD(p) vload16(0, p)
+#define VECLOAD(p)     vload16(0, p)
 #define VECSTORE(v, p) vstore16(v, 0, p)
 #endif
-#define NV (NR / VW)
+#define NV   (NR / VW)
 #define TILE (MR * NR)
+// Blocks are made as even as tiles allow: PoCL deals groups out by their number.
+#define EVEN(n, blocks, tile) (((n) + (blocks) * (tile)-1) / ((blocks) * (tile)) * (tile))
 
-// Texels [col, col + n) of four rows of t, transposed to p[k * stride + row]; a row < 0 is zeros.
-static inline void pack4(IN(t), int fold, int ct, int4 row, int col, int n, __local float *p,
-                         int stride)
+// Zeros for a row < 0.
+#define GET_ROW(t, fold, ct, row, col) ((row) < 0 ? (float4)(0) : GET(t, fold, ct, row, col))
+
+// Across: p[k * stride] = element k of the texel.
+static inline void scatter(float4 v, __local float *p, int stride)
 {
-    for (int i = 0; i < n; i++, p += 4 * stride) {
-        const float4 t0 = row.x < 0 ? (float4)(0) : GET(t, fold, ct, row.x, col + i);
-        const float4 t1 = row.y < 0 ? (float4)(0) : GET(t, fold, ct, row.y, col + i);
-        const float4 t2 = row.z < 0 ? (float4)(0) : GET(t, fold, ct, row.z, col + i);
-        const float4 t3 = row.w < 0 ? (float4)(0) : GET(t, fold, ct, row.w, col + i);
-
-        vstore4((float4)(t0.x, t1.x, t2.x, t3.x), 0, p);
-        vstore4((float4)(t0.y, t1.y, t2.y, t3.y), 0, p + stride);
-        vstore4((float4)(t0.z, t1.z, t2.z, t3.z), 0, p + 2 * stride);
-        vstore4((float4)(t0.w, t1.w, t2.w, t3.w), 0, p + 3 * stride);
-    }
+    p[0] = v.x;
+    p[stride] = v.y;
+    p[2 * stride] = v.z;
+    p[3 * stride] = v.w;
 }
 
-// Rows of t whose texels lie along the panels already: p[panel][k][width] from texel columns
-// [col, end) of rows row + k; past `rows` rows or the end, zeros.
-static inline void pack_along(IN(t), int fold, int ct, int row, int rows, int col, int end, int n,
-                              int depth, int width, __local float *p)
+static inline void scatter4(float4 t0, float4 t1, float4 t2, float4 t3, __local float *p,
+                            int stride)
 {
-    for (int k = 0; k < depth; k++)
-        for (int i = 0; i < n; i += 4) {
-            const float4 v = k < rows && col + i / 4 < end ? GET(t, fold, ct, row + k, col + i / 4)
-                                                           : (float4)(0);
+    vstore4((float4)(t0.x, t1.x, t2.x, t3.x), 0, p);
+    vstore4((float4)(t0.y, t1.y, t2.y, t3.y), 0, p + stride);
+    vstore4((float4)(t0.z, t1.z, t2.z, t3.z), 0, p + 2 * stride);
+    vstore4((float4)(t0.w, t1.w, t2.w, t3.w), 0, p + 3 * stride);
+}
 
-            vstore4(v, 0, p + (i / width) * (depth * width) + k * width + i % width);
-        }
+// Texels [col, col + n) of four rows, transposed to p[k * stride + row]; zeros for a row < 0.
+static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, __local float *p,
+                             int stride)
+{
+#if IMAGE
+    const int rows[4] = {row.x, row.y, row.z, row.w};
+
+    for (int l = 0; l < 4; l++)
+        for (int i = 0; i < n; i++)
+            scatter(GET_ROW(t, fold, ct, rows[l], col + i), p + i * 4 * stride + l, stride);
+#else
+    for (int i = 0; i < n; i++)
+        scatter4(GET_ROW(t, fold, ct, row.x, col + i), GET_ROW(t, fold, ct, row.y, col + i),
+                 GET_ROW(t, fold, ct, row.z, col + i), GET_ROW(t, fold, ct, row.w, col + i),
+                 p + i * 4 * stride, stride);
+#endif
 }
 
 // c[MR, NR] (+)= a panel [k, MR] * b panel [k, NR]. A macro: LLVM 15 in PoCL 3.1 crashes when it
@@ -102,19 +119,92 @@ static inline void pack_along(IN(t), int fold, int ct, int row, int rows, int co
          n = min(CT - c, kts - kt), kt < kts;                                                      \
          kt += n, c = 0, r += s + 1 == S, s = s + 1 == S ? 0 : s + 1)
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-gemm_staged(GEMM_PARAMS)
+// The block of a, in panels of MR rows: al[panel][k][row].
+#define A_ROWS(i) (al + (i) / MR * (depth * MR) + (i) % MR)
+#if TA // texels lie along m
+#define STAGE_A                                                                                    \
+    for (int k = 0; k < depth; k++)                                                                \
+        for (int i = 0; i < rows; i += 4)                                                          \
+            vstore4(GET_ROW(a, FOLD_A, cta,                                                        \
+                            4 * kt0 + k < K && m0 + i < M ? batch * a_row + 4 * kt0 + k : -1,      \
+                            batch * a_col + (m0 + i) / 4),                                         \
+                    0, A_ROWS(i) + k * MR);
+#elif CONV
+#if PATCH
+#define PATCH_TEXEL(row, j) ((row) < 0 ? (float4)(0) : vload4(((row)-patch_row) * CT + c + (j), xl))
+#define PACK_PIXELS(row, p)                                                                        \
+    for (int j = 0; j < n; j++)                                                                    \
+        scatter4(PATCH_TEXEL((row).x, j), PATCH_TEXEL((row).y, j), PATCH_TEXEL((row).z, j),        \
+                 PATCH_TEXEL((row).w, j), (p) + j * 4 * MR, MR);
+#else
+#define PACK_PIXELS(row, p) pack_rows(a, FOLD_A, cta, row, batch *a_col + c, n, p, MR);
+#endif
+#define STAGE_A                                                                                    \
+    for (int i = 0; i < rows; i += 4) {                                                            \
+        const int4 m = m0 + i + (int4)(0, 1, 2, 3);                                                \
+        const int4 my = PIXEL_Y(m), mx = PIXEL_X(m);                                               \
+                                                                                                   \
+        EACH_TAP                                                                                   \
+        {                                                                                          \
+            const int4 iy = TAP_Y(my, r), ix = TAP_X(mx, s);                                       \
+            const int4 in = TAP_HERE(r, s) ? INSIDE(iy, ix) & (m < M) : (int4)(0);                 \
+            const int4 row = select((int4)(-1), iy * W + ix, in);                                  \
+                                                                                                   \
+            PACK_PIXELS(row, A_ROWS(i) + 4 * kt * MR)                                              \
+        }                                                                                          \
+    }
+#else
+#define STAGE_A                                                                                    \
+    for (int i = 0; i < rows; i += 4) {                                                            \
+        const int4 m = m0 + i + (int4)(0, 1, 2, 3);                                                \
+                                                                                                   \
+        pack_rows(a, FOLD_A, cta, select((int4)(-1), batch *a_row + m, m < M), batch *a_col + kt0, \
+                  kts, A_ROWS(i), MR);                                                             \
+    }
+#endif
+
+// Columns [n, n + NR) of the block of b.
+#if !TB
+#define STAGE_B(n)                                                                                 \
+    for (int k = 0; k < depth; k++)                                                                \
+        for (int i = 0; i < NR; i += 4)                                                            \
+            vstore4(GET_ROW(b, FOLD_B, ctb,                                                        \
+                            4 * kt0 + k < K && (n) + i < N ? batch * b_row + 4 * kt0 + k : -1,     \
+                            batch * b_col + ((n) + i) / 4),                                        \
+                    0, bl + k * NR + i);
+#else
+#define STAGE_B(n)                                                                                 \
+    for (int i = 0; i < NR; i += 4) {                                                              \
+        const int4 col = (n) + i + (int4)(0, 1, 2, 3);                                             \
+        const int4 row = select((int4)(-1), batch * b_row + col, col < N);                         \
+                                                                                                   \
+        STAGE_B4(row, bl + i)                                                                      \
+    }
+#if CONV == 2
+#define STAGE_B4(row, p)                                                                           \
+    EACH_TAP                                                                                       \
+    {                                                                                              \
+        pack_rows(b, FOLD_B, ctb, TAP_HERE(r, s) ? row : (int4)(-1), TAP_COL(r, s) + c, n,         \
+                  (p) + 4 * kt * NR, NR);                                                          \
+    }
+#else
+#define STAGE_B4(row, p) pack_rows(b, FOLD_B, ctb, row, batch *b_col + kt0, kts, p, NR);
+#endif
+#endif
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PARAMS)
 {
     __local float al[BM * BK] __attribute__((aligned(64)));
-    __local float bl[BN * BK] __attribute__((aligned(64)));
+    __local float bl[NR * BK] __attribute__((aligned(64)));
     __local float cl[BM * BN] __attribute__((aligned(64)));
 
     const int gn = get_group_id(ORDER - 1), gm = get_group_id(2 - ORDER);
-    const int m_blocks = (M + BM - 1) / BM;
+    const int m_blocks = (M + BM - 1) / BM, n_blocks = (N + BN - 1) / BN;
+    const int bm = EVEN(M, m_blocks, MR), bn = EVEN(N, n_blocks, NR);
     const int batch = gm / m_blocks;
-    const int m0 = (gm - batch * m_blocks) * BM, n0 = gn * BN;
-    const int mp = (min(BM, M - m0) + MR - 1) / MR, np = (min(BN, N - n0) + NR - 1) / NR;
-    const int tiles = mp * np, passes = (4 * KT + BK - 1) / BK;
+    const int m0 = (gm - batch * m_blocks) * bm, n0 = gn * bn;
+    const int mp = (min(bm, M - m0) + MR - 1) / MR, np = (min(bn, N - n0) + NR - 1) / NR;
+    const int rows = mp * MR, tiles = mp * np, passes = (4 * KT + BK - 1) / BK;
     const int nt_end = (N + 3) / 4;
     int it = 0;
 
@@ -122,67 +212,30 @@ gemm_staged(GEMM_PARAMS)
     LOAD_BEGIN(get_group_id(1) * get_num_groups(0) + get_group_id(0),
                get_num_groups(0) * get_num_groups(1), tiles * passes)
 
+#if PATCH // rows of x from the first tap of the first result to the last of the last
+    __local float xl[PATCH] __attribute__((aligned(64)));
+    const int y0 = PIXEL_Y(m0), y1 = PIXEL_Y(min(m0 + bm, M) - 1), r_end = KT / CT / S - 1;
+    const int patch_row = clamp(min(y0, TAP_Y(y0, r_end)), 0, H) * W;
+    const int patch_end = clamp(max(y1, TAP_Y(y1, r_end)) + 1, 0, H) * W;
+
+    for (int row = patch_row; row < patch_end; row++)
+        for (int c = 0; c < CT; c++)
+            vstore4(GET(a, FOLD_A, cta, row, batch * a_col + c), (row - patch_row) * CT + c, xl);
+#endif
+
     for (int kt0 = 0; kt0 < KT; kt0 += BK / 4) {
-        const int kts = min(BK / 4, KT - kt0);
-        const int depth = 4 * kts, last = kt0 + kts == KT;
+        const int kts = min(BK / 4, KT - kt0), depth = 4 * kts;
 
-#if TA
-        pack_along(a, FOLD_A, cta, batch * a_row + 4 * kt0, K - 4 * kt0, batch * a_col + m0 / 4,
-                   batch * a_col + (M + 3) / 4, mp * MR, depth, MR, al);
-#else
-        for (int i = 0; i < mp * MR; i += 4) {
-            const int4 m = m0 + i + (int4)(0, 1, 2, 3);
-            __local float *p = al + (i / MR) * (depth * MR) + i % MR;
-#if CONV
-            const int4 iy0 = PIXEL_Y(m), ix0 = PIXEL_X(m);
-
-            EACH_TAP
-            {
-                const int4 iy = TAP_Y(iy0, r), ix = TAP_X(ix0, s);
-                const int4 in = TAP_HERE(r, s) ? INSIDE(iy, ix) & (m < M) : (int4)(0);
-
-                pack4(a, FOLD_A, cta, select((int4)(-1), iy * W + ix, in), batch * a_col + c, n,
-                      p + kt * 4 * MR, MR);
-            }
-#else
-            pack4(a, FOLD_A, cta, select((int4)(-1), batch * a_row + m, m < M), batch * a_col + kt0,
-                  kts, p, MR);
-#endif
-        }
-#endif
-#if TB
-        for (int i = 0; i < np * NR; i += 4) {
-            const int4 row = n0 + i + (int4)(0, 1, 2, 3);
-            const int4 rows = select((int4)(-1), batch * b_row + row, row < N);
-            __local float *p = bl + (i / NR) * (depth * NR) + i % NR;
-#if CONV == 2
-            EACH_TAP
-            {
-                pack4(b, FOLD_B, ctb, TAP_HERE(r, s) ? rows : (int4)(-1), TAP_COL(r, s) + c, n,
-                      p + kt * 4 * NR, NR);
-            }
-#else
-            pack4(b, FOLD_B, ctb, rows, batch * b_col + kt0, kts, p, NR);
-#endif
-        }
-#else
-        pack_along(b, FOLD_B, ctb, batch * b_row + 4 * kt0, K - 4 * kt0, batch * b_col + n0 / 4,
-                   batch * b_col + nt_end, np * NR, depth, NR, bl);
-#endif
+        STAGE_A
 
 #define RESULT(t)                                                                                  \
     {                                                                                              \
         const int pn = (t) / mp, pm = (t)-pn * mp;                                                 \
-        __local float *c = cl + (passes == 1 ? 0 : (t)*TILE);                                      \
                                                                                                    \
-        MICRO(al + pm * (depth * MR), bl + pn * (depth * NR), depth, kt0 == 0, c)                  \
-        if (last)                                                                                  \
-            WRITE(m0 + pm * MR, (n0 + pn * NR) / 4, c)                                             \
+        if (pm == 0)                                                                               \
+            STAGE_B(n0 + pn * NR)                                                                  \
+        MICRO(al + pm * (MR * depth), bl, depth, kt0 == 0, cl + (t)*TILE)                          \
     }
-#define WRITE(m, nt, c)                                                                            \
-    for (int i = 0; i < min(MR, M - (m)); i++)                                                     \
-        for (int j = 0; j < min(NR / 4, nt_end - (nt)); j++)                                       \
-            GEMM_PUT(batch, (m) + i, (nt) + j, vload4(0, (c) + i * NR + 4 * j))
         int t = 0;
 #if FORM == 2
         for (const int end = min(tiles, LOAD_ITERS - it); t < end; t++) {
@@ -200,4 +253,12 @@ gemm_staged(GEMM_PARAMS)
         it += tiles;
     }
     LOAD_END();
+
+    for (int i = 0; i < min(bm, M - m0); i++) {
+        __local const float *c = cl + i / MR * TILE + i % MR * NR;
+
+        for (int pn = 0; pn < np; pn++, c += mp * TILE)
+            for (int j = 0; j < min(NR / 4, nt_end - (n0 + pn * NR) / 4); j++)
+                GEMM_PUT(batch, m0 + i, (n0 + pn * NR) / 4 + j, vload4(j, c))
+    }
 }

@@ -29,7 +29,7 @@ enum {
     P_ACT
 };
 enum { GROUPED = GEMM_KERNELS_N };
-enum { GROUPED_TP };
+enum { GROUPED_TP, GROUPED_TR };
 
 static struct gemm_end conv2d_end(const struct op_case *c)
 {
@@ -110,7 +110,12 @@ static struct gemm conv2d_gemm(const struct op_case *c)
                          .n = c->p[P_COUT] / groups,
                          .k = 4 * k_texels,
                          .k_texels = k_texels,
-                         .batches = groups};
+                         .batches = groups,
+                         .pixels = {.ow = out_w(c),
+                                    .h = c->p[P_H],
+                                    .row_floats = c->p[P_W] * 4 * ((c->p[P_CIN] / groups + 3) / 4),
+                                    .stride = c->p[P_STRIDE],
+                                    .reach = (c->p[P_R] - 1) * c->p[P_DIL] + 1}};
 }
 
 /* Do groups share no texel? */
@@ -130,13 +135,35 @@ static void conv2d_cost(const struct op_case *c, double *ret_macs, double *ret_o
     *ret_ops = outputs * gemm_end_ops(&end);
 }
 
-/* The grid of conv_grouped.cl: texels of y along x, runs of pixels along y. */
+/* The grid of conv_grouped.cl: texels of y along x, tiles of pixels along y. */
 static void grouped_grid(const struct op_case *c, const struct op_variant *v, size_t ret_gws[2])
 {
-    int64_t run = v->tunable[GROUPED_TP];
+    int64_t tp = v->tunable[GROUPED_TP], tr = v->tunable[GROUPED_TR];
 
     ret_gws[0] = (size_t)((c->p[P_COUT] + 3) / 4);
-    ret_gws[1] = (size_t)(out_h(c) * ((out_w(c) + run - 1) / run));
+    ret_gws[1] = (size_t)((out_h(c) + tr - 1) / tr * ((out_w(c) + tp - 1) / tp));
+}
+
+static bool depthwise(const struct op_case *c)
+{
+    return c->p[P_CIN] == c->p[P_GROUPS] && c->p[P_COUT] == c->p[P_GROUPS];
+}
+
+/* Texels that a depthwise tile keeps in private memory, in steps, for they are part of the program;
+ * 0 on GPUs, where private memory that is indexed is slow, and for tiles that would not stay in a
+ * CPU's L1. */
+static int64_t grouped_stage(const struct op_case *c, const struct op_variant *v,
+                             const struct device_info *dev)
+{
+    enum { STEP = 64, MOST = 1024, TAPS = 64 };
+    int64_t height = (v->tunable[GROUPED_TR] - 1) * c->p[P_STRIDE] + 1,
+            width = (v->tunable[GROUPED_TP] - 1) * along_w(c, P_STRIDE_W, P_STRIDE) + 1;
+    int64_t texels = (height + (c->p[P_R] - 1) * c->p[P_DIL]) *
+                     (width + (c->p[P_S] - 1) * along_w(c, P_DIL_W, P_DIL));
+
+    if (dev->type != DEVICE_CPU || !depthwise(c) || texels > MOST || c->p[P_R] * c->p[P_S] > TAPS)
+        return 0;
+    return (texels + STEP - 1) / STEP * STEP;
 }
 
 static void conv2d_prefer(const struct op_case *c, const struct device_info *dev,
@@ -151,6 +178,7 @@ static void conv2d_prefer(const struct op_case *c, const struct device_info *dev
     }
     v->kernel = GROUPED;
     v->tunable[GROUPED_TP] = dev->type == DEVICE_CPU ? 8 : 4;
+    v->tunable[GROUPED_TR] = dev->type == DEVICE_CPU && depthwise(c) ? 8 : 1;
     grouped_grid(c, v, gws);
     grid_prefer(dev, (int64_t)gws[0], (int64_t)gws[1], v->lws);
 }
@@ -193,9 +221,8 @@ static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
                        "kernel 'grouped'",
                        groups);
     if (v->kernel == GROUPED) {
-        l = (struct op_launch){.n_ints = 5,
-                               .ints = {(int)g.m, (int)g.n, (int)g.k, (int)g.k_texels,
-                                        (int)g.batches}};
+        l = (struct op_launch){
+            .n_ints = 5, .ints = {(int)g.m, (int)g.n, (int)g.k, (int)g.k_texels, (int)g.batches}};
         grouped_grid(c, v, l.gws);
     } else {
         rc = gemm_launch(&g, v, dev, &l, err);
@@ -204,10 +231,11 @@ static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
     }
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         l.ints[l.n_ints++] = (int)ints[i];
-    snprintf(l.options, sizeof l.options, "-DCONV=1 -DTB=1");
     if (v->kernel == GROUPED)
-        snprintf(l.options, sizeof l.options, "-DCONV=1 -DDEPTHWISE=%d", cg == 1 && g.n == 1);
-    gemm_end_options(&end, l.options, sizeof l.options);
+        snprintf(l.options, sizeof l.options,
+                 "-DDEPTHWISE=%d -DSTAGE=%" PRId64 " -DSTAGE_TAPS=%" PRId64 " ", depthwise(c),
+                 grouped_stage(c, v, dev), c->p[P_R] * c->p[P_S]);
+    gemm_options(&end, &l, "-DCONV=1 -DTB=1");
     *ret_launch = l;
     return 0;
 }
@@ -269,12 +297,14 @@ const struct op op_conv2d = {
                [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[cout] is added"},
                [P_RES] = {"res", 0, 0, 1, NULL, "1: a residual of the output's shape is added"},
                [P_ACT] = ACTIVATION_PARAM},
-    .kernels = {GEMM_KERNELS,
-                [GROUPED] = {"grouped",
-                             "conv_grouped.cl",
-                             "gemm.cl",
-                             GEMM_FORMS,
-                             {[GROUPED_TP] = {"TP", 8, 4, {1, 2, 4, 8, 16}, "pixels of an item"}}}},
+    .kernels =
+        {GEMM_KERNELS, [GROUPED] =
+                           {"grouped",
+                            "conv_grouped.cl",
+                            "gemm.cl",
+                            GEMM_FORMS,
+                            {[GROUPED_TP] = {"TP", 8, 4, {1, 2, 4, 8, 16}, "pixels of an item"},
+                             [GROUPED_TR] = {"TR", 8, 1, {1, 2, 4, 8, 16}, "in as many rows"}}}},
     .tol_f32 = 1e-5, /* as matmul */
     .tol_f16 = 1e-3,
     .check = conv2d_check,

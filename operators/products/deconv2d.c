@@ -1,11 +1,10 @@
-/* Transposed convolution of a feature map [h*w, cin]: each pixel adds its filter to y, stride pixels
- * apart. Seen from y, the pixels that are equal modulo the stride (a phase) meet the same taps: each
- * phase is a convolution with every stride-th tap, and the phases are a batch. Where the filter is as
- * large as the stride, that is one tap: a plain product whose results are scattered. Kernels: gemm.h.
- */
+/* Transposed convolution of a feature map [h*w, cin]: each pixel adds its filter to y, stride
+ * pixels apart. Seen from y, the pixels that are equal modulo the stride (a phase) meet the same
+ * taps: each phase is a convolution with every stride-th tap, and the phases are a batch. Where the
+ * filter is as large as the stride, that is one tap: a plain product whose results are scattered.
+ * Kernels: gemm.h. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "operators/activation.h"
 #include "operators/products/gemm.h"
@@ -41,12 +40,14 @@ static int64_t of_phase(const struct op_case *c, int64_t n)
 static int deconv2d_check(const struct op_case *c, struct err *err)
 {
     if (c->p[P_OUTPAD] >= c->p[P_STRIDE])
-        return err_set(err, -EINVAL, "deconv2d: outpad wants 0..%" PRId64 " (less than stride), got '%" PRId64 "'",
+        return err_set(err, -EINVAL,
+                       "deconv2d: outpad wants 0..%" PRId64 " (less than stride), got '%" PRId64
+                       "'",
                        c->p[P_STRIDE] - 1, c->p[P_OUTPAD]);
     if (out_h(c) < 1 || out_w(c) < 1)
         return err_set(err, -EINVAL,
-                       "deconv2d: nothing is left of %" PRId64 "x%" PRId64 " pixels, filter %" PRId64
-                       "x%" PRId64 " with pad=%" PRId64,
+                       "deconv2d: nothing is left of %" PRId64 "x%" PRId64
+                       " pixels, filter %" PRId64 "x%" PRId64 " with pad=%" PRId64,
                        c->p[P_H], c->p[P_W], c->p[P_R], c->p[P_S], c->p[P_PAD]);
     return 0;
 }
@@ -77,7 +78,12 @@ static struct gemm deconv2d_gemm(const struct op_case *c)
                          .n = c->p[P_COUT],
                          .k = 4 * k_texels,
                          .k_texels = k_texels,
-                         .batches = c->p[P_STRIDE] * c->p[P_STRIDE]};
+                         .batches = c->p[P_STRIDE] * c->p[P_STRIDE],
+                         .pixels = {.ow = of_phase(c, out_w(c)),
+                                    .h = c->p[P_H],
+                                    .row_floats = c->p[P_W] * 4 * ((c->p[P_CIN] + 3) / 4),
+                                    .stride = 1,
+                                    .reach = of_phase(c, c->p[P_R])}};
 }
 
 static void deconv2d_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
@@ -135,8 +141,7 @@ static int deconv2d_launch(const struct op_case *c, const struct op_variant *v,
         return rc;
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         l.ints[l.n_ints++] = (int)ints[i];
-    snprintf(l.options, sizeof l.options, "-DCONV=2 -DTB=1");
-    gemm_end_options(&end, l.options, sizeof l.options);
+    gemm_options(&end, &l, "-DCONV=2 -DTB=1");
     *ret_launch = l;
     return 0;
 }

@@ -8,11 +8,21 @@
 
 #include "operators/op.h"
 
+/* The pixels of x behind the rows of a, in order; all 0 for a matrix product. */
+struct gemm_pixels {
+    int64_t ow;         /* results in a row of y */
+    int64_t h;          /* rows of x */
+    int64_t row_floats; /* of a row of x, padding included */
+    int64_t stride;     /* rows of x from one row of y to the next */
+    int64_t reach;      /* rows of x that the taps of one result span */
+};
+
 struct gemm {
     int64_t m, n, k;  /* of one product */
     int64_t k_texels; /* texels along k, padding included */
     int64_t batches;
     bool ta; /* texels of a lie along m */
+    struct gemm_pixels pixels;
 };
 
 enum { GEMM_DIRECT, GEMM_STAGED, GEMM_KERNELS_N };
@@ -37,7 +47,7 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
                      "gemm_staged.cl",                                                             \
                      "gemm.cl",                                                                    \
                      GEMM_FORMS,                                                                   \
-                     {{"BM", 128, 32, {8, 16, 32, 64, 128, 256}, "results of a block along m"},    \
+                     {{"BM", 128, 32, {8, 16, 32, 64, 128, 256, 512}, "results of a block on m"},  \
                       {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512}, "and along n"},           \
                       {"BK", 256, 32, {32, 64, 128, 256, 512}, "k staged at a time"},              \
                       {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                            \
@@ -52,15 +62,23 @@ struct gemm_end {
     bool bias, res, scaled;
     int act; /* enum activation */
 };
-void gemm_end_options(const struct gemm_end *e, char *options, size_t room); /* appended */
+/* Appends to the options of a launch: `fmt`, what is computed, then how results end. */
+void gemm_options(const struct gemm_end *e, struct op_launch *l, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 double gemm_end_value(const struct gemm_end *e, int64_t k, double sum, double bias, double res);
 /* Operations that are not multiply-adds, of one result. */
 int gemm_end_ops(const struct gemm_end *e);
 
-/* Grid, and the ints that all begin with: M N K KT batches. -EINVAL: blocks that the micro-kernel
- * does not divide, more local memory than the device has, a local size that is not the staged
- * kernel's 1x1, items of the direct kernel that would share texels of a. */
+/* Grid, the first options, and the ints that all begin with: M N K KT batches. -EINVAL: blocks that
+ * the micro-kernel does not divide, more local memory than the device has, a local size that is not
+ * the staged kernel's 1x1, items of the direct kernel that would share texels of a. */
 int gemm_launch(const struct gemm *g, const struct op_variant *v, const struct device_info *dev,
                 struct op_launch *ret_launch, struct err *err);
+
+/* The parts of both for the staged kernel (gemm_staged.c): false if no block fits the device; the
+ * launch begins its options. */
+bool gemm_staged_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
+int gemm_staged_launch(const struct gemm *g, const struct op_variant *v,
+                       const struct device_info *dev, struct op_launch *l, struct err *err);
 
 #endif

@@ -1,8 +1,7 @@
-/* Matrix product, also batched: y = a x b^T, b in PyTorch's Linear layout, or y = a x b, also with a
- * transposed; gemm.h says how a result ends. A batch stands below each other, or side by side as
+/* Matrix product, also batched: y = a x b^T, b in PyTorch's Linear layout, or y = a x b, also with
+ * a transposed; gemm.h says how a result ends. A batch stands below each other, or side by side as
  * attention heads.
  * Kernels: gemm.h. */
-#include <stdio.h>
 #include <string.h>
 
 #include "operators/activation.h"
@@ -116,8 +115,7 @@ static int matmul_launch(const struct op_case *c, const struct op_variant *v,
     add_strides(&l, ta ? k : m, ta ? m : k, c->p[P_AHEADS]);
     add_strides(&l, tb ? n : k, tb ? k : n, c->p[P_BHEADS]);
     add_strides(&l, m, n, c->p[P_CHEADS]);
-    snprintf(l.options, sizeof l.options, "-DCONV=0 -DTA=%d -DTB=%d", (int)ta, (int)tb);
-    gemm_end_options(&end, l.options, sizeof l.options);
+    gemm_options(&end, &l, "-DCONV=0 -DTA=%d -DTB=%d", (int)ta, (int)tb);
     *ret_launch = l;
     return 0;
 }

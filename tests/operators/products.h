@@ -43,7 +43,7 @@ static const struct row products_cases[] = {
      false},
     {"conv2d", "h=3,w=5,cin=9,cout=6,r=1,s=1,groups=3", false, {"grouped:TP=1"}, false},
     {"conv2d", "h=13,w=19,cin=10,cout=10,r=3,s=3,pad=1,groups=10,bias=1,res=1,act=relu", true,
-     {"grouped:TP=1", "grouped:TP=16,lws=2x3"}, false},
+     {"grouped:TP=1,TR=1", "grouped:TP=16,TR=2,lws=2x3"}, false},
     {"conv2d", "h=13,w=9,cin=7,cout=7,r=5,s=4,stride=2,pad=2,dil=2,groups=7", false, {NULL}, false},
     {"conv2d", "h=97,w=89,cin=3,cout=3,r=1,s=2,groups=3,act=sigmoid", false, {NULL}, false},
 
@@ -62,7 +62,8 @@ static const struct row products_cases[] = {
 
     /* how a result ends */
     {"matmul", "m=5,n=7,k=9,bias=1,res=1,act=relu", true, {NULL}, false},
-    {"matmul", "m=9,n=6,k=13,batch=3,b=input,cheads=1,scaled=1,res=1,act=sigmoid", false, {NULL}, false},
+    {"matmul", "m=9,n=6,k=13,batch=3,b=input,cheads=1,scaled=1,res=1,act=sigmoid", false, {NULL},
+     false},
     {"matmul", "m=9,n=37,k=13,bias=1,act=gelu", false, {NULL}, false},
     {"conv2d", "h=9,w=7,cin=5,cout=6,r=3,s=3,pad=1,bias=1,res=1,act=relu", false, {NULL}, false},
     {"conv2d", "h=5,w=7,cin=5,cout=9,r=1,s=1,act=silu", false, {NULL}, false},
