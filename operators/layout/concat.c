@@ -45,8 +45,7 @@ static void concat_io(const struct op_case *c, struct op_io *ret_io)
     struct op_io io = {0};
 
     for (; io.n < c->p[P_N]; io.n++)
-        io.slot[io.n] =
-            (struct op_slot){names[io.n], ROLE_INPUT, part(c, c->p[P_SIZE0 + io.n])};
+        io.slot[io.n] = (struct op_slot){names[io.n], ROLE_INPUT, part(c, c->p[P_SIZE0 + io.n])};
     io.slot[io.n++] = (struct op_slot){"y", ROLE_OUTPUT, whole(c)};
     *ret_io = io;
 }

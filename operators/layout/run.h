@@ -10,9 +10,9 @@ enum { RUN_RUN, RUN_VT };
 
 #define RUN_TUNABLES                                                                               \
     {                                                                                              \
-        {"RUN", 64, 1, {1, 4, 16, 64, 256}, "texels of an item, side by side"},                    \
+        {"RUN", 256, 1, {1, 4, 16, 64, 256}, "texels of an item, side by side"},                    \
         {                                                                                          \
-            "VT", 4, 4, {1, 2, 4, 8, 16}, "runs of an item, one below the other"                   \
+            "VT", 2, 4, {1, 2, 4, 8, 16}, "runs of an item, one below the other"                   \
         }                                                                                          \
     }
 #define RUN_KERNEL(kernel_name, file)                                                              \
@@ -26,11 +26,11 @@ enum { RUN_RUN, RUN_VT };
 static inline void run_prefer(const struct device_info *dev, int64_t rows, int64_t ct,
                               struct op_variant *v)
 {
-    int run = dev->type == DEVICE_CPU ? 64 : 1;
+    int run = dev->type == DEVICE_CPU ? 256 : 1, vt = dev->type == DEVICE_CPU ? 2 : 4;
 
     v->tunable[RUN_RUN] = run;
-    v->tunable[RUN_VT] = 4;
-    grid_prefer(dev, (ct + run - 1) / run, (rows + 3) / 4, v->lws);
+    v->tunable[RUN_VT] = vt;
+    grid_prefer(dev, (ct + run - 1) / run, (rows + vt - 1) / vt, v->lws);
 }
 
 /* Grid, and the ints that all such kernels begin with: rows, cols, texels a row. */
@@ -38,9 +38,10 @@ static inline struct op_launch run_launch(const struct op_variant *v, int64_t ro
 {
     int64_t ct = (cols + 3) / 4, run = v->tunable[RUN_RUN], vt = v->tunable[RUN_VT];
 
-    return (struct op_launch){.gws = {(size_t)((ct + run - 1) / run), (size_t)((rows + vt - 1) / vt)},
-                              .n_ints = 3,
-                              .ints = {(int)rows, (int)cols, (int)ct}};
+    return (struct op_launch){
+        .gws = {(size_t)((ct + run - 1) / run), (size_t)((rows + vt - 1) / vt)},
+        .n_ints = 3,
+        .ints = {(int)rows, (int)cols, (int)ct}};
 }
 
 static inline void run_ints(struct op_launch *l, int n, const int64_t *ints)

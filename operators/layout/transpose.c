@@ -60,8 +60,9 @@ static int transpose_check(const struct op_case *c, struct err *err)
                        c->p[P_PERM]);
     for (int i = rank; i < RANK; i++)
         if (c->p[P_D0 + i] != 1)
-            return err_set(err, -EINVAL, "transpose: perm has %d digits, d%d wants 1, got '%" PRId64
-                           "'", rank, i, c->p[P_D0 + i]);
+            return err_set(err, -EINVAL,
+                           "transpose: perm has %d digits, d%d wants 1, got '%" PRId64 "'", rank, i,
+                           c->p[P_D0 + i]);
     if (c->p[P_XC] > rank || c->p[P_YC] > rank)
         return err_set(err, -EINVAL,
                        "transpose: xc and yc want 0..%d, got '%" PRId64 "' and '%" PRId64 "'", rank,
@@ -114,8 +115,7 @@ static struct dims dims_of(const struct op_case *c)
         *(is_col ? &col_step : &row_step) *= c->p[P_D0 + i];
     }
     for (int i = 0; i < rank; i++) {
-        struct dim at = {c->p[P_D0 + perm[i]], row[perm[i]], col[perm[i]],
-                         i >= rank - c->p[P_YC]};
+        struct dim at = {c->p[P_D0 + perm[i]], row[perm[i]], col[perm[i]], i >= rank - c->p[P_YC]};
 
         d[i] = at.size;
         if (at.size == 1)
@@ -155,8 +155,7 @@ static int block_dim(const struct dims *d)
     const struct dim *last = &d->dim[d->n - 1];
 
     for (int i = 0; i < d->n - 1; i++)
-        if (d->dim[i].x_col == 1 && texels(d->dim[i].size, d->xcols) &&
-            texels(last->size, d->cols))
+        if (d->dim[i].x_col == 1 && texels(d->dim[i].size, d->xcols) && texels(last->size, d->cols))
             return i;
     return -1;
 }
@@ -191,16 +190,16 @@ static void transpose_prefer(const struct op_case *c, const struct device_info *
     v->kernel = KERNEL_BLOCK;
     v->tunable[0] = 1;
     grid_prefer(dev, (d.dim[d.n - 1].size + 3) / 4, blocks(&d, b), v->lws);
-    if (v->lws[0] * v->lws[1] == 256) { /* 8 x 4 rows of x, 128 bytes of each: 4 % faster */
-        v->lws[0] = 8;
-        v->lws[1] = 32;
+    if (v->lws[0] == 16) { /* PoCL: long runs of y; H100: 8 x 4 rows of x, 128 bytes of each */
+        v->lws[0] = dev->type == DEVICE_CPU ? 64 : 8;
+        v->lws[1] = dev->type == DEVICE_CPU ? 4 : 32;
     }
 }
 
 static struct op_launch block_launch(const struct dims *d, int b, int vt)
 {
-    struct op_launch l = {.gws = {(size_t)((d->dim[d->n - 1].size + 3) / 4),
-                                  (size_t)((blocks(d, b) + vt - 1) / vt)}};
+    struct op_launch l = {
+        .gws = {(size_t)((d->dim[d->n - 1].size + 3) / 4), (size_t)((blocks(d, b) + vt - 1) / vt)}};
 
     RUN_INTS(&l, d->rows, d->cols, (d->cols + 3) / 4);
     return l;
@@ -265,7 +264,8 @@ const struct op op_transpose = {
                [P_PERM] = {"perm", -1, 0, 543210, NULL,
                            "digit i: which dimension of x is dimension i of y"},
                [P_XC] = {"xc", 1, 0, RANK, NULL, "how many of the last dimensions are x's columns"},
-               [P_YC] = {"yc", 1, 0, RANK, NULL, "how many of the last dimensions are y's columns"}},
+               [P_YC] = {"yc", 1, 0, RANK, NULL,
+                         "how many of the last dimensions are y's columns"}},
     .kernels = {[KERNEL_DIRECT] = RUN_KERNEL("direct", "transpose.cl"),
                 [KERNEL_BLOCK] = {.name = "block",
                                   .source = "transpose.cl",
