@@ -4,7 +4,7 @@
 //   what is computed, arguments, CONV, TA, TB and the end of a result: gemm.cl
 //   grid: one group of one item per block of BM x BN results; ORDER 1: x walks n, 2: x walks m;
 //         the batch is the slow part of m
-//   local: 4 * (BM * BK + NR * BK + BM * BN + PATCH) bytes
+//   local: 4 * ((BM + (TB ? 1 : 4) * NR) * (BK + 2) + BM * BN + PATCH) bytes
 //   Any size: what lies outside is staged as zeros and never written.
 //
 // Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as gemm_direct.cl
@@ -54,6 +54,9 @@ typedef float16 vec;
 #endif
 #define NV   (NR / VW)
 #define TILE (MR * NR)
+// Not a power of two from panel to panel, for texels across panels would share a set of the cache.
+#define A_PANEL (MR * (depth + 2))
+#define B_PANEL (NR * (depth + 2))
 // Blocks are made as even as tiles allow: PoCL deals groups out by their number.
 #define EVEN(n, blocks, tile) (((n) + (blocks) * (tile)-1) / ((blocks) * (tile)) * (tile))
 
@@ -120,7 +123,7 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
          kt += n, c = 0, r += s + 1 == S, s = s + 1 == S ? 0 : s + 1)
 
 // The block of a, in panels of MR rows: al[panel][k][row].
-#define A_ROWS(i) (al + (i) / MR * (depth * MR) + (i) % MR)
+#define A_ROWS(i) (al + (i) / MR * A_PANEL + (i) % MR)
 #if TA // texels lie along m
 #define STAGE_A                                                                                    \
     for (int k = 0; k < depth; k++)                                                                \
@@ -163,17 +166,19 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
     }
 #endif
 
-// Columns [n, n + NR) of the block of b.
-#if !TB
-#define STAGE_B(n)                                                                                 \
+// `panels` panels of b from column n on: bl[panel][k][column].
+#if !TB // texels lie along n: so many panels at a time that a row is read in runs
+#define PANELS 4
+#define STAGE_B(n, panels)                                                                         \
     for (int k = 0; k < depth; k++)                                                                \
-        for (int i = 0; i < NR; i += 4)                                                            \
+        for (int i = 0; i < (panels)*NR; i += 4)                                                   \
             vstore4(GET_ROW(b, FOLD_B, ctb,                                                        \
                             4 * kt0 + k < K && (n) + i < N ? batch * b_row + 4 * kt0 + k : -1,     \
                             batch * b_col + ((n) + i) / 4),                                        \
-                    0, bl + k * NR + i);
+                    0, bl + i / NR * B_PANEL + k * NR + i % NR);
 #else
-#define STAGE_B(n)                                                                                 \
+#define PANELS 1
+#define STAGE_B(n, panels)                                                                         \
     for (int i = 0; i < NR; i += 4) {                                                              \
         const int4 col = (n) + i + (int4)(0, 1, 2, 3);                                             \
         const int4 row = select((int4)(-1), batch * b_row + col, col < N);                         \
@@ -194,8 +199,8 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PARAMS)
 {
-    __local float al[BM * BK] __attribute__((aligned(64)));
-    __local float bl[NR * BK] __attribute__((aligned(64)));
+    __local float al[BM * (BK + 2)] __attribute__((aligned(64)));
+    __local float bl[PANELS * NR * (BK + 2)] __attribute__((aligned(64)));
     __local float cl[BM * BN] __attribute__((aligned(64)));
 
     const int gn = get_group_id(ORDER - 1), gm = get_group_id(2 - ORDER);
@@ -232,9 +237,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
     {                                                                                              \
         const int pn = (t) / mp, pm = (t)-pn * mp;                                                 \
                                                                                                    \
-        if (pm == 0)                                                                               \
-            STAGE_B(n0 + pn * NR)                                                                  \
-        MICRO(al + pm * (MR * depth), bl, depth, kt0 == 0, cl + (t)*TILE)                          \
+        if (pm == 0 && pn % PANELS == 0)                                                           \
+            STAGE_B(n0 + pn * NR, min(PANELS, np - pn))                                            \
+        MICRO(al + pm * A_PANEL, bl + pn % PANELS * B_PANEL, depth, kt0 == 0, cl + (t)*TILE)       \
     }
         int t = 0;
 #if FORM == 2

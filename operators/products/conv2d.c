@@ -111,6 +111,7 @@ static struct gemm conv2d_gemm(const struct op_case *c)
                          .k = 4 * k_texels,
                          .k_texels = k_texels,
                          .batches = groups,
+                         .tb = true,
                          .pixels = {.ow = out_w(c),
                                     .h = c->p[P_H],
                                     .row_floats = c->p[P_W] * 4 * ((c->p[P_CIN] / groups + 3) / 4),

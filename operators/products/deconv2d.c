@@ -79,6 +79,7 @@ static struct gemm deconv2d_gemm(const struct op_case *c)
                          .k = 4 * k_texels,
                          .k_texels = k_texels,
                          .batches = c->p[P_STRIDE] * c->p[P_STRIDE],
+                         .tb = true,
                          .pixels = {.ow = of_phase(c, out_w(c)),
                                     .h = c->p[P_H],
                                     .row_floats = c->p[P_W] * 4 * ((c->p[P_CIN] + 3) / 4),

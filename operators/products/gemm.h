@@ -22,6 +22,7 @@ struct gemm {
     int64_t k_texels; /* texels along k, padding included */
     int64_t batches;
     bool ta; /* texels of a lie along m */
+    bool tb; /* texels of b lie along k */
     struct gemm_pixels pixels;
 };
 

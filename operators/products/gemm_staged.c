@@ -31,10 +31,11 @@ static int64_t patch_floats(const struct gemm *g, int64_t bm)
     return min64((y_rows - 1) * p->stride + p->reach, p->h) * p->row_floats;
 }
 
-static uint64_t local_bytes(const struct blocks *b, int nr)
+static uint64_t local_bytes(const struct gemm *g, const struct blocks *b, int nr)
 {
-    return 4 * ((uint64_t)b->bm * (uint64_t)b->bk + (uint64_t)nr * (uint64_t)b->bk +
-                (uint64_t)b->bm * (uint64_t)b->bn + (uint64_t)b->patch);
+    int64_t panels = g->tb ? 1 : 4; /* the kernel's PANELS */
+
+    return 4 * (uint64_t)((b->bm + panels * nr) * (b->bk + 2) + (int64_t)b->bm * b->bn + b->patch);
 }
 
 /* The kernel's PATCH, in steps, for it is part of the program. None where most pixels meet one tap
@@ -53,7 +54,7 @@ static void choose_patch(const struct gemm *g, enum mem_path path, int nr, uint6
     if (floats > min64(b->bm, g->m) * 4 * g->k_texels / 2)
         return;
     b->patch = ceil_div(floats, STEP) * STEP;
-    if (local_bytes(b, nr) > room)
+    if (local_bytes(g, b, nr) > room)
         b->patch = 0;
 }
 
@@ -104,7 +105,7 @@ bool gemm_staged_prefer(const struct gemm *g, const struct device_info *dev, str
         double cost;
 
         choose_patch(g, v->path, 32, room, &b);
-        if (local_bytes(&b, 32) > room)
+        if (local_bytes(g, &b, 32) > room)
             continue;
         cost = staged_cycles(g, dev, v->path, &b);
         if (!(cost < 0.95 * best))
@@ -132,11 +133,12 @@ int gemm_staged_launch(const struct gemm *g, const struct op_variant *v,
         return err_set(err, -EINVAL, "staged kernel: tile MR=%d NR=%d does not divide BM=%d BN=%d",
                        t[GEMM_MR], t[GEMM_NR], b.bm, b.bn);
     choose_patch(g, v->path, t[GEMM_NR], dev->local_bytes / 8 * 7, &b);
-    if (local_bytes(&b, t[GEMM_NR]) > dev->local_bytes)
+    if (local_bytes(g, &b, t[GEMM_NR]) > dev->local_bytes)
         return err_set(err, -EINVAL,
                        "staged kernel: BM=%d BN=%d BK=%d take %" PRIu64
                        " bytes of local memory, device '%s' has %" PRIu64,
-                       b.bm, b.bn, b.bk, local_bytes(&b, t[GEMM_NR]), dev->name, dev->local_bytes);
+                       b.bm, b.bn, b.bk, local_bytes(g, &b, t[GEMM_NR]), dev->name,
+                       dev->local_bytes);
     if (v->lws[0] != 1 || v->lws[1] != 1)
         return err_set(err, -EINVAL, "staged kernel: want lws=1x1, got '%dx%d'", v->lws[0],
                        v->lws[1]);

@@ -67,7 +67,8 @@ static struct gemm matmul_gemm(const struct op_case *c)
                          .k = c->p[P_K],
                          .k_texels = (c->p[P_K] + 3) / 4,
                          .batches = c->p[P_BATCH],
-                         .ta = c->p[P_TA]};
+                         .ta = c->p[P_TA],
+                         .tb = c->p[P_TB]};
 }
 
 static void matmul_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
