@@ -262,7 +262,7 @@ START_TEST(test_fused)
     } want[] = {{"ViT", "attention", 2},     {"ViT", "gelu", 0},        {"ViT", "softmax", 0},
                 {"ViT", "slice", 1},         {"GPTN-1.3B", "softmax", 1}, {"GPTN-1.3B", "tanh", 0},
                 {"GPTN-1.3B", "attention", 1}, {"DeepViT", "softmax", 2}, {"ResNet", "relu", 0},
-                {"ResNet", "add", 0},        {"SD-UNet", "silu", 1},    {"SD-UNet", "groupnorm", 21},
+                {"ResNet", "add", 0},        {"SD-UNet", "silu", 0},    {"SD-UNet", "groupnorm", 21},
                 {"SD-UNet", "attention", 8}, {"Whisp-M", "attention", 4}, {"Whisp-M", "transpose", 0},
                 {"SAM-2", "attention", 12},  {"SAM-2", "softmax", 0}};
     struct import_result r;

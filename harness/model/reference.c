@@ -67,7 +67,8 @@ static void *run_part(void *arg)
  * such case. Products are 97 of 100 operations of a transformer; the rest need not be quick. */
 static int rows_param(const struct op_case *c)
 {
-    if (strcmp(c->op->name, "matmul") != 0 || op_param_get(c, "batch") != 1)
+    if (strcmp(c->op->name, "matmul") != 0 || op_param_get(c, "batch") != 1 ||
+        op_param_get(c, "ta"))
         return -1;
     for (int i = 0; i < OP_MAX_PARAMS && c->op->params[i].name; i++)
         if (strcmp(c->op->params[i].name, "m") == 0)
@@ -94,7 +95,9 @@ static void run_operator(const struct op_case *c, const struct op_io *io, const 
         memcpy(part[i].in, in, sizeof(part[i].in));
         if (m >= 0) {
             part[i].c.p[m] = some;
-            part[i].in[0] += done * io->slot[0].desc.cols;
+            for (int s = 0; s + 1 < io->n; s++) /* a, and what is added to the result */
+                if (s == 0 || strcmp(io->slot[s].name, "res") == 0)
+                    part[i].in[s] += done * io->slot[s].desc.cols;
         }
         done += some;
         started[i] = i + 1 < n && pthread_create(&thread[i], NULL, run_part, &part[i]) == 0;
