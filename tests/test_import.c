@@ -11,6 +11,7 @@
 #include "harness/import/import.h"
 #include "harness/model/npy.h"
 #include "harness/model/reference.h"
+#include "harness/model/split.h"
 #include "profiler/rng.h"
 #include "tests/onnx_file.h"
 
@@ -281,6 +282,40 @@ START_TEST(test_fused)
         weights_done(&f);
         model_free(m);
     }
+}
+END_TEST
+
+/* Every fused layer of a model taken apart, one step at a time: the same output from the same weights
+ * file, to the last bit but for the roundings between the parts. */
+START_TEST(test_split)
+{
+    struct import_result r;
+    struct model *m, *next;
+    struct weights_file f;
+    struct err err;
+    int splits = 0;
+
+    import_golden(goldens[_i], 0, &r);
+    open_model(&m, &f);
+    for (int i = 0; i < m->n_layers; i++) {
+        if (!model_can_split(m, i)) {
+            ck_assert_int_eq(model_split(m, i, &next, &err), -EINVAL);
+            continue;
+        }
+        ck_assert_msg(model_split(m, i, &next, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(next->n_layers, m->n_layers + 1);
+        ck_assert_str_eq(next->layer[i + 1].name, m->layer[i].name);
+        model_free(m);
+        m = next;
+        i--; /* its first part may end in something, too */
+        splits++;
+    }
+    ck_assert_int_gt(splits, 0);
+    ck_assert_double_lt(golden_distance(goldens[_i], m, &f), 1e-5);
+    weights_done(&f);
+    ck_assert_int_eq(weights_open(m, in_folder("g.safetensors"), &f, &err), 0);
+    weights_done(&f);
+    model_free(m);
 }
 END_TEST
 
@@ -577,6 +612,7 @@ int main(void)
     tcase_add_loop_test(golden, test_golden, 0, GOLDENS);
     tcase_add_loop_test(golden, test_passes, 0, GOLDENS);
     tcase_add_test(golden, test_fused);
+    tcase_add_loop_test(golden, test_split, 0, GOLDENS);
     tcase_add_checked_fixture(hostile, set_up, tear_down);
     tcase_set_timeout(hostile, 60);
     tcase_add_test(hostile, test_small);
