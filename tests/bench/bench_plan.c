@@ -18,6 +18,7 @@
 #include "profiler/clock.h"
 
 static int missed;
+static double slower = 1; /* BENCH_SLOWER: what a busy machine is allowed */
 
 static void promise(bool kept, const char *what, const char *name)
 {
@@ -130,17 +131,17 @@ static void bench_latency(const char *name, struct plan_problem *p)
     static const double rates[] = {0.5e9, 1.5e9, 6e9, 12e9, 25e9, 50e9};
     static const int64_t limits[] = {250, 476, 1000, 2000};
 
-    p->time_limit_s = 0.5;
-    p->m_peak = -1;
+    p->time_limit_s = 0.5 * slower;
+    p->limit = LIMIT_RESIDENT;
     for (size_t i = 0; i < 6 * 4; i++) {
         struct plan *plan;
         char what[64];
         double gap;
 
         p->disk_bytes_per_s = rates[i / 4];
-        p->m_total = limits[i % 4];
+        p->m_peak = limits[i % 4];
         snprintf(what, sizeof(what), "latency %.3g GB/s %" PRId64 " MiB", rates[i / 4] / 1e9,
-                 p->m_total);
+                 p->m_peak);
         if (plan_make(policy_find("latency"), p, &plan, NULL) < 0) {
             promise(false, "planned", name);
             continue;
@@ -148,11 +149,11 @@ static void bench_latency(const char *name, struct plan_problem *p)
         gap = 1 - plan->latency_bound_ns / plan->latency_ns;
         if (!isnan(gap)) { /* else the limit is below its largest weight */
             print(name, what, (double)plan->solve_ns / 1e6, gap, plan_status_names[plan->status]);
-            promise(gap <= 0.002, "within 0.2 % of the bound in 0.5 s", name);
+            promise(gap <= 0.002, "within 0.2 % of the bound in 0.5 s", what);
         }
         plan_free(plan);
     }
-    p->m_total = 0;
+    p->limit = LIMIT_STREAMED;
 }
 
 static bool wanted(const char *name, int n, char **names)
@@ -202,6 +203,8 @@ int main(int argc, char **argv)
         perror(dir);
         return EXIT_FAILURE;
     }
+    if (getenv("BENCH_SLOWER"))
+        slower = atof(getenv("BENCH_SLOWER"));
     puts("instance,what,ms,gap,status");
     for (int i = 0; i < files; i++) {
         if (wanted(file[i]->d_name, n, argv + 1 + full))

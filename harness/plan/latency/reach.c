@@ -95,6 +95,13 @@ static double bound_of(const struct search *s, const struct label *x, double res
     return u > t->n_units ? a : fmax(a, x->idle + s->arrival[u]);
 }
 
+/* What a full beam keeps: for a plan, what looks best; for a bound, so that the least that is cut off
+ * is high. */
+static double score_of(const struct stream *t, const struct label *x, double early)
+{
+    return t->relaxed ? x->bound : x->bound + BALANCE * early;
+}
+
 static void set_idle(const struct search *s, struct label *x)
 {
     const struct stream *t = s->s;
@@ -200,7 +207,7 @@ static int extend(struct search *s, const struct label *x)
         } else {
             set_idle(s, &y);
             y.bound = bound_of(s, &y, rest);
-            y.score = y.bound + BALANCE * early;
+            y.score = score_of(t, &y, early);
             if (y.bound < s->below)
                 rc = offer(s, &y);
         }
@@ -303,7 +310,7 @@ static int begin(struct search *s)
             x.read = fmax(x.read, stream_pause_at(t, 0, u, u));
         set_idle(s, &x);
         x.bound = bound_of(s, &x, s->row[u - from]);
-        x.score = x.bound + BALANCE * (x.time + s->row[u - from]);
+        x.score = score_of(t, &x, x.time + s->row[u - from]);
         if (x.bound < s->below)
             rc = offer(s, &x);
     }

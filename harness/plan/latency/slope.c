@@ -154,7 +154,7 @@ static double read_by(const struct stream *s, int l)
             break;
         between += plan_layer_ns(&p->layer[k - 1], 0);
     }
-    return least / s->unit_bytes;
+    return s->n_units > 0 ? least / s->unit_bytes : INFINITY;
 }
 
 /* g = V_l and the stall before layer l: beyond `read` units, rounded up, each costs what the disk
@@ -162,7 +162,7 @@ static double read_by(const struct stream *s, int l)
 static int add_stall(const struct slopes *v, int l, double read, struct pieces *g, double *end)
 {
     double each = v->s->unit_bytes / v->s->per_ns;
-    int at = v->left[l], whole = read < v->s->n_units ? (int)ceil(read) : v->s->n_units;
+    int at = v->left[l], whole = (int)ceil(fmax(0, fmin(read, v->s->n_units)));
 
     g->n = 0;
     if (whole < v->right[l])
