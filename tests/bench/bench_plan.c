@@ -170,7 +170,7 @@ static void bench(const char *dir, const char *file, bool full, struct tally *t)
 {
     struct plan_instance in;
     struct err err = {0};
-    char path[4096], name[256];
+    char path[4400], name[256];
 
     snprintf(path, sizeof(path), "%s/%s", dir, file);
     snprintf(name, sizeof(name), "%.*s", (int)strlen(file) - 4, file);
