@@ -226,6 +226,12 @@ START_TEST(plans_become_rows)
                              " AND load_layer = 1 AND chunks = 3 AND consumer = 3"),
                      1);
     ck_assert_int_eq(ask(st, "SELECT sum(chunks * layer) FROM plan_load"), 1 * 1 + 2 * 2);
+    /* What the checker rejects does not become a row. */
+    plan->move[0].chunks++;
+    ck_assert_int_eq(plan_store_save(st, 0, DTYPE_F32, PATH_IMAGE, NULL, 0, &c.p, plan, &id, &err),
+                     -EPROTO);
+    ck_assert_msg(strstr(err.text, "not stored: the plan is wrong") != NULL, "%s", err.text);
+    ck_assert_int_eq(ask(st, "SELECT count(*) FROM plan"), 1);
     plan_free(plan);
     store_close(st);
     unlink(path);
