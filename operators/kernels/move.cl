@@ -2,8 +2,8 @@
 //   MAP_GATHER   ids[r], a buffer of int; clamped, so that nothing strays
 //   MAP_SLICE    row0 + r * row_step
 //   MAP_PAD      maps of w pixels a row into maps of ow, from pixel (top, left) on
-//   MAP_SPLIT    pixel of a map of h x w to window-major order: windows of wh x ww, nw side by side;
-//                pixels outside the map are zeros
+//   MAP_SPLIT    pixel of a map of h x w to window-major order: windows of wh x ww, nw side by
+//                side; pixels outside the map are zeros
 //   MAP_JOIN     the way back
 //   MAP_NEAREST  pixel of a map of h x w scaled to oh x ow; COORD 0 half_pixel, 1 align_corners,
 //                2 asymmetric

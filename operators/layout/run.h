@@ -10,7 +10,7 @@ enum { RUN_RUN, RUN_VT };
 
 #define RUN_TUNABLES                                                                               \
     {                                                                                              \
-        {"RUN", 256, 1, {1, 4, 16, 64, 256}, "texels of an item, side by side"},                    \
+        {"RUN", 256, 1, {1, 4, 16, 64, 256}, "texels of an item, side by side"},                   \
         {                                                                                          \
             "VT", 2, 4, {1, 2, 4, 8, 16}, "runs of an item, one below the other"                   \
         }                                                                                          \

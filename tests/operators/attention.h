@@ -1,4 +1,4 @@
-/* Rows of test_operators.c for attention: kernels add in different orders, each has its own bits. */
+/* Rows of test_operators.c for attention: kernels add in different orders, each has its bits. */
 static const struct row attention_cases[] = {
     {"attention", "heads=1,m=1,n=1,d=1,dv=1", false, {"tiled:lws=16x8"}, true},
     {"attention", "heads=2,m=37,n=150,d=13,dv=21,batch=2", true,
