@@ -32,7 +32,26 @@
     X(resize)                                                                                      \
     X(concat)                                                                                      \
     X(transpose)                                                                                   \
-    X(attention)
+    X(attention)                                                                                   \
+    X(silu)                                                                                        \
+    X(sigmoid)                                                                                     \
+    X(tanh)                                                                                        \
+    X(exp)                                                                                         \
+    X(log)                                                                                         \
+    X(sqrt)                                                                                        \
+    X(sin)                                                                                         \
+    X(cos)                                                                                         \
+    X(erf)                                                                                         \
+    X(abs)                                                                                         \
+    X(neg)                                                                                         \
+    X(recip)                                                                                       \
+    X(sub)                                                                                         \
+    X(div)                                                                                         \
+    X(max)                                                                                         \
+    X(min)                                                                                         \
+    X(affine)                                                                                      \
+    X(groupnorm)                                                                                   \
+    X(reduce)
 
 #define DECLARE(name) extern const struct op op_##name;
 #define ENTRY(name) &op_##name,

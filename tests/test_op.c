@@ -51,7 +51,7 @@ static const struct {
     {"relu:f64:rows=1,cols=1", NULL, "dtype wants f32|f16, got 'f64'"},
     {"relu:i32:rows=1,cols=1", NULL, "dtype wants f32|f16, got 'i32'"},
     {"relu:f32extra:rows=1,cols=1", NULL, "dtype wants"},
-    {"relu:f32", NULL, "rows (rows of x and y) is missing"},
+    {"relu:f32", NULL, "rows (rows of the result) is missing"},
     {"relu:f32:rows=3", NULL, "cols (elements of a row) is missing"},
     {"relu:f32:rows=0,cols=1", NULL, "rows wants 1..67108864, got '0'"},
     {"relu:f32:rows=67108865,cols=1", NULL, "rows wants 1..67108864"},
@@ -65,7 +65,8 @@ static const struct {
     {"relu:f32:rows=1,rows=1,cols=1", NULL, "rows is given twice"},
     {"relu:f32:rows=1,cols=1,axis=1", NULL, "no parameter 'axis', it has rows, cols"},
     {"gelu:f32:rows=1,cols=1,approx=1", NULL, "approx wants erf|tanh, got '1'"},
-    {"add:f32:rows=4,cols=6,brows=2,bcols=6", NULL, "brows wants 1 or 4 (rows), got '2'"},
+    {"add:f32:rows=4,cols=6,brows=3,bcols=6", NULL,
+     "brows wants a divisor of 4 (rows), got '3'"},
     {"add:f32:rows=4,cols=6,brows=1,bcols=3", NULL, "bcols wants 1 or 6 (cols), got '3'"},
     {"mul:f32:rows=4,cols=6,brows=4,bcols=6,b=vector", NULL, "mul: b=vector wants brows=1"},
     {"pool2d:f32:h=4,w=4,c=1,r=2,s=2,pad=2", NULL, "pad wants to be less than r=2 and s=2"},
@@ -157,6 +158,12 @@ START_TEST(defaults)
         "layernorm:f16:rows=100,cols=4",
         "pool2d:f32:h=8,w=8,c=16,r=2,s=2,stride=2",
         "gather:f32:t=7,vocab=100,cols=12",
+        "tanh:f16:rows=3,cols=70",
+        "sub:f32:rows=6,cols=9,brows=2,bcols=9",
+        "affine:f32:rows=6,cols=9",
+        "groupnorm:f32:rows=64,c=320,groups=32",
+        "reduce:f32:rows=64,cols=320,axis=rows",
+        "reduce:f32:rows=64,cols=320",
     };
     struct device_info gpu = cpu;
 
@@ -193,7 +200,7 @@ START_TEST(features_by_hand)
     struct err err = {0};
 
     ck_assert_int_eq(op_case_parse("softmax:f16:rows=64,cols=1024", &c, &err), 0);
-    ck_assert_int_eq(op_variant_parse(&c, &cpu, "buffer,pipelined,loads=2,lws=8x2", &v, &err), 0);
+    ck_assert_int_eq(op_variant_parse(&c, &cpu, "buffer,pipelined,loads=2,VT=1,lws=8x2", &v, &err), 0);
     ck_assert_int_eq(c.op->launch(&c, &v, &cpu, &launch, &err), 0);
     op_features(&c, &v, &launch, x);
     for (int f = 0; f < OP_FEATURES; f++) {

@@ -1,54 +1,69 @@
-// y = a OP b, element by element, b broadcast over rows, columns or both. -DADD or -DMUL.
-//   a, y : [rows, ct texels]
-//   b    : BROW 0 [rows, ...], 1 [1, ...];  BCOL 0 [..., ct texels], 1 [..., 1 element];
-//          BVECTOR 1: in a bundle
-//   grid : (ct, ceil(rows / VT)) or more, any local size
-//   item : texel column gid 0, rows gid 1, gid 1 + items, ... (VT of them)
-#ifndef VT
-#define VT 4 // texels of an item
-#endif
-
-#ifdef MUL
-#define OP(a, b) ((a) * (b))
+// y = ACT(a OP b), or with SWAP ACT(b OP a), element by element, b broadcast over rows, columns or
+// both. -DADD, -DSUB, -DMUL, -DDIV, -DMAX or -DMIN. Items: pointwise.cl.
+//   a, y : [rows, cols], ct texels a row
+//   b    : BROW 0 [rows, ...], 1 [1, ...], 2 [brows, ...] over and over
+//          BCOL 0 [..., cols], 1 [..., 1];  BVECTOR 1: in a bundle
+//   NaN in either operand is NaN in the result.
+#if BROW == 0
+#define B_ROW(r) (r)
+#elif BROW == 1
+#define B_ROW(r) 0
 #else
-#define OP(a, b) ((a) + (b))
+#define B_ROW(r) ((r) % brows)
 #endif
 
-#if BVECTOR
+#if BCOL && BVECTOR
 #define ARG_B VEC(b)
-#define GET_B(r, c) GETV(b, c)
+#define GET_B(r, c) ((wide)(GETV(b, 0).x))
+#elif BVECTOR
+#define ARG_B VEC(b)
+#define GET_B(r, c) GETVW(b, ct, c)
+#elif BCOL
+#define ARG_B IN(b)
+#define GET_B(r, c) ((wide)(GET(b, FOLD_B, 1, B_ROW(r), 0).x))
 #else
 #define ARG_B IN(b)
-#define GET_B(r, c) GET(b, FOLD_B, BCOL ? 1 : ct, r, c)
+#define GET_B(r, c) GETW(b, FOLD_B, ct, B_ROW(r), c)
 #endif
 
-#if BCOL // one element for the row: the padding of a must not get it
-#define APPLY(r)                                                                                   \
-    keep_lanes(OP(GET(a, FOLD_A, ct, r, c), (float4)(GET_B(BROW ? 0 : (r), 0).x)), cols - 4 * c)
+#if defined(ADD)
+#define OP(a, b) ((a) + (b))
+#elif defined(SUB)
+#define OP(a, b) ((a) - (b))
+#elif defined(MUL)
+#define OP(a, b) ((a) * (b))
+#elif defined(DIV)
+#define OP(a, b) ((a) / (b))
+#elif defined(MAX)
+#define OP(a, b) MOST(a, b)
 #else
-#define APPLY(r) OP(GET(a, FOLD_A, ct, r, c), GET_B(BROW ? 0 : (r), c))
+#define OP(a, b) LEAST(a, b)
 #endif
 
-__kernel void binary(IN(a), ARG_B, OUT(y), const int rows, const int cols, const int ct LOAD_PARAMS)
+// What the padding gets is not zero: b's one element, or 0 / 0.
+#if BCOL || defined(DIV)
+#define KEEP(v, c) keep_wide(v, cols - 4 * (c))
+#else
+#define KEEP(v, c) (v)
+#endif
+
+static inline wide apply(wide a, wide b)
 {
-    const int c = (int)get_global_id(0), first = (int)get_global_id(1);
-    const int step = (rows + VT - 1) / VT;
-    const int mine = c < ct && first < step ? (rows - first + step - 1) / step : 0;
-    int i = 0;
+#if SWAP
+    return OP(b, a);
+#else
+    return OP(a, b);
+#endif
+}
 
-    LOAD_BEGIN(get_global_id(1) * get_global_size(0) + get_global_id(0),
-               get_global_size(0) * get_global_size(1), VT)
-#if FORM == 2
-    for (const int both = min(LOAD_ITERS, mine); i < both; i++) {
-        LOAD_STEP(i)
-        PUT(y, FOLD_Y, ct, first + i * step, c, APPLY(first + i * step));
+#define WRITE(r, c)                                                                                \
+    {                                                                                              \
+        const wide v = KEEP(apply(GETW(a, FOLD_A, ct, r, c), GET_B(r, c)), c);                     \
+        PUTW(y, FOLD_Y, ct, r, c, ACTIVATE(v, cols - 4 * (c)));                                    \
     }
-#endif
-    for (; i < mine; i++) {
-#if FORM == 1
-        LOAD_STEP(i)
-#endif
-        PUT(y, FOLD_Y, ct, first + i * step, c, APPLY(first + i * step));
-    }
-    LOAD_END()
+
+__kernel void binary(IN(a), ARG_B, OUT(y), const int rows, const int cols, const int ct,
+                     const int brows LOAD_PARAMS)
+{
+    EACH_VECTOR(WRITE)
 }

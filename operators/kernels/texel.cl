@@ -11,6 +11,13 @@
 //
 // keep_lanes(v, n)            v with lanes n, n + 1, ... zero: the padding of a row's last texel
 //
+// WIDE    elements of a `wide` vector, 4 (one texel), 8 or 16: neighbouring texels of a row, for
+//         kernels that want a CPU's whole vectors
+// GETW(t, fold, ct, r, c)     like GET: texels c, c + 1, ... of the row; zero behind its last one
+// PUTW(t, fold, ct, r, c, v)  like PUT: those texels that the row has
+// GETVW(t, ct, c)             like GETV
+// keep_wide(v, n)             like keep_lanes
+//
 // f16 results are rounded to nearest even here, before the write: write_imagef truncates on NVIDIA.
 // What a compiler contracts must not decide a result: kernels say fma() where they mean it.
 #pragma OPENCL FP_CONTRACT OFF
@@ -26,6 +33,8 @@
 typedef half store_t;
 #define VLOAD4(i, p) vload_half4((i), (p))
 #define VSTORE4(v, i, p) vstore_half4_rte((v), (i), (p))
+#define VLOADW(p) WIDE_NAME(vload_half, WIDE)(0, (p))
+#define VSTOREW(v, p) WIDE_NAME(WIDE_NAME(vstore_half, WIDE), _rte)((v), 0, (p))
 static inline float4 round_store(float4 v)
 {
     ushort u[4];
@@ -36,6 +45,8 @@ static inline float4 round_store(float4 v)
 typedef float store_t;
 #define VLOAD4(i, p) vload4((i), (p))
 #define VSTORE4(v, i, p) vstore4((v), (i), (p))
+#define VLOADW(p) WIDE_NAME(vload, WIDE)(0, (p))
+#define VSTOREW(v, p) WIDE_NAME(vstore, WIDE)((v), 0, (p))
 #define round_store(v) (v)
 #endif
 
@@ -69,36 +80,92 @@ static inline int2 texel_at(int fold, int ct, int r, int c)
 #define PUT(t, fold, ct, r, c, v) VSTORE4((v), (size_t)(r) * (ct) + (c), t)
 #endif
 
-// Sums over rows, for groups of WG items in x (a power of two up to STRANDS) and WR rows in y.
-// Texel c of a row belongs to strand c % STRANDS, whose item adds its texels in order; the strands
-// are added by halves. Neither WG nor WR changes the order, so that no local size changes a bit.
-#ifdef WG
-#define STRANDS 128
-#define SLOTS (STRANDS / WG) // strands of an item
-static inline float sum_lanes(float4 v)
+#ifndef WIDE
+#define WIDE 4
+#endif
+#define WIDE_NAME_(a, n) a##n
+#define WIDE_NAME(a, n) WIDE_NAME_(a, n)
+typedef WIDE_NAME(float, WIDE) wide;
+typedef WIDE_NAME(int, WIDE) iwide;
+#define AS_WIDE(v) WIDE_NAME(as_float, WIDE)(v)
+#define AS_IWIDE(v) WIDE_NAME(as_int, WIDE)(v)
+#define TEXELS (WIDE / 4)
+
+#if WIDE == 16
+#define WIDE_OF(a, b, c, d) (wide)(a, b, c, d)
+#define WIDE_LANE (iwide)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#elif WIDE == 8
+#define WIDE_OF(a, b, c, d) (wide)(a, b)
+#define WIDE_LANE (iwide)(0, 1, 2, 3, 4, 5, 6, 7)
+#else
+#define WIDE_OF(a, b, c, d) (a)
+#define WIDE_LANE (iwide)(0, 1, 2, 3)
+#endif
+
+static inline wide keep_wide(wide v, int n)
 {
-    return (v.x + v.y) + (v.z + v.w);
+    return n >= WIDE ? v : (WIDE_LANE < (iwide)(n) ? v : (wide)(0.0f));
 }
 
-// The sum over `n` strands (at least) of slot[SLOTS] of all items l of a row; part: the row's.
-// Every item of the group must call it, and gets the sum.
-static inline float sum_strands(__local float *part, const float *slot, int l, int n)
+#define GET_IN(t, fold, ct, r, c) ((c) < (ct) ? GET(t, fold, ct, r, c) : (float4)(0.0f))
+#if WIDE == 4
+#define GETW GET
+#define PUTW PUT
+#define GETVW(t, ct, c) GETV(t, c)
+#else
+// Part of a vector, `n` texels: loops, so that compilers do not mix them up with whole ones.
+static inline wide load_part(__global const store_t *p, int n)
 {
-    int half_n = 1;
-    float sum;
+    float4 part[TEXELS];
+    for (int k = 0; k < TEXELS; k++)
+        part[k] = (float4)(0.0f);
+    for (int k = 0; k < n; k++)
+        part[k] = VLOAD4(k, p);
+    return WIDE_NAME(vload, WIDE)(0, (const float *)part);
+}
 
-    while (half_n < STRANDS / 2 && 2 * half_n < n)
-        half_n *= 2;
-    for (int k = 0; k < SLOTS; k++)
-        part[l + k * WG] = slot[k];
-    for (int h = half_n; h > 0; h /= 2) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int j = l; j < h; j += WG)
-            part[j] += part[j + h];
+static inline void store_part(wide v, __global store_t *p, int n)
+{
+    float4 part[TEXELS];
+    WIDE_NAME(vstore, WIDE)(v, 0, (float *)part);
+    for (int k = 0; k < n; k++)
+        VSTORE4(part[k], k, p);
+}
+
+#define AT_TEXEL(t, i) ((t) + (size_t)(i)*4)
+#define GETW_BUFFER(p, n) ((n) >= TEXELS ? VLOADW(p) : load_part(p, n))
+#define GETVW(t, ct, c) GETW_BUFFER(AT_TEXEL(t, (t##_off) + (c)), (ct) - (c))
+#if IMAGE
+#define GETW(t, fold, ct, r, c)                                                                    \
+    WIDE_OF(GET(t, fold, ct, r, c), GET_IN(t, fold, ct, r, (c) + 1),                               \
+            GET_IN(t, fold, ct, r, (c) + 2), GET_IN(t, fold, ct, r, (c) + 3))
+#define PUT_IN(t, fold, ct, r, c, v)                                                               \
+    if ((c) < (ct))                                                                                \
+    PUT(t, fold, ct, r, c, v)
+#if WIDE == 16
+#define PUTW_MORE(t, fold, ct, r, c, v)                                                            \
+    PUT_IN(t, fold, ct, r, (c) + 1, (v).s4567);                                                    \
+    PUT_IN(t, fold, ct, r, (c) + 2, (v).s89ab);                                                    \
+    PUT_IN(t, fold, ct, r, (c) + 3, (v).scdef)
+#else
+#define PUTW_MORE(t, fold, ct, r, c, v) PUT_IN(t, fold, ct, r, (c) + 1, (v).s4567)
+#endif
+#define PUTW(t, fold, ct, r, c, v)                                                                 \
+    {                                                                                              \
+        const wide putw_v = (v);                                                                   \
+        PUT(t, fold, ct, r, c, putw_v.s0123);                                                      \
+        PUTW_MORE(t, fold, ct, r, c, putw_v);                                                      \
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    sum = part[0];
-    barrier(CLK_LOCAL_MEM_FENCE);
-    return sum;
-}
+#else
+#define GETW(t, fold, ct, r, c) GETW_BUFFER(AT_TEXEL(t, (size_t)(r) * (ct) + (c)), (ct) - (c))
+#define PUTW(t, fold, ct, r, c, v)                                                                 \
+    {                                                                                              \
+        const wide putw_v = (v);                                                                   \
+        __global store_t *const putw_p = AT_TEXEL(t, (size_t)(r) * (ct) + (c));                    \
+        if ((c) + TEXELS <= (ct))                                                                  \
+            VSTOREW(putw_v, putw_p);                                                               \
+        else                                                                                       \
+            store_part(putw_v, putw_p, (ct) - (c));                                                \
+    }
+#endif
 #endif

@@ -1,12 +1,12 @@
-/* y = a op b, b broadcast over rows or columns: add, mul. Kernel: kernels/binary.cl. */
+/* y = act(a op b), b broadcast over rows or columns, from one table. Kernel: kernels/binary.cl. */
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
+#include <math.h>
+#include <string.h>
 
-#include "operators/grid.h"
-#include "operators/op.h"
+#include "operators/activation.h"
+#include "operators/pointwise/pointwise.h"
 
-enum { P_ROWS, P_COLS, P_BROWS, P_BCOLS, P_B };
+enum { P_ROWS, P_COLS, P_BROWS, P_BCOLS, P_B, P_ACT, P_SWAP };
 
 enum { B_INPUT, B_WEIGHT, B_VECTOR };
 static const char *const b_names[] = {"input", "weight", "vector", NULL};
@@ -15,8 +15,9 @@ static int binary_check(const struct op_case *c, struct err *err)
 {
     const int64_t *p = c->p;
 
-    if (p[P_BROWS] != 1 && p[P_BROWS] != p[P_ROWS])
-        return err_set(err, -EINVAL, "%s: brows wants 1 or %" PRId64 " (rows), got '%" PRId64 "'",
+    if (p[P_ROWS] % p[P_BROWS])
+        return err_set(err, -EINVAL,
+                       "%s: brows wants a divisor of %" PRId64 " (rows), got '%" PRId64 "'",
                        c->op->name, p[P_ROWS], p[P_BROWS]);
     if (p[P_BCOLS] != 1 && p[P_BCOLS] != p[P_COLS])
         return err_set(err, -EINVAL, "%s: bcols wants 1 or %" PRId64 " (cols), got '%" PRId64 "'",
@@ -40,119 +41,114 @@ static void binary_io(const struct op_case *c, struct op_io *ret_io)
 static void binary_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
 {
     *ret_macs = 0;
-    *ret_ops = (double)c->p[P_ROWS] * (double)c->p[P_COLS];
+    *ret_ops = (1 + activation_ops((int)c->p[P_ACT])) * (double)c->p[P_ROWS] * (double)c->p[P_COLS];
 }
 
 static void binary_prefer(const struct op_case *c, const struct device_info *dev,
                           struct op_variant *v)
 {
-    v->tunable[0] = 4;
-    grid_prefer(dev, (c->p[P_COLS] + 3) / 4, (c->p[P_ROWS] + 3) / 4, v->lws);
+    pointwise_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
 }
 
 static int binary_launch(const struct op_case *c, const struct op_variant *v,
                          struct op_launch *ret_launch, const char *function)
 {
-    int64_t rows = c->p[P_ROWS], cols = c->p[P_COLS], ct = (cols + 3) / 4, vt = v->tunable[0];
-    struct op_launch l = {.gws = {(size_t)ct, (size_t)((rows + vt - 1) / vt)},
-                          .n_ints = 3,
-                          .ints = {(int)rows, (int)cols, (int)ct}};
+    const int64_t *p = c->p;
+    size_t n;
 
-    snprintf(l.options, sizeof l.options, "-D%s -DBROW=%d -DBCOL=%d -DBVECTOR=%d", function,
-             c->p[P_BROWS] == 1, c->p[P_BCOLS] == 1, c->p[P_B] == B_VECTOR);
-    *ret_launch = l;
+    pointwise_launch(v, p[P_ROWS], p[P_COLS], ret_launch);
+    ret_launch->ints[ret_launch->n_ints++] = (int)p[P_BROWS];
+    n = strlen(ret_launch->options);
+    snprintf(ret_launch->options + n, sizeof ret_launch->options - n,
+             " -D%s -DBROW=%d -DBCOL=%d -DBVECTOR=%d -DACT=%d -DSWAP=%d", function,
+             p[P_BROWS] == p[P_ROWS] ? 0
+             : p[P_BROWS] == 1       ? 1
+                                     : 2,
+             p[P_BCOLS] != p[P_COLS], p[P_B] == B_VECTOR, (int)p[P_ACT], (int)p[P_SWAP]);
     return 0;
 }
 
-static int add_launch(const struct op_case *c, const struct op_variant *v,
-                      const struct device_info *dev, struct op_launch *ret_launch, struct err *err)
+static void binary_reference(const struct op_case *c, const double *const *in, double *out,
+                             double (*f)(double, double))
 {
-    (void)dev;
-    (void)err;
-    return binary_launch(c, v, ret_launch, "ADD");
-}
+    int64_t cols = c->p[P_COLS], brows = c->p[P_BROWS], bcols = c->p[P_BCOLS];
 
-static int mul_launch(const struct op_case *c, const struct op_variant *v,
-                      const struct device_info *dev, struct op_launch *ret_launch, struct err *err)
-{
-    (void)dev;
-    (void)err;
-    return binary_launch(c, v, ret_launch, "MUL");
-}
+    for (int64_t i = 0; i < c->p[P_ROWS] * cols; i++) {
+        double a = in[0][i], b = in[1][i / cols % brows * bcols + (bcols == 1 ? 0 : i % cols)];
 
-static double b_element(const struct op_case *c, const double *b, int64_t row, int64_t col)
-{
-    int64_t r = c->p[P_BROWS] == 1 ? 0 : row, k = c->p[P_BCOLS] == 1 ? 0 : col;
-
-    return b[r * c->p[P_BCOLS] + k];
-}
-
-static void add_reference(const struct op_case *c, const double *const *in, double *out)
-{
-    int64_t cols = c->p[P_COLS];
-
-    for (int64_t i = 0; i < c->p[P_ROWS] * cols; i++)
-        out[i] = in[0][i] + b_element(c, in[1], i / cols, i % cols);
-}
-
-static void mul_reference(const struct op_case *c, const double *const *in, double *out)
-{
-    int64_t cols = c->p[P_COLS];
-
-    for (int64_t i = 0; i < c->p[P_ROWS] * cols; i++)
-        out[i] = in[0][i] * b_element(c, in[1], i / cols, i % cols);
-}
-
-#define BINARY_PARAMS                                                                              \
-    {                                                                                              \
-        {"rows", 0, 1, 1 << 26, NULL, "rows of a and y"},                                          \
-            {"cols", 0, 1, 1 << 26, NULL, "elements of a row"},                                    \
-            {"brows", 0, 1, 1 << 26, NULL, "rows of b: 1 or rows"},                                \
-            {"bcols", 0, 1, 1 << 26, NULL, "elements of a row of b: 1 or cols"},                   \
-        {                                                                                          \
-            "b", B_INPUT, 0, 2, b_names, "where b comes from: an activation or a weight"           \
-        }                                                                                          \
+        out[i] = activation_value((int)c->p[P_ACT], c->p[P_SWAP] ? f(b, a) : f(a, b));
     }
+}
 
-#define BINARY_KERNELS                                                                             \
+static double add(double a, double b)
+{
+    return a + b;
+}
+
+static double sub(double a, double b)
+{
+    return a - b;
+}
+
+static double mul(double a, double b)
+{
+    return a * b;
+}
+
+static double quotient(double a, double b)
+{
+    return a / b;
+}
+
+static double max(double a, double b)
+{
+    return isnan(a) || isnan(b) ? NAN : fmax(a, b);
+}
+
+static double min(double a, double b)
+{
+    return isnan(a) || isnan(b) ? NAN : fmin(a, b);
+}
+
+#define BINARY(id, c_name, cl_name, formula)                                                       \
+    static int id##_launch(const struct op_case *c, const struct op_variant *v,                    \
+                           const struct device_info *dev, struct op_launch *ret_launch,            \
+                           struct err *err)                                                        \
     {                                                                                              \
-        {                                                                                          \
-            .name = "direct", .source = "binary.cl",                                               \
-            .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED, .tunables = { \
-                {"VT", 4, 4, {1, 2, 4, 8, 16}, "texels of an item, one below the other"}           \
-            }                                                                                      \
-        }                                                                                          \
-    }
+        (void)dev;                                                                                 \
+        (void)err;                                                                                 \
+        return binary_launch(c, v, ret_launch, cl_name);                                           \
+    }                                                                                              \
+    static void id##_reference(const struct op_case *c, const double *const *in, double *out)      \
+    {                                                                                              \
+        binary_reference(c, in, out, c_name);                                                      \
+    }                                                                                              \
+    const struct op op_##id = {                                                                    \
+        .name = #id,                                                                               \
+        .summary = "y[r,c] = act(" formula "), b broadcast over rows or columns",                  \
+        .class = OP_ELEMENTAL,                                                                     \
+        .params = {POINTWISE_SHAPE,                                                                \
+                   {"brows", 0, 1, 1 << 26, NULL, "rows of b: a divisor of rows, repeated"},       \
+                   {"bcols", 0, 1, 1 << 26, NULL, "elements of a row of b: 1 or cols"},            \
+                   {"b", B_INPUT, 0, 2, b_names, "where b comes from"},                            \
+                   ACTIVATION_PARAM,                                                               \
+                   {"swap", 0, 0, 1, NULL, "1: b stands before a"}},                               \
+        .kernels = POINTWISE_KERNELS("binary.cl"),                                                 \
+        .tol_f32 = 5e-7,                                                                           \
+        .tol_f16 = 5e-4,                                                                           \
+        .check = binary_check,                                                                     \
+        .io = binary_io,                                                                           \
+        .cost = binary_cost,                                                                       \
+        .prefer = binary_prefer,                                                                   \
+        .launch = id##_launch,                                                                     \
+        .reference = id##_reference,                                                               \
+    };
 
-/* One correctly rounded operation: half an ulp, 2^-24 and 2^-11 of the element. */
-const struct op op_add = {
-    .name = "add",
-    .summary = "y[r,c] = a[r,c] + b[r,c], b broadcast over rows or columns",
-    .class = OP_ELEMENTAL,
-    .params = BINARY_PARAMS,
-    .kernels = BINARY_KERNELS,
-    .tol_f32 = 6.1e-8,
-    .tol_f16 = 4.9e-4,
-    .check = binary_check,
-    .io = binary_io,
-    .cost = binary_cost,
-    .prefer = binary_prefer,
-    .launch = add_launch,
-    .reference = add_reference,
-};
-
-const struct op op_mul = {
-    .name = "mul",
-    .summary = "y[r,c] = a[r,c] * b[r,c], b broadcast over rows or columns",
-    .class = OP_ELEMENTAL,
-    .params = BINARY_PARAMS,
-    .kernels = BINARY_KERNELS,
-    .tol_f32 = 6.1e-8,
-    .tol_f16 = 4.9e-4,
-    .check = binary_check,
-    .io = binary_io,
-    .cost = binary_cost,
-    .prefer = binary_prefer,
-    .launch = mul_launch,
-    .reference = mul_reference,
-};
+/* Half an ulp of one operation, 2.5 of a division (OpenCL 1.2, 7.4), 4 of an activation; f16: half
+ * an ulp, 2^-11, on top. */
+BINARY(add, add, "ADD", "a[r,c] + b[r,c]")
+BINARY(mul, mul, "MUL", "a[r,c] * b[r,c]")
+BINARY(sub, sub, "SUB", "a[r,c] - b[r,c]")
+BINARY(div, quotient, "DIV", "a[r,c] / b[r,c]")
+BINARY(max, max, "MAX", "max(a[r,c], b[r,c])")
+BINARY(min, min, "MIN", "min(a[r,c], b[r,c])")

@@ -30,7 +30,7 @@ static void layernorm_cost(const struct op_case *c, double *ret_macs, double *re
 static void layernorm_prefer(const struct op_case *c, const struct device_info *dev,
                              struct op_variant *v)
 {
-    rows_prefer(dev, (c->p[P_COLS] + 3) / 4, v->lws);
+    rows_prefer(dev, c->p[P_COLS], v);
 }
 
 static int layernorm_launch(const struct op_case *c, const struct op_variant *v,
@@ -76,9 +76,7 @@ const struct op op_layernorm = {
     .params = {{"rows", 0, 1, 1 << 26, NULL, "rows of x and y"},
                {"cols", 0, 1, 1 << 26, NULL, "elements of a row"},
                {"eps_exp", 5, 1, 30, NULL, "eps = 10^-eps_exp"}},
-    .kernels = {{.name = "direct",
-                 .source = "layernorm.cl",
-                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED}},
+    .kernels = {ROWS_KERNEL("direct", "layernorm.cl")},
     .tol_f32 = 4e-6,
     .tol_f16 = 5e-4,
     .io = layernorm_io,

@@ -23,7 +23,7 @@ static void softmax_cost(const struct op_case *c, double *ret_macs, double *ret_
 static void softmax_prefer(const struct op_case *c, const struct device_info *dev,
                            struct op_variant *v)
 {
-    rows_prefer(dev, (c->p[P_COLS] + 3) / 4, v->lws);
+    rows_prefer(dev, c->p[P_COLS], v);
 }
 
 static int softmax_launch(const struct op_case *c, const struct op_variant *v,
@@ -65,9 +65,7 @@ const struct op op_softmax = {
     .params = {{"rows", 0, 1, 1 << 26, NULL, "rows of x and y"},
                {"cols", 0, 1, 1 << 26, NULL, "elements of a row"},
                {"causal", 0, 0, 1 << 26, NULL, "row r sees columns 0..r % causal; 0: all"}},
-    .kernels = {{.name = "direct",
-                 .source = "softmax.cl",
-                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED}},
+    .kernels = {ROWS_KERNEL("direct", "softmax.cl")},
     .tol_f32 = 2e-6,
     .tol_f16 = 5e-4,
     .io = softmax_io,

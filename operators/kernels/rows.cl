@@ -1,0 +1,145 @@
+// Reductions along rows, for groups of WG items in x (a power of two) and WR rows in y. Comes
+// before kernels that use it.
+//
+//   An item takes vectors of TEXELS neighbouring texels: l, l + WG, ... of its row (AT(j) is the
+//   first texel column of its j-th).
+//   STRANDS : texel c of a row belongs to strand c % STRANDS. A strand adds its texels in order,
+//             lane by lane, and the strands are added by halves, the four lanes last. WG, WR and
+//             WIDE decide who does that, not in which order: no local size changes a bit.
+//   KEPT    : vectors that an item can keep from one pass to the next: all of its own; 0: none
+//   UNROLL  1: loops over kept vectors have KEPT turns, so that they stay in registers (GPU)
+//
+// EACH(j, n) {}           for the item's vectors j = 0..n-1; slot[SLOT(j)] is their strands'
+// EACH_LOADING(j, n, ...) the same, with an iteration of extra load in each
+#ifndef WG
+#define WG 1
+#endif
+#ifndef WR
+#define WR 1
+#endif
+#ifndef STRANDS
+#define STRANDS 16
+#endif
+#ifndef KEPT
+#define KEPT 0
+#endif
+#ifndef UNROLL
+#define UNROLL 0
+#endif
+
+// A CPU's cache keeps what was read from a buffer.
+#define KEEP_READ (IMAGE || UNROLL)
+
+#define SLOTS (STRANDS / (WG * TEXELS)) // accumulators of an item
+#define AT(j) ((l + (j)*WG) * TEXELS)
+// How many vectors of a row's first so many texels are the item's.
+#define VECTORS_OF(texels) ((((texels) + TEXELS - 1) / TEXELS - l + WG - 1) / WG)
+
+#if KEPT && UNROLL
+#define SLOT(j) ((j) % SLOTS)
+#define EACH(j, n) _Pragma("unroll") for (int j = 0; j < KEPT; j++) if (j < (n))
+#elif SLOTS == 1
+#define SLOT(j) 0
+#define EACH(j, n) for (int j = 0; j < (n); j++)
+#else
+#define SLOT(j) slot_of
+#define EACH(j, n)                                                                                 \
+    for (int j##_from = 0; j##_from < (n); j##_from += SLOTS)                                      \
+        _Pragma("unroll") for (int slot_of = 0, j = j##_from; slot_of < SLOTS; slot_of++, j++)     \
+        if (j < (n))
+#endif
+
+#if FORM == 2
+#define EACH_LOADING(j, n, ...)                                                                    \
+    if (LOAD_ITERS > 0) {                                                                          \
+        EACH(j, n)                                                                                 \
+        {                                                                                          \
+            LOAD_STEP(j)                                                                           \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    } else {                                                                                       \
+        EACH(j, n)                                                                                 \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#else
+#define EACH_LOADING(j, n, ...)                                                                    \
+    EACH(j, n)                                                                                     \
+    {                                                                                              \
+        LOAD_STEP(j)                                                                               \
+        __VA_ARGS__                                                                                \
+    }
+#endif
+
+#define PLUS(a, b) ((a) + (b))
+// The strands' results joined by OP, over an item's slots, over items, over texels.
+#if WG > 1
+#define OVER_ITEMS(OP, v)                                                                          \
+    part[l] = v;                                                                                   \
+    for (int h = WG / 2; h > 0; h /= 2) {                                                          \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                              \
+        if (l < h)                                                                                 \
+            part[l] = OP(part[l], part[l + h]);                                                    \
+    }                                                                                              \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                  \
+    v = part[0];
+#else
+#define OVER_ITEMS(OP, v)
+#endif
+#if WIDE == 16
+#define OVER_TEXELS(OP, v)                                                                         \
+    const float8 v8 = OP(v.lo, v.hi);                                                              \
+    const float4 v4 = OP(v8.lo, v8.hi);
+#elif WIDE == 8
+#define OVER_TEXELS(OP, v) const float4 v4 = OP(v.lo, v.hi);
+#else
+#define OVER_TEXELS(OP, v) const float4 v4 = v;
+#endif
+#define JOIN(OP)                                                                                   \
+    wide v;                                                                                        \
+    HALVES(OP, slot, SLOTS)                                                                        \
+    v = slot[0];                                                                                   \
+    OVER_ITEMS(OP, v)                                                                              \
+    OVER_TEXELS(OP, v)                                                                             \
+    return OP(OP(v4.x, v4.y), OP(v4.z, v4.w));
+
+// The sum of a row from its items' slots, or its maximum but for NaN. Every item of the group must
+// call it, and gets the result; part: WG vectors of the row's, other ones for each call.
+static inline float join_sum(__local wide *part, wide *slot, int l)
+{
+    JOIN(PLUS)
+}
+
+static inline float join_greater(__local wide *part, wide *slot, int l)
+{
+    JOIN(GREATER)
+}
+
+static inline void fill_slots(wide *slot, float v)
+{
+#pragma unroll
+    for (int k = 0; k < SLOTS; k++)
+        slot[k] = (wide)(v);
+}
+
+// v with elements n, n + 1, ... replaced.
+static inline wide fill_behind(wide v, int n, float with)
+{
+    return n >= WIDE ? v : (WIDE_LANE < (iwide)(n) ? v : (wide)(with));
+}
+
+#if KEPT
+#define KEPT_DECLARE wide kept[KEPT];
+#else
+#define KEPT_DECLARE
+#endif
+#define ROWS_KERNEL __kernel __attribute__((reqd_work_group_size(WG, WR, 1))) void
+// part1, part2: for two reductions. A row behind the last has no columns; its items still meet the
+// others at barriers.
+#define ROWS_BEGIN                                                                                 \
+    __local wide parts[2 * WR * WG];                                                               \
+    __local wide *part1 = parts + get_local_id(1) * WG, *part2 = part1 + WR * WG;                  \
+    const int l = (int)get_local_id(0), r = (int)get_global_id(1);                                 \
+    wide slot[SLOTS];                                                                              \
+    KEPT_DECLARE

@@ -1,0 +1,73 @@
+/* y = act(x * scale + shift) by column: a normalisation over a batch, folded. Kernel:
+ * kernels/affine.cl. */
+#include <string.h>
+
+#include "operators/activation.h"
+#include "operators/pointwise/pointwise.h"
+
+enum { P_ROWS, P_COLS, P_ACT };
+
+static void affine_io(const struct op_case *c, struct op_io *ret_io)
+{
+    struct tensor_desc d = {.rows = c->p[P_ROWS], .cols = c->p[P_COLS], .dtype = c->dtype};
+    struct tensor_desc v = {.rows = 1, .cols = c->p[P_COLS], .dtype = c->dtype};
+
+    *ret_io = (struct op_io){4,
+                             {{"x", ROLE_INPUT, d},
+                              {"scale", ROLE_VECTOR, v},
+                              {"shift", ROLE_VECTOR, v},
+                              {"y", ROLE_OUTPUT, d}}};
+}
+
+static void affine_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
+{
+    double n = (double)c->p[P_ROWS] * (double)c->p[P_COLS];
+
+    *ret_macs = n;
+    *ret_ops = activation_ops((int)c->p[P_ACT]) * n;
+}
+
+static void affine_prefer(const struct op_case *c, const struct device_info *dev,
+                          struct op_variant *v)
+{
+    pointwise_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
+}
+
+static int affine_launch(const struct op_case *c, const struct op_variant *v,
+                         const struct device_info *dev, struct op_launch *ret_launch,
+                         struct err *err)
+{
+    size_t n;
+
+    (void)dev;
+    (void)err;
+    pointwise_launch(v, c->p[P_ROWS], c->p[P_COLS], ret_launch);
+    n = strlen(ret_launch->options);
+    snprintf(ret_launch->options + n, sizeof ret_launch->options - n, " -DACT=%d",
+             (int)c->p[P_ACT]);
+    return 0;
+}
+
+static void affine_reference(const struct op_case *c, const double *const *in, double *out)
+{
+    int64_t cols = c->p[P_COLS];
+
+    for (int64_t i = 0; i < c->p[P_ROWS] * cols; i++)
+        out[i] = activation_value((int)c->p[P_ACT], in[0][i] * in[1][i % cols] + in[2][i % cols]);
+}
+
+/* One fma(), half an ulp, and 4 of an activation; f16: half an ulp, 2^-11, on top. */
+const struct op op_affine = {
+    .name = "affine",
+    .summary = "y[r,c] = act(x[r,c] * scale[c] + shift[c])",
+    .class = OP_ELEMENTAL,
+    .params = {POINTWISE_SHAPE, ACTIVATION_PARAM},
+    .kernels = POINTWISE_KERNELS("affine.cl"),
+    .tol_f32 = 5e-7,
+    .tol_f16 = 5e-4,
+    .io = affine_io,
+    .cost = affine_cost,
+    .prefer = affine_prefer,
+    .launch = affine_launch,
+    .reference = affine_reference,
+};
