@@ -63,7 +63,8 @@ static int import(const char *path, unsigned without, bool weights, struct impor
 /* ---- golden models ---- */
 
 static const char *const goldens[] = {"DeepViT", "DepA-S", "GPTN-1.3B", "GPTN-2.7B", "GPTN-raw",
-                                      "ResNet",  "SAM-2",  "SD-UNet",   "ViT",       "Whisp-M"};
+                                      "ResNet",  "SAM-2",  "SD-UNet",   "ViT",       "Whisp-M",
+                                      "maps",    "tokens"};
 enum { GOLDENS = sizeof(goldens) / sizeof(*goldens) };
 
 /* How an ONNX tensor lies in a matrix, as the graph file's comments say. */
@@ -265,7 +266,11 @@ START_TEST(test_fused)
                 {"GPTN-1.3B", "attention", 1}, {"DeepViT", "softmax", 2}, {"ResNet", "relu", 0},
                 {"ResNet", "add", 0},        {"SD-UNet", "silu", 0},    {"SD-UNet", "groupnorm", 21},
                 {"SD-UNet", "attention", 8}, {"Whisp-M", "attention", 4}, {"Whisp-M", "transpose", 0},
-                {"SAM-2", "attention", 12},  {"SAM-2", "softmax", 0}};
+                {"SAM-2", "attention", 12},  {"SAM-2", "softmax", 0},
+                {"tokens", "layernorm", 4},  {"tokens", "attention", 2},
+                {"tokens", "softmax", 3},    {"tokens", "gelu", 0},
+                {"maps", "groupnorm", 2},    {"maps", "silu", 1},
+                {"maps", "affine", 1}};
     struct import_result r;
     struct model *m;
     struct weights_file f;

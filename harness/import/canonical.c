@@ -257,6 +257,38 @@ static void power(struct ir *g, int node)
     give_way(g, node, y);
 }
 
+/* Axes of one element are a view; others are put together with themselves. */
+static void tile(struct ir *g, int node)
+{
+    enum { MOST = 64 };
+    struct ir_node n = g->node[node];
+    struct shape s = g->tensor[n.in[0]].shape;
+    int64_t times[IR_MAX_RANK];
+    int y = n.in[0], same[MOST];
+
+    if (n.n_in != 2 || ir_list(g, n.in[1], IR_MAX_RANK, times) != s.rank)
+        return;
+    for (int i = 0; i < s.rank; i++)
+        if (times[i] < 1 || (s.dim[i] > 1 && times[i] > MOST))
+            return;
+    for (int i = 0; i < s.rank; i++) {
+        struct ir_node *concat;
+
+        if (s.dim[i] == 1 || times[i] == 1)
+            continue;
+        for (int64_t k = 0; k < times[i]; k++)
+            same[k] = y;
+        concat = pass_emit_node(g, n.name, "Concat", (int)times[i], same);
+        ir_attr_int(g, concat, "axis", i);
+        infer_node(g, concat);
+        y = concat->out[0];
+    }
+    if (!shape_same(&g->tensor[y].shape, &g->tensor[n.out[0]].shape))
+        y = pass_emit(g, n.name, "Expand", 2,
+                      (int[]){y, ir_ints(g, s.rank, g->tensor[n.out[0]].shape.dim)});
+    give_way(g, node, y);
+}
+
 /* All of the spatial axes, into a mean or a maximum. */
 static void global_pool(struct ir *g, int node)
 {
@@ -328,6 +360,7 @@ void pass_canonical(struct ir *g)
                  {"Max", chain},
                  {"Min", chain},
                  {"Pow", power},
+                 {"Tile", tile},
                  {"GlobalAveragePool", global_pool},
                  {"GlobalMaxPool", global_pool}};
     int count = g->n_nodes;

@@ -159,17 +159,34 @@ static bool is_poisoned(const struct lowering *x, const struct ir_node *n)
     return false;
 }
 
-/* How many axes of a copy should be columns, so that those of its reshape to `next` are. */
-static int columns_of(const struct view *v, const struct view *next)
+/* A dense copy in the order of the axes, with as many columns as `next` has in its last axis, so that
+ * the reshape to it leaves rows whole; an axis is cut in two where that needs it. */
+static struct val dense_copy(struct lowering *x, struct val a, const struct view *next)
 {
     int64_t cols = 1, want = next->rank ? next->dim[next->rank - 1] : 1;
+    struct shape s = view_shape(&a.v);
+    int n_cols = a.v.rank ? 1 : 0, at = a.v.rank - 1;
 
-    for (int i = v->rank - 1; i >= 0; i--) {
-        cols *= v->dim[i];
-        if (cols == want && v->dim[i] > 1)
-            return v->rank - i;
+    while (at >= 0 && cols * a.v.dim[at] <= want)
+        cols *= a.v.dim[at--];
+    if (cols == want && at + 1 < a.v.rank) {
+        n_cols = a.v.rank - 1 - at;
+    } else if (at >= 0 && want % cols == 0 && a.v.dim[at] % (want / cols) == 0) {
+        int64_t part = want / cols;
+
+        for (int i = a.v.rank; i > at; i--) {
+            a.v.dim[i] = a.v.dim[i - 1];
+            a.v.stride[i] = a.v.stride[i - 1];
+        }
+        a.v.dim[at] /= part;
+        a.v.stride[at] *= part;
+        a.v.dim[at + 1] = part;
+        a.v.rank++;
+        n_cols = a.v.rank - 1 - at;
     }
-    return v->rank ? 1 : 0;
+    a = lower_ordered(x, lower_solid(x, a), n_cols);
+    a.v = view_dense(&s);
+    return a;
 }
 
 /* A node that only looks at its input: all of its outputs. False: it is no such node. */
@@ -190,7 +207,7 @@ static bool lower_view(struct lowering *x, const struct ir_node *n)
         if (op == VIEW_COPY) { /* a dense copy: then any shape is a view */
             if (a.kind == VAL_CONST)
                 lower_give_up(x, "a constant in this order is too large to be copied");
-            a = lower_ordered(x, a, columns_of(&a.v, &v));
+            a = dense_copy(x, a, &v);
             op = view_of_node(x->g, n, i, &a.v, &v);
         }
         if (op != VIEW_YES)
@@ -247,7 +264,7 @@ static bool try_output(struct lowering *x, int tensor)
         return false;
     if (a.kind != VAL_STORED)
         lower_give_up(x, "the output is not computed");
-    a = lower_compact(x, a);
+    a = lower_compact(x, lower_solid(x, a));
     if (a.ref.kind != REF_NODE)
         lower_give_up(x, "the output is an input");
     x->l->output = a.ref;

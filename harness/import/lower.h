@@ -73,6 +73,9 @@ struct piece {
 };
 int lower_pieces(struct lowering *x, const struct val *a, struct piece *ret); /* [VIEW_MAX] */
 
+/* Repeated axes written out; the functions above leave them repeated. */
+struct val lower_solid(struct lowering *x, struct val a);
+
 struct val lower_permuted(const struct val *a, const int64_t *perm);
 
 /* One of lower_*.c for each kind of node. */

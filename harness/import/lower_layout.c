@@ -255,7 +255,7 @@ void lower_concat(struct lowering *x, const struct ir_node *n)
 
         a = lower_permuted(&a, o.perm);
         if (a.kind == VAL_STORED) {
-            a = lower_ordered(x, a, o.n_cols);
+            a = lower_ordered(x, lower_solid(x, a), o.n_cols);
             part[n_parts++] = (struct part){a, waiting, 0};
             waiting = 0;
             continue;
@@ -402,6 +402,18 @@ static struct val pad_axes(struct lowering *x, struct val a, const int64_t *begi
     return lower_last(x, &v);
 }
 
+/* Does axis 1, the channels, lie in the columns, if it has more than one element? */
+static bool is_map(struct lowering *x, struct val a)
+{
+    struct piece p[VIEW_MAX];
+    int n = lower_pieces(x, &a, p);
+
+    for (int i = 0; i < n; i++)
+        if ((p[i].axis == 1) != p[i].col)
+            return false;
+    return true;
+}
+
 void lower_pad(struct lowering *x, const struct ir_node *n)
 {
     struct val a = lower_in(x, n, 0);
@@ -410,6 +422,7 @@ void lower_pad(struct lowering *x, const struct ir_node *n)
 
     if (a.kind != VAL_STORED)
         lower_give_up(x, "its input is constant");
+    a = lower_solid(x, a);
     read_pads(x, n, a.v.rank, begin, end);
     for (int i = 0; i < a.v.rank; i++) { /* what is cut away is not copied */
         int64_t head = begin[i] < 0 ? -begin[i] : 0, tail = end[i] < 0 ? -end[i] : 0;
@@ -422,7 +435,17 @@ void lower_pad(struct lowering *x, const struct ir_node *n)
         if (a.v.dim[i] == 1 && begin[i] + end[i] > 0)
             lower_give_up(x, "want padding of axes with more than one element");
     }
-    x->val[n->out[0]] = more ? pad_axes(x, a, begin, end) : a;
+    if (more && a.v.rank == 4 && a.v.dim[0] == 1 && begin[1] + end[1] == 0 && !is_map(x, a)) {
+        int64_t b[4] = {0, begin[2], begin[3], 0}, e[4] = {0, end[2], end[3], 0};
+
+        a = lower_permuted(&a, channels_last);
+        a = lower_ordered(x, a, 1);
+        a = pad_axes(x, a, b, e);
+        a = lower_permuted(&a, channels_first);
+    } else if (more) {
+        a = pad_axes(x, a, begin, end);
+    }
+    x->val[n->out[0]] = a;
 }
 
 /* ---- maps ---- */
@@ -436,7 +459,7 @@ static struct val map_in(struct lowering *x, const struct ir_node *n)
     if (a.v.rank != 4)
         lower_give_up(x, "want a feature map, four axes");
     a = lower_permuted(&a, channels_last);
-    return lower_ordered(x, a, 1);
+    return lower_ordered(x, lower_solid(x, a), 1);
 }
 
 static void map_out(struct lowering *x, const struct ir_node *n)

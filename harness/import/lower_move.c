@@ -448,3 +448,59 @@ struct val lower_permuted(const struct val *a, const int64_t *perm)
     b.v = view_permute(&a->v, perm);
     return b;
 }
+
+/* ---- repeated axes ---- */
+
+static struct ref ones(struct lowering *x, int64_t n)
+{
+    struct shape s = {2, {n, 1}};
+    struct view v = view_dense(&s);
+    void *data;
+    int t = ir_constant(x->g, "ones", ELEM_FLOAT, &s, &data);
+
+    for (int64_t i = 0; i < n; i++)
+        ((float *)data)[i] = 1;
+    return low_weight_new(x->l, "ones", false, n, 1, 1, t, &v);
+}
+
+/* [elements, 1] times as many ones. */
+struct val lower_solid(struct lowering *x, struct val a)
+{
+    struct val solid = a, y;
+    int64_t times = 1, in_cols = 1;
+    struct low_node *low;
+    struct ref w;
+
+    if (a.kind != VAL_STORED || !view_repeats(&a.v))
+        return a;
+    solid.v.rank = 0;
+    for (int i = 0; i < a.v.rank; i++) {
+        if (a.v.stride[i] == 0) {
+            times *= a.v.dim[i];
+        } else {
+            solid.v.dim[solid.v.rank] = a.v.dim[i];
+            solid.v.stride[solid.v.rank++] = a.v.stride[i];
+        }
+    }
+    solid = lower_ordered(x, solid, 0);
+    w = ones(x, times);
+    low = low_new(x->l, arena_printf(x->g->a, "%s.spread", x->name), "matmul", solid.rows, times);
+    low_int(low, "m", solid.rows);
+    low_int(low, "n", times);
+    low_int(low, "k", 1);
+    low_int(low, "tb", 1);
+    low_choice(low, "b", "weight");
+    low_in(low, solid.ref);
+    low_in(low, w);
+    y = lower_last(x, &a.v);
+    y.v.offset = 0;
+    for (int i = a.v.rank - 1, from = solid.v.rank; i >= 0; i--) {
+        if (a.v.stride[i] == 0) {
+            y.v.stride[i] = in_cols;
+            in_cols *= a.v.dim[i];
+        } else {
+            y.v.stride[i] = solid.v.stride[--from] * times;
+        }
+    }
+    return y;
+}

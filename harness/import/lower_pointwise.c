@@ -80,14 +80,6 @@ static struct against match(const struct piece *p, int n, const struct view *b)
     return m;
 }
 
-static bool any_repeated(const struct view *v)
-{
-    for (int i = 0; i < v->rank; i++)
-        if (v->stride[i] == 0 && v->dim[i] > 1)
-            return true;
-    return false;
-}
-
 static struct ref constant_against(struct lowering *x, int tensor, const struct against *m)
 {
     return low_weight_new(x->l, x->g->tensor[tensor].name, m->brows == 1, m->brows, m->bcols,
@@ -106,58 +98,6 @@ static struct ref computed_against(struct lowering *x, const struct val *b, cons
         cols *= part.v.dim[i];
     part = lower_ordered(x, part, n_cols);
     return part.ref;
-}
-
-static struct ref ones(struct lowering *x, int64_t n)
-{
-    struct shape s = {2, {n, 1}};
-    struct view v = view_dense(&s);
-    void *data;
-    int t = ir_constant(x->g, "ones", ELEM_FLOAT, &s, &data);
-
-    for (int64_t i = 0; i < n; i++)
-        ((float *)data)[i] = 1;
-    return low_weight_new(x->l, "ones", false, n, 1, 1, t, &v);
-}
-
-/* A computed value whose repeated axes are written out: [elements, 1] times as many ones. */
-static struct val spread(struct lowering *x, struct val a)
-{
-    struct val solid = a, y;
-    int64_t times = 1, in_cols = 1;
-    struct low_node *low;
-    struct ref w;
-
-    solid.v.rank = 0;
-    for (int i = 0; i < a.v.rank; i++) {
-        if (a.v.stride[i] == 0) {
-            times *= a.v.dim[i];
-        } else {
-            solid.v.dim[solid.v.rank] = a.v.dim[i];
-            solid.v.stride[solid.v.rank++] = a.v.stride[i];
-        }
-    }
-    solid = lower_ordered(x, solid, 0);
-    w = ones(x, times);
-    low = low_new(x->l, arena_printf(x->g->a, "%s.spread", x->name), "matmul", solid.rows, times);
-    low_int(low, "m", solid.rows);
-    low_int(low, "n", times);
-    low_int(low, "k", 1);
-    low_int(low, "tb", 1);
-    low_choice(low, "b", "weight");
-    low_in(low, solid.ref);
-    low_in(low, w);
-    y = lower_last(x, &a.v);
-    y.v.offset = 0;
-    for (int i = a.v.rank - 1, from = solid.v.rank; i >= 0; i--) {
-        if (a.v.stride[i] == 0) {
-            y.v.stride[i] = in_cols;
-            in_cols *= a.v.dim[i];
-        } else {
-            y.v.stride[i] = solid.v.stride[--from] * times;
-        }
-    }
-    return y;
 }
 
 struct pair {
@@ -191,15 +131,14 @@ static struct val binary(struct lowering *x, struct val a, struct val b, const s
     int n;
 
     a.v = view_expand(&a.v, s);
-    if (any_repeated(&a.v))
-        a = spread(x, a);
+    a = lower_solid(x, a);
     a = lower_compact(x, a);
     n = lower_pieces(x, &a, p);
     bv = view_expand(&b.v, s);
     m = match(p, n, &bv);
-    if (b.kind == VAL_STORED && any_repeated(&m.v)) {
+    if (b.kind == VAL_STORED && view_repeats(&m.v)) {
         b.v = bv;
-        b = spread(x, b);
+        b = lower_solid(x, b);
         m = match(p, n, &b.v);
     }
     other = b.kind == VAL_CONST ? constant_against(x, b.tensor, &m) : computed_against(x, &b, &m);
@@ -215,7 +154,7 @@ static struct val binary(struct lowering *x, struct val a, struct val b, const s
 
 static bool has_shape(const struct val *a, const struct shape *s)
 {
-    return view_elements(&a->v) == shape_elements(s) && !any_repeated(&a->v);
+    return view_elements(&a->v) == shape_elements(s) && !view_repeats(&a->v);
 }
 
 /* Is it stored without gaps, so that no copy is needed to go over it? */

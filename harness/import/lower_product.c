@@ -184,21 +184,31 @@ static struct view product_view(const struct shape *s, bool heads)
     return v;
 }
 
+/* Batch axes of one element become those of s. */
+static struct val repeated_as(struct val a, const struct shape *s)
+{
+    for (int i = 0; i + 2 < s->rank; i++)
+        if (a.v.dim[i] != s->dim[i]) {
+            a.v.dim[i] = s->dim[i];
+            a.v.stride[i] = 0;
+        }
+    return a;
+}
+
 static void batched(struct lowering *x, const struct ir_node *node, struct val a, struct val b)
 {
     const struct shape *s = &x->g->tensor[node->out[0]].shape;
     int64_t m = s->dim[s->rank - 2], n = s->dim[s->rank - 1], k = a.v.dim[a.v.rank - 1], batch;
     bool ah, bh, ch, tb;
-    struct val bt = b;
     struct low_node *low;
+    struct val bt;
     struct view v;
 
     lead(&a, s->rank);
     lead(&b, s->rank);
-    lead(&bt, s->rank);
-    for (int i = 0; i + 2 < s->rank; i++)
-        if (a.v.dim[i] != b.v.dim[i] || a.v.stride[i] == 0 || b.v.stride[i] == 0)
-            lower_give_up(x, "a product with a repeated batch");
+    a = lower_solid(x, repeated_as(a, s));
+    b = lower_solid(x, repeated_as(b, s));
+    bt = b;
     batch = shape_elements(s) / (m * n);
     swap_last(&bt.v);
     a = operand(x, a, &ah);
@@ -292,6 +302,7 @@ static struct val for_attention(struct lowering *x, struct val a, bool heads)
 
     if (a.kind != VAL_STORED)
         lower_give_up(x, "attention to a constant");
+    a = lower_solid(x, a);
     if (heads_and_batch(&a, &batch, &h) && (h > 1) == heads)
         return a;
     if (!heads)
@@ -400,7 +411,7 @@ static struct val feature_map(struct lowering *x, const struct ir_node *n)
     if (a.v.rank != 4 || a.v.dim[0] != 1)
         lower_give_up(x, "want one feature map, a batch of 1");
     a = lower_permuted(&a, channels_last);
-    return lower_ordered(x, a, 1);
+    return lower_ordered(x, lower_solid(x, a), 1);
 }
 
 /* The output [1,C,H,W] of a kernel that made [H*W, C]. */

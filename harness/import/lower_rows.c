@@ -33,7 +33,7 @@ static struct val stored(struct lowering *x, const struct ir_node *n)
 
     if (a.kind != VAL_STORED)
         lower_give_up(x, "its input is constant");
-    return a;
+    return lower_solid(x, a);
 }
 
 void lower_softmax(struct lowering *x, const struct ir_node *n)

@@ -54,6 +54,14 @@ struct view view_simple(const struct view *v)
     return s;
 }
 
+bool view_repeats(const struct view *v)
+{
+    for (int i = 0; i < v->rank; i++)
+        if (v->stride[i] == 0 && v->dim[i] > 1)
+            return true;
+    return false;
+}
+
 bool view_is_dense(const struct view *v)
 {
     struct view s = view_simple(v);

@@ -24,6 +24,8 @@ struct view view_permute(const struct view *v, const int64_t *perm);
 struct view view_expand(const struct view *v, const struct shape *s);
 /* Without axes of one element, and with neighbours merged where strides allow. */
 struct view view_simple(const struct view *v);
+/* Does an axis say the same element again? */
+bool view_repeats(const struct view *v);
 /* Are elements 0, 1, ... in this order, without a gap? */
 bool view_is_dense(const struct view *v);
 
