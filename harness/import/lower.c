@@ -215,7 +215,7 @@ static bool lower_view(struct lowering *x, const struct ir_node *n)
         a.v = v;
         if (!x->views && a.kind == VAL_STORED && !ir_is(n, "Reshape") && !ir_is(n, "Squeeze") &&
             !ir_is(n, "Unsqueeze") && !ir_is(n, "Expand") && !ir_is(n, "Flatten"))
-            a = lower_ordered(x, a, a.v.rank ? 1 : 0);
+            a = lower_ordered(x, lower_solid(x, a), a.v.rank ? 1 : 0);
         x->val[n->out[i]] = a;
     }
     return true;

@@ -59,6 +59,82 @@ static struct axes axes_of(struct lowering *x, const struct val *a, int n_cols)
     return s;
 }
 
+/* Would axes_of() find each axis within rows or made of whole rows, if rows had `cols` elements? */
+static bool rows_fit(const struct val *a, int64_t cols)
+{
+    for (int i = 0; i < a->v.rank; i++) {
+        int64_t size = a->v.dim[i], stride = a->v.stride[i];
+
+        if (size == 1 || stride <= 0 || stride % cols == 0 || stride * size <= cols)
+            continue;
+        if (stride > cols || cols % stride || size % (cols / stride))
+            return false;
+    }
+    return true;
+}
+
+/* And would what is read be one block of neighbouring columns in rows at equal distances? */
+static bool block_fits(const struct val *a, int64_t cols)
+{
+    int64_t end = a->v.offset % cols, in_row = 1, next = 0;
+
+    if (!rows_fit(a, cols))
+        return false;
+    for (int i = a->v.rank - 1; i >= 0; i--) { /* axes in their own order: enough for a slice */
+        int64_t size = a->v.dim[i], stride = a->v.stride[i];
+
+        if (size == 1)
+            continue;
+        if (stride < cols) {
+            if (stride != in_row)
+                return false;
+            in_row *= size;
+        } else if (next && stride != next) {
+            return false;
+        } else {
+            next = stride * size;
+        }
+    }
+    return end + in_row <= cols;
+}
+
+/* The stored matrix with rows of another width, a multiple or a part of its own. */
+static struct val rewound(struct lowering *x, struct val a, int64_t cols)
+{
+    bool wider = cols > a.cols;
+    int64_t rows = a.rows * a.cols / cols;
+    struct low_node *n = low_new(x->l, arena_printf(x->g->a, "%s.rows", x->name), "transpose",
+                                 rows, cols);
+
+    low_int(n, "d0", wider ? rows : a.rows);
+    low_int(n, "d1", wider ? cols / a.cols : a.cols / cols);
+    low_int(n, "d2", wider ? a.cols : cols);
+    low_int(n, "perm", 12); /* 0, 1, 2 */
+    low_int(n, "xc", wider ? 1 : 2);
+    low_int(n, "yc", wider ? 2 : 1);
+    low_in(n, a.ref);
+    return lower_last(x, &a.v);
+}
+
+/* A slice of what a reshape made may run across rows: then rows of another width, which is a copy. */
+static struct val straightened(struct lowering *x, struct val a)
+{
+    int64_t cols = a.cols, all = a.rows * a.cols;
+
+    if (rows_fit(&a, cols))
+        return a;
+    for (int i = 0; i < a.v.rank; i++) {
+        int64_t w = a.v.stride[i];
+
+        if (w > 0 && all % w == 0 && (w % a.cols == 0 || a.cols % w == 0) && block_fits(&a, w))
+            return rewound(x, a, w);
+    }
+    while (!rows_fit(&a, cols))
+        for (cols--; a.cols % cols; cols--)
+            ;
+    return rewound(x, a, cols);
+}
+
 static int by_stride(const void *a_, const void *b_)
 {
     const struct axis *a = a_, *b = b_;
@@ -379,8 +455,10 @@ static struct val arranged(struct lowering *x, struct val a, const struct axes *
 
 static struct val to_matrix(struct lowering *x, struct val a, int n_cols, bool ordered)
 {
-    struct axes s = axes_of(x, &a, n_cols), rows = {0}, order;
+    struct axes s, rows = {0}, order;
 
+    a = straightened(x, a);
+    s = axes_of(x, &a, n_cols);
     for (int i = 0; i < s.n; i++) {
         if (s.a[i].col && s.a[i].stride == 0)
             lower_give_up(x, "a repeated axis cannot be columns");
@@ -406,8 +484,10 @@ struct val lower_ordered(struct lowering *x, struct val a, int n_cols)
 
 struct val lower_compact(struct lowering *x, struct val a)
 {
-    struct axes s = axes_of(x, &a, 0), t;
+    struct axes s, t;
 
+    a = straightened(x, a);
+    s = axes_of(x, &a, 0);
     t = sorted(&s);
     for (int i = 0; i < t.n; i++)
         t.a[i].col = t.a[i].stride < a.cols;
