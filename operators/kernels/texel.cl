@@ -29,10 +29,23 @@
 #define HALF 0
 #endif
 
+// Texel i of a buffer. Buffers are aligned to texels, which vload4() may not assume: NVIDIA's
+// compiler makes four accesses of it.
 #if HALF
 typedef half store_t;
-#define VLOAD4(i, p) vload_half4((i), (p))
-#define VSTORE4(v, i, p) vstore_half4_rte((v), (i), (p))
+static inline float4 load_texel(__global const half *p, size_t i)
+{
+    const ushort4 u = ((__global const ushort4 *)p)[i];
+    return vload_half4(0, (__private const half *)&u);
+}
+static inline void store_texel(float4 v, __global half *p, size_t i)
+{
+    ushort4 u;
+    vstore_half4_rte(v, 0, (__private half *)&u);
+    ((__global ushort4 *)p)[i] = u;
+}
+#define VLOAD4(i, p) load_texel((p), (i))
+#define VSTORE4(v, i, p) store_texel((v), (p), (i))
 #define VLOADW(p) WIDE_NAME(vload_half, WIDE)(0, (p))
 #define VSTOREW(v, p) WIDE_NAME(WIDE_NAME(vstore_half, WIDE), _rte)((v), 0, (p))
 static inline float4 round_store(float4 v)
@@ -43,8 +56,8 @@ static inline float4 round_store(float4 v)
 }
 #else
 typedef float store_t;
-#define VLOAD4(i, p) vload4((i), (p))
-#define VSTORE4(v, i, p) vstore4((v), (i), (p))
+#define VLOAD4(i, p) (((__global const float4 *)(p))[i])
+#define VSTORE4(v, i, p) (((__global float4 *)(p))[i] = (v))
 #define VLOADW(p) WIDE_NAME(vload, WIDE)(0, (p))
 #define VSTOREW(v, p) WIDE_NAME(vstore, WIDE)((v), 0, (p))
 #define round_store(v) (v)
