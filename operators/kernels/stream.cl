@@ -11,6 +11,8 @@
 //   LOAD_BEGIN(g, groups, n)  item g of `groups`; n = iterations that may each carry a share
 //   LOAD_STEP(i)              in iteration i; branching form: a branch; pipelined: only call it for
 //                             i < LOAD_ITERS, from a loop of its own
+//   LOAD_TAKE(i) LOAD_GIVE(i) the two halves of LOAD_STEP(i), for kernels that compute in between:
+//                             one texel is read here and written there
 //   LOAD_END()                whatever is left (n was too small, or nothing was interleaved)
 #ifndef FORM
 #define FORM 0
@@ -30,6 +32,8 @@
 #define LOAD_BEGIN(g, groups, n)
 #define LOAD_ITERS 0
 #define LOAD_STEP(i)
+#define LOAD_TAKE(i)
+#define LOAD_GIVE(i)
 #define LOAD_END()
 #else
 
@@ -43,11 +47,8 @@
 
 #if IMAGE
 #define LOAD_DST(i) __write_only image2d_t ld_dst##i
-#define LOAD_MOVE(i, t)                                                                            \
-    {                                                                                              \
-        const int2 ld_p = load_at(ld##i, t);                                                       \
-        write_imagef(ld_dst##i, ld_p, VLOAD4((size_t)load_from(ld##i, ld_p), ld_src##i));          \
-    }
+#define LOAD_READ(i, t) VLOAD4((size_t)load_from(ld##i, load_at(ld##i, t)), ld_src##i)
+#define LOAD_WRITE(i, t, v) write_imagef(ld_dst##i, load_at(ld##i, t), v)
 
 // Exact for 0 <= v < 2^31: Granlund and Montgomery 1994, theorem 4.2.
 static inline int load_div(const int8 l, int v)
@@ -97,50 +98,52 @@ static inline int load_from(const int8 l, int2 p)
 }
 #else
 #define LOAD_DST(i) __global store_t *restrict ld_dst##i
-#define LOAD_MOVE(i, t)                                                                            \
-    VSTORE4(VLOAD4((size_t)(ld##i.s0 + (t)), ld_src##i), (size_t)(ld##i.s3 + (t)), ld_dst##i);
+#define LOAD_READ(i, t) VLOAD4((size_t)(ld##i.s0 + (t)), ld_src##i)
+#define LOAD_WRITE(i, t, v) VSTORE4(v, (size_t)(ld##i.s3 + (t)), ld_dst##i)
 #endif
 
+// Number t of all runs together: CALL(i, t) of its own run.
 #if NLOADS == 1
 #define LOAD_PARAMS LOAD_PARAM(0)
 #define LOAD_TOTAL (ld0.s1)
-#define LOAD_ONE(t) LOAD_MOVE(0, t)
+#define LOAD_EACH(t, CALL) CALL(0, t)
 #elif NLOADS == 2
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1)
 #define LOAD_TOTAL (ld0.s1 + ld1.s1)
-#define LOAD_ONE(t)                                                                                \
-    if ((t) < ld0.s1) {                                                                            \
-        LOAD_MOVE(0, t)                                                                            \
-    } else {                                                                                       \
-        LOAD_MOVE(1, (t)-ld0.s1)                                                                   \
-    }
+#define LOAD_EACH(t, CALL)                                                                         \
+    if ((t) < ld0.s1)                                                                              \
+        CALL(0, t);                                                                                \
+    else                                                                                           \
+        CALL(1, (t)-ld0.s1)
 #elif NLOADS == 3
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1) LOAD_PARAM(2)
 #define LOAD_TOTAL (ld0.s1 + ld1.s1 + ld2.s1)
-#define LOAD_ONE(t)                                                                                \
-    if ((t) < ld0.s1) {                                                                            \
-        LOAD_MOVE(0, t)                                                                            \
-    } else if ((t) < ld0.s1 + ld1.s1) {                                                            \
-        LOAD_MOVE(1, (t)-ld0.s1)                                                                   \
-    } else {                                                                                       \
-        LOAD_MOVE(2, (t)-ld0.s1 - ld1.s1)                                                          \
-    }
+#define LOAD_EACH(t, CALL)                                                                         \
+    if ((t) < ld0.s1)                                                                              \
+        CALL(0, t);                                                                                \
+    else if ((t) < ld0.s1 + ld1.s1)                                                                \
+        CALL(1, (t)-ld0.s1);                                                                       \
+    else                                                                                           \
+        CALL(2, (t)-ld0.s1 - ld1.s1)
 #else
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1) LOAD_PARAM(2) LOAD_PARAM(3)
 #define LOAD_TOTAL (ld0.s1 + ld1.s1 + ld2.s1 + ld3.s1)
-#define LOAD_ONE(t)                                                                                \
-    if ((t) < ld0.s1) {                                                                            \
-        LOAD_MOVE(0, t)                                                                            \
-    } else if ((t) < ld0.s1 + ld1.s1) {                                                            \
-        LOAD_MOVE(1, (t)-ld0.s1)                                                                   \
-    } else if ((t) < ld0.s1 + ld1.s1 + ld2.s1) {                                                   \
-        LOAD_MOVE(2, (t)-ld0.s1 - ld1.s1)                                                          \
-    } else {                                                                                       \
-        LOAD_MOVE(3, (t)-ld0.s1 - ld1.s1 - ld2.s1)                                                 \
-    }
+#define LOAD_EACH(t, CALL)                                                                         \
+    if ((t) < ld0.s1)                                                                              \
+        CALL(0, t);                                                                                \
+    else if ((t) < ld0.s1 + ld1.s1)                                                                \
+        CALL(1, (t)-ld0.s1);                                                                       \
+    else if ((t) < ld0.s1 + ld1.s1 + ld2.s1)                                                       \
+        CALL(2, (t)-ld0.s1 - ld1.s1);                                                              \
+    else                                                                                           \
+        CALL(3, (t)-ld0.s1 - ld1.s1 - ld2.s1)
 #endif
+#define LOAD_MOVE(i, t) LOAD_WRITE(i, t, LOAD_READ(i, t))
+#define LOAD_HOLD(i, t) ld_held = LOAD_READ(i, t)
+#define LOAD_DROP(i, t) LOAD_WRITE(i, t, ld_held)
 
-// ld_share texels are this item's; ld_per of them go into each of the first ld_iters iterations.
+// ld_share texels are this item's; ld_per of them go into each of the first ld_iters iterations, as
+// many for every item: some have a texel less than others, but all meet the barriers in a loop.
 #if LOAD_BLOCK
 #define LOAD_TEXEL(j) (ld_first + (j))
 #define LOAD_SPLIT(g, groups)                                                                      \
@@ -157,13 +160,14 @@ static inline int load_from(const int8 l, int2 p)
 #define LOAD_BEGIN(g, groups, n)                                                                   \
     LOAD_SPLIT(g, groups)                                                                          \
     int ld_done = 0;                                                                               \
-    const int ld_per = (n) > 0 ? (ld_share + (n)-1) / (n) : 0;                                     \
-    const int ld_iters = ld_per > 0 ? (ld_share + ld_per - 1) / ld_per : 0;
+    const int ld_most = (LOAD_TOTAL + (groups)-1) / (groups);                                      \
+    const int ld_per = (n) > 0 ? (ld_most + (n)-1) / (n) : 0;                                      \
+    const int ld_iters = ld_per > 0 ? (ld_most + ld_per - 1) / ld_per : 0;
 #define LOAD_ITERS ld_iters
 #define LOAD_UPTO(end)                                                                             \
     for (const int ld_end = min((end), ld_share); ld_done < ld_end; ld_done++) {                   \
         const int ld_t = LOAD_TEXEL(ld_done);                                                      \
-        LOAD_ONE(ld_t)                                                                             \
+        LOAD_EACH(ld_t, LOAD_MOVE);                                                                \
     }
 #if FORM == 1
 #define LOAD_STEP(i)                                                                               \
@@ -172,5 +176,22 @@ static inline int load_from(const int8 l, int2 p)
 #else
 #define LOAD_STEP(i) LOAD_UPTO(ld_done + ld_per)
 #endif
+#if FORM == 1
+#define LOAD_DUE(i) ((i) < ld_iters && ld_done < ld_share)
+#else
+#define LOAD_DUE(i) (ld_done < ld_share)
+#endif
+#define LOAD_TAKE(i)                                                                               \
+    const int ld_now = LOAD_TEXEL(ld_done), ld_due = LOAD_DUE(i);                                  \
+    float4 ld_held = (float4)(0.0f);                                                               \
+    if (ld_due) {                                                                                  \
+        LOAD_EACH(ld_now, LOAD_HOLD);                                                              \
+    }
+#define LOAD_GIVE(i)                                                                               \
+    if (ld_due) {                                                                                  \
+        LOAD_EACH(ld_now, LOAD_DROP);                                                              \
+        ld_done++;                                                                                 \
+        LOAD_UPTO(ld_done + ld_per - 1)                                                            \
+    }
 #define LOAD_END() LOAD_UPTO(ld_share)
 #endif
