@@ -15,7 +15,7 @@ enum {
     OP_MAX_PARAMS = 16,
     OP_MAX_TENSORS = 8,
     OP_MAX_TUNABLES = 12,
-    OP_MAX_KERNELS = 4,
+    OP_MAX_KERNELS = 8,
     OP_MAX_INTS = 32,
     OP_MAX_LOADS = 4, /* weights that one launch can carry: each is two kernel arguments more */
     OP_TEXT_MAX = 256
@@ -55,6 +55,7 @@ struct op_kernel {
     const char *shared; /* NULL, or one more file that comes before it, e.g. "gemm.cl" */
     unsigned forms;     /* bit (1 << enum op_form) for each form written in; op_has_form() */
     struct op_tunable tunables[OP_MAX_TUNABLES]; /* ended by a NULL name */
+    bool own_order; /* its sums are added in another order than those of the kernels before it */
 };
 
 bool op_has_form(const struct op_kernel *k, enum op_form f); /* every kernel has FORM_COPY */

@@ -16,24 +16,6 @@ static int64_t ceil_div(int64_t a, int64_t b)
 
 /* ---- direct ---- */
 
-/* Fewer results per item where 8x8 of them would leave a GPU without enough items. */
-static void direct_gpu(const struct gemm *g, const struct device_info *dev, struct op_variant *v)
-{
-    int64_t wanted = 256 * (int64_t)dev->compute_units;
-    int tm = 8, tn = 8;
-
-    if (ceil_div(g->m, tm) * ceil_div(g->n, tn) * g->batches < wanted)
-        tm = tn = 4;
-    while (tm > g->m && !(g->ta && tm == 4))
-        tm /= 2;
-    v->tunable[GEMM_TM] = tm;
-    v->tunable[GEMM_TN] = tn;
-    v->lws[1] = 8;
-    while (v->lws[1] > 1 && v->lws[1] / 2 >= ceil_div(g->m, tm) * g->batches)
-        v->lws[1] /= 2;
-    v->lws[0] = 128 / v->lws[1];
-}
-
 static int direct_launch(const struct gemm *g, const struct op_variant *v, struct op_launch *l,
                          struct err *err)
 {
@@ -78,7 +60,7 @@ void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_
 {
     v->kernel = GEMM_DIRECT;
     if (dev->type != DEVICE_CPU) {
-        direct_gpu(g, dev, v);
+        gemm_tiled_prefer(g, dev, v);
     } else if (g->m == 1 || !gemm_staged_prefer(g, dev, v)) {
         /* a row times a matrix: nothing to reuse */
         v->tunable[GEMM_TM] = g->ta || g->m >= 4 ? 4 : g->m < 2 ? 1 : 2;
@@ -92,8 +74,10 @@ int gemm_launch(const struct gemm *g, const struct op_variant *v, const struct d
     struct op_launch l = {
         .n_ints = 5, .ints = {(int)g->m, (int)g->n, (int)g->k, (int)g->k_texels, (int)g->batches}};
 
-    int rc = v->kernel == GEMM_STAGED ? gemm_staged_launch(g, v, dev, &l, err)
-                                      : direct_launch(g, v, &l, err);
+    int rc = v->kernel == GEMM_STAGED   ? gemm_staged_launch(g, v, dev, &l, err)
+             : v->kernel == GEMM_DIRECT ? direct_launch(g, v, &l, err)
+             : v->kernel == GEMM_VECTOR ? gemm_vector_launch(g, v, &l, err)
+                                        : gemm_tiled_launch(g, v, dev, &l, err);
 
     if (rc < 0)
         return rc;

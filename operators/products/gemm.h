@@ -26,8 +26,10 @@ struct gemm {
     struct gemm_pixels pixels;
 };
 
-enum { GEMM_DIRECT, GEMM_STAGED, GEMM_KERNELS_N };
+enum { GEMM_DIRECT, GEMM_STAGED, GEMM_TILED, GEMM_SPLIT, GEMM_KERNELS_N };
 enum { GEMM_TM, GEMM_TN, GEMM_DIRECT_ORDER };
+/* "split" begins as "tiled"; GEMM_TM and GEMM_TN are theirs too. */
+enum { GEMM_TILED_BK = GEMM_TN + 1, GEMM_TILED_STAGES, GEMM_TILED_ORDER, GEMM_SPLIT_SK };
 enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
 
 /* The first of op.kernels. */
@@ -36,6 +38,11 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
     {                                                                                              \
         "ORDER", 1, 1, {1, 2}, "global x walks 1: n, 2: m"                                         \
     }
+#define GEMM_TILES                                                                                 \
+    {"TM", 4, 8, {1, 2, 4, 8, 12, 16}, "results of an item along m"},                              \
+        {"TN", 4, 8, {4, 8, 12, 16}, "results of an item along n"},                                \
+        {"BK", 16, 16, {8, 16, 32, 64, 128, 256}, "k staged at a time"},                           \
+        {"STAGES", 2, 2, {1, 2}, "tiles in local memory: one or two in turns"}, GEMM_ORDER
 #define GEMM_KERNELS                                                                               \
     [GEMM_DIRECT] = {"direct",                                                                     \
                      "gemm_direct.cl",                                                             \
@@ -53,7 +60,20 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
                       {"BK", 256, 32, {32, 64, 128, 256, 512}, "k staged at a time"},              \
                       {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                            \
                       {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},                   \
-                      GEMM_ORDER}}
+                      GEMM_ORDER}},                                                               \
+    [GEMM_TILED] = {"tiled", "gemm_tiled.cl", "gemm.cl", GEMM_FORMS, {GEMM_TILES}},                \
+    [GEMM_SPLIT] = {"split",                                                                       \
+                    "gemm_tiled.cl",                                                               \
+                    "gemm.cl",                                                                     \
+                    GEMM_FORMS,                                                                    \
+                    {GEMM_TILES, {"SK", 4, 4, {2, 4, 8, 16, 32}, "runs of k in a group"}},         \
+                    .own_order = true}
+
+/* One more, of matmul alone. */
+#define GEMM_VECTOR GEMM_KERNELS_N
+#define GEMM_VECTOR_KERNEL                                                                         \
+    [GEMM_VECTOR] = {"vector", "gemm_vector.cl", "gemm.cl", GEMM_FORMS, {{.name = NULL}},          \
+                     .own_order = true}
 
 /* Sets kernel, tunables and local size for this shape, device and v->path. */
 void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
@@ -81,5 +101,13 @@ int gemm_launch(const struct gemm *g, const struct op_variant *v, const struct d
 bool gemm_staged_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
 int gemm_staged_launch(const struct gemm *g, const struct op_variant *v,
                        const struct device_info *dev, struct op_launch *l, struct err *err);
+
+/* And for tiled, split and vector (gemm_tiled.c), where the local size is part of the program. */
+int gemm_tiled_launch(const struct gemm *g, const struct op_variant *v,
+                      const struct device_info *dev, struct op_launch *l, struct err *err);
+int gemm_vector_launch(const struct gemm *g, const struct op_variant *v, struct op_launch *l,
+                       struct err *err);
+void gemm_vector_prefer(const struct gemm *g, struct op_variant *v);
+void gemm_tiled_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
 
 #endif

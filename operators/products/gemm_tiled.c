@@ -1,0 +1,171 @@
+/* The GPU's kernels of products, "tiled", "split" and "vector": which blocks suit a shape, grid,
+ * checks. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "operators/products/gemm.h"
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* What kernels/gemm_tiled.cl calls by these names. */
+struct tiles {
+    int lx, ly, sk, bm, bn, bk;
+    uint64_t local_bytes;
+};
+
+static struct tiles tiles_of(const struct op_variant *v)
+{
+    const int *t = v->tunable;
+    struct tiles s = {.lx = v->lws[0],
+                      .sk = v->kernel == GEMM_SPLIT ? t[GEMM_SPLIT_SK] : 1,
+                      .bk = t[GEMM_TILED_BK]};
+    int skew = s.bk < 32 ? 128 / s.bk : 4;
+    uint64_t stage, parts;
+
+    s.ly = v->lws[1] / s.sk;
+    s.bm = s.ly * t[GEMM_TM];
+    s.bn = s.lx * t[GEMM_TN];
+    stage = (uint64_t)s.bk * ((uint64_t)((s.bm + 3) / 4 * 4) + (uint64_t)s.bn + 2 * (uint64_t)skew);
+    parts = s.sk > 1 ? (uint64_t)s.sk * (uint64_t)s.bm * (uint64_t)s.bn : 0;
+    stage *= (uint64_t)t[GEMM_TILED_STAGES];
+    s.local_bytes = 4 * (stage > parts ? stage : parts);
+    return s;
+}
+
+int gemm_tiled_launch(const struct gemm *g, const struct op_variant *v,
+                      const struct device_info *dev, struct op_launch *l, struct err *err)
+{
+    const char *name = v->kernel == GEMM_SPLIT ? "split" : "tiled";
+    const int *t = v->tunable;
+    struct tiles s = tiles_of(v);
+    int order = t[GEMM_TILED_ORDER] == 1 ? 0 : 1;
+
+    if (s.lx < 1 || s.ly < 1 || s.ly * s.sk != v->lws[1])
+        return err_set(err, -EINVAL, "%s kernel: want lws=XxY, Y a multiple of %d, got '%dx%d'",
+                       name, s.sk, v->lws[0], v->lws[1]);
+    if (s.bk / 4 % s.sk || s.lx * s.ly * s.sk % (s.bk / 4))
+        return err_set(err, -EINVAL,
+                       "%s kernel: BK/4=%d is not a multiple of SK=%d, or does not divide the %d "
+                       "items of lws=%dx%d",
+                       name, s.bk / 4, s.sk, v->lws[0] * v->lws[1], v->lws[0], v->lws[1]);
+    if (s.bm % 4 && g->m > s.bm)
+        return err_set(err, -EINVAL, "%s kernel: a block of %d rows, want a multiple of 4", name,
+                       s.bm);
+    if (s.local_bytes > dev->local_bytes)
+        return err_set(err, -EINVAL,
+                       "%s kernel: takes %" PRIu64 " bytes of local memory, device '%s' has %"
+                       PRIu64, name, s.local_bytes, dev->name, dev->local_bytes);
+    snprintf(l->options, sizeof l->options, "-DLX=%d -DLY=%d ", s.lx, s.ly);
+    l->gws[order] = (size_t)(ceil_div(g->n, s.bn) * v->lws[order]);
+    l->gws[1 - order] = (size_t)(ceil_div(g->m, s.bm) * g->batches * v->lws[1 - order]);
+    return 0;
+}
+
+/* ---- which blocks ---- */
+
+/* Blocks worth having, each a program to build, and what an H100 says of them: the rate in GFLOP/s
+ * of a multiprocessor that is full of them, and how many groups it takes. On images
+ * TM=8,TN=8,BK=16,STAGES=1,lws=16x16 is faster while it carries nothing (50 TFLOP/s at 4096 where
+ * the second row has 46), but slower with a load: the compiler is short of registers. */
+static const struct block {
+    int kernel, tm, tn, bk, stages, sk, lx, ly, resident;
+    double rate;
+    bool buffers; /* for buffers alone */
+} blocks[] = {
+    {GEMM_TILED, 8, 16, 8, 2, 1, 16, 16, 1, 354, true},  /* 128 x 256 results */
+    {GEMM_TILED, 8, 8, 16, 2, 1, 8, 16, 4, 337, false},  /* 128 x 64 */
+    {GEMM_TILED, 4, 8, 16, 2, 1, 8, 16, 6, 311, false},  /* 64 x 64 */
+    {GEMM_SPLIT, 4, 8, 32, 2, 2, 8, 8, 6, 311, false},   /* 32 x 64 */
+    {GEMM_SPLIT, 8, 4, 32, 2, 4, 8, 4, 6, 273, false},   /* 32 x 32 */
+    {GEMM_SPLIT, 8, 4, 64, 2, 8, 8, 4, 3, 273, false},
+    {GEMM_SPLIT, 4, 4, 64, 2, 8, 8, 4, 4, 250, false},   /* 16 x 32 */
+    {GEMM_SPLIT, 4, 4, 128, 2, 16, 4, 4, 4, 170, false}, /* 16 x 16 */
+    {GEMM_SPLIT, 4, 4, 256, 1, 32, 4, 4, 2, 170, false},
+};
+enum { BLOCKS = sizeof blocks / sizeof *blocks };
+
+/* Microseconds, for ranking blocks. A pass of k takes as long as its arithmetic on a full
+ * multiprocessor, but not less than its texels take to arrive; groups run in rounds of as many as a
+ * multiprocessor takes. Fitted to 1267 timings of matmul and conv2d on an H100, images: the choice
+ * costs 3 % over the best of 25 blocks on average, 12 % at most. */
+static double block_us(const struct gemm *g, const struct device_info *dev, const struct block *b)
+{
+    int64_t units = dev->compute_units < 1 ? 1 : dev->compute_units;
+    int bm = b->ly * b->tm, bn = b->lx * b->tn, items = b->lx * b->ly * b->sk;
+    int64_t groups = ceil_div(ceil_div(g->m, bm) * ceil_div(g->n, bn) * g->batches, units);
+    int64_t passes = ceil_div(ceil_div(g->k_texels, b->sk), b->bk / 4 / b->sk);
+    double pass = 2e-3 * bm * bn * b->bk / b->rate;
+    double arrival = 0.36 + 0.054 * (bm + bn) * b->bk / 4 / items;
+    double end = (b->sk > 1 ? 1.9 : 0) + 0.08 * b->sk * bm * bn / items;
+    double full = (double)(groups / b->resident), rest = (double)(groups % b->resident);
+
+    return passes * (full * fmax(arrival, b->resident * pass) +
+                     (rest > 0 ? fmax(arrival, rest * pass) : 0)) +
+           end * (double)groups / b->resident;
+}
+
+static void choose(const struct block *b, struct op_variant *v)
+{
+    int *t = v->tunable;
+
+    v->kernel = b->kernel;
+    t[GEMM_TM] = b->tm;
+    t[GEMM_TN] = b->tn;
+    t[GEMM_TILED_BK] = b->bk;
+    t[GEMM_TILED_STAGES] = b->stages;
+    if (b->kernel == GEMM_SPLIT)
+        t[GEMM_SPLIT_SK] = b->sk;
+    v->lws[0] = b->lx;
+    v->lws[1] = b->ly * b->sk;
+}
+
+void gemm_tiled_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v)
+{
+    struct op_variant best = *v; /* the direct kernel, if this device takes none of the blocks */
+    double least = INFINITY;
+
+    for (int i = 0; i < BLOCKS; i++) {
+        double us = block_us(g, dev, &blocks[i]);
+        struct op_variant w = *v;
+
+        choose(&blocks[i], &w);
+        if (us < least && (!blocks[i].buffers || v->path == PATH_BUFFER) &&
+            tiles_of(&w).local_bytes <= dev->local_bytes &&
+            (uint64_t)w.lws[0] * (uint64_t)w.lws[1] <= dev->max_group) {
+            least = us;
+            best = w;
+        }
+    }
+    *v = best;
+}
+
+/* ---- vector ---- */
+
+enum { STRIPS = 128 }; /* kernels/gemm_vector.cl */
+
+int gemm_vector_launch(const struct gemm *g, const struct op_variant *v, struct op_launch *l,
+                       struct err *err)
+{
+    int lx = v->lws[0];
+
+    if (lx < 1 || lx > STRIPS || (lx & (lx - 1)) || v->lws[1] < 1)
+        return err_set(err, -EINVAL,
+                       "vector kernel: lws wants XxY with X a power of two up to %d, got '%dx%d'",
+                       STRIPS, lx, v->lws[1]);
+    snprintf(l->options, sizeof l->options, "-DLX=%d -DLY=%d ", lx, v->lws[1]);
+    l->gws[0] = (size_t)lx;
+    l->gws[1] = (size_t)(ceil_div(g->n, 4) * g->m * g->batches);
+    return 0;
+}
+
+void gemm_vector_prefer(const struct gemm *g, struct op_variant *v)
+{
+    v->kernel = GEMM_VECTOR;
+    v->lws[0] = g->n > 8192 ? 16 : 64;
+    v->lws[1] = g->n > 8192 ? 8 : 2;
+}
