@@ -96,8 +96,7 @@ static inline struct bytes tensor(const char *name, int type, int rank, const in
 static inline struct bytes external(const char *name, int rank, const int64_t *dim,
                                     const char *location, const char *offset, const char *length)
 {
-    const char *const pair[3][2] = {
-        {"location", location}, {"offset", offset}, {"length", length}};
+    const char *const pair[3][2] = {{"location", location}, {"offset", offset}, {"length", length}};
     struct bytes t = tensor(name, FLOAT, rank, dim, NULL, 0);
 
     for (int i = 0; i < 3; i++) {
@@ -130,7 +129,7 @@ static inline struct bytes node(const char *op, const char *domain, const char *
     return n;
 }
 
-#define NODE(op, in1, in2, out) \
+#define NODE(op, in1, in2, out)                                                                    \
     node(op, "", (const char *const[]){in1, in2, ""}, (const char *const[]){out, ""})
 
 /* Takes `graph`; opset 17. */

@@ -53,7 +53,9 @@ static void take_note(void *ctx, const char *line)
 static int import(const char *path, unsigned without, bool weights, struct import_result *r,
                   struct err *err)
 {
-    struct import_options o = {.graph = in_folder("g.csv"), .without = without, .note = take_note,
+    struct import_options o = {.graph = in_folder("g.csv"),
+                               .without = without,
+                               .note = take_note,
                                .weights = weights ? in_folder("g.safetensors") : NULL};
 
     notes[0] = '\0';
@@ -62,9 +64,9 @@ static int import(const char *path, unsigned without, bool weights, struct impor
 
 /* ---- golden models ---- */
 
-static const char *const goldens[] = {"DeepViT", "DepA-S", "GPTN-1.3B", "GPTN-2.7B", "GPTN-raw",
-                                      "ResNet",  "SAM-2",  "SD-UNet",   "ViT",       "Whisp-M",
-                                      "maps",    "tokens"};
+static const char *const goldens[] = {"DeepViT",  "DepA-S",  "GPTN-1.3B", "GPTN-2.7B",
+                                      "GPTN-raw", "ResNet",  "SAM-2",     "SD-UNet",
+                                      "ViT",      "Whisp-M", "maps",      "tokens"};
 enum { GOLDENS = sizeof(goldens) / sizeof(*goldens) };
 
 /* How an ONNX tensor lies in a matrix, as the graph file's comments say. */
@@ -174,8 +176,8 @@ static double distance(const char *golden, const float *y)
 static double golden_distance(const char *golden, const struct model *m,
                               const struct weights_file *file)
 {
-    const struct tensor_desc *out = &m->layer[m->n_layers - 1].io
-                                         .slot[m->layer[m->n_layers - 1].io.n - 1].desc;
+    const struct tensor_desc *out =
+        &m->layer[m->n_layers - 1].io.slot[m->layer[m->n_layers - 1].io.n - 1].desc;
     float *input[8] = {NULL}, *y = malloc((size_t)(out->rows * out->cols) * sizeof(*y));
     struct err err;
     double d;
@@ -261,16 +263,15 @@ START_TEST(test_fused)
     static const struct {
         const char *golden, *op;
         int layers;
-    } want[] = {{"ViT", "attention", 2},     {"ViT", "gelu", 0},        {"ViT", "softmax", 0},
-                {"ViT", "slice", 1},         {"GPTN-1.3B", "softmax", 1}, {"GPTN-1.3B", "tanh", 0},
-                {"GPTN-1.3B", "attention", 1}, {"DeepViT", "softmax", 2}, {"ResNet", "relu", 0},
-                {"ResNet", "add", 0},        {"SD-UNet", "silu", 0},    {"SD-UNet", "groupnorm", 21},
-                {"SD-UNet", "attention", 8}, {"Whisp-M", "attention", 4}, {"Whisp-M", "transpose", 0},
-                {"SAM-2", "attention", 12},  {"SAM-2", "softmax", 0},
-                {"tokens", "layernorm", 4},  {"tokens", "attention", 2},
-                {"tokens", "softmax", 3},    {"tokens", "gelu", 0},
-                {"maps", "groupnorm", 2},    {"maps", "silu", 0},
-                {"maps", "affine", 1}};
+    } want[] = {
+        {"ViT", "attention", 2},       {"ViT", "gelu", 0},          {"ViT", "softmax", 0},
+        {"ViT", "slice", 1},           {"GPTN-1.3B", "softmax", 1}, {"GPTN-1.3B", "tanh", 0},
+        {"GPTN-1.3B", "attention", 1}, {"DeepViT", "softmax", 2},   {"ResNet", "relu", 0},
+        {"ResNet", "add", 0},          {"SD-UNet", "silu", 0},      {"SD-UNet", "groupnorm", 21},
+        {"SD-UNet", "attention", 8},   {"Whisp-M", "attention", 4}, {"Whisp-M", "transpose", 0},
+        {"SAM-2", "attention", 12},    {"SAM-2", "softmax", 0},     {"tokens", "layernorm", 4},
+        {"tokens", "attention", 2},    {"tokens", "softmax", 3},    {"tokens", "gelu", 0},
+        {"maps", "groupnorm", 2},      {"maps", "silu", 0},         {"maps", "affine", 1}};
     struct import_result r;
     struct model *m;
     struct weights_file f;
@@ -290,8 +291,8 @@ START_TEST(test_fused)
 }
 END_TEST
 
-/* Every fused layer of a model taken apart, one step at a time: the same output from the same weights
- * file, to the last bit but for the roundings between the parts. */
+/* Every fused layer of a model taken apart, one step at a time: the same output from the same
+ * weights file, to the last bit but for the roundings between the parts. */
 START_TEST(test_split)
 {
     struct import_result r;
@@ -402,8 +403,8 @@ END_TEST
 
 START_TEST(test_wire)
 {
-    static const unsigned char endless[] = {0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                            0xff, 0xff, 0xff, 0xff, 0x01};
+    static const unsigned char endless[] = {0x08, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                            0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
     static const unsigned char group[] = {0x0b, 0x0c}, zero[] = {0x00, 0x01};
     static const unsigned char beyond[] = {0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f};
     struct bytes b = {0};
@@ -525,11 +526,13 @@ START_TEST(test_unsupported)
 
     put_part(&g, 1, NODE("Relu", "x", "", "a"));
     put_part(&g, 1, NODE("NonMaxSuppression", "a", "x", "b"));
-    put_part(&g, 1, node("FusedThing", "com.example", (const char *const[]){"a", ""},
-                         (const char *const[]){"c", ""}));
+    put_part(&g, 1,
+             node("FusedThing", "com.example", (const char *const[]){"a", ""},
+                  (const char *const[]){"c", ""}));
     put_part(&g, 1, NODE("Add", "b", "c", "y"));
     expect("unsupported.onnx", small_graph(g, "y"), -ENOTSUP, "2 nodes cannot be imported");
-    ck_assert_ptr_nonnull(strstr(notes, "node 'b': operator NonMaxSuppression of ai.onnx, opset 17"));
+    ck_assert_ptr_nonnull(
+        strstr(notes, "node 'b': operator NonMaxSuppression of ai.onnx, opset 17"));
     ck_assert_ptr_nonnull(strstr(notes, "node 'c': operator FusedThing of com.example, opset 0"));
 }
 END_TEST
@@ -569,7 +572,8 @@ START_TEST(test_truncated)
 }
 END_TEST
 
-/* Some bytes of a good file are others: an error or a graph, but never a crash. Sanitizers watch. */
+/* Some bytes of a good file are others: an error or a graph, but never a crash. Sanitizers watch.
+ */
 START_TEST(test_fuzz)
 {
     static const char *const of[] = {"GPTN-raw", "SD-UNet", "SAM-2", "ViT"};
@@ -591,8 +595,9 @@ START_TEST(test_fuzz)
             /* weights are most of a file: half of the changes go where names and shapes are */
             if (rng_below(&seed, 2))
                 at = (size_t)rng_below(&seed, b.n < 12000 ? b.n : 12000);
-            part.p[at] = (unsigned char)(rng_below(&seed, 3) ? rng_next(&seed)
-                                                            : part.p[at] ^ 1u << rng_below(&seed, 8));
+            part.p[at] =
+                (unsigned char)(rng_below(&seed, 3) ? rng_next(&seed)
+                                                    : part.p[at] ^ 1u << rng_below(&seed, 8));
         }
         write_bytes(in_folder("f.onnx"), part);
         if (import(in_folder("f.onnx"), 0, false, &r, &err) == 0)

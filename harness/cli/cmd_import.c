@@ -143,9 +143,13 @@ static int run(const struct cli *cli, const void *opts_, int n_args, char **args
 {
     const struct import_opts *o = opts_;
     struct told told = {cli, NULL, clock_ns()};
-    struct import_options io = {.name = o->name, .output = o->output,
-                                .dtype = (enum dtype)o->dtype, .progress = on_progress,
-                                .note = on_note, .pass = on_pass, .ctx = &told};
+    struct import_options io = {.name = o->name,
+                                .output = o->output,
+                                .dtype = (enum dtype)o->dtype,
+                                .progress = on_progress,
+                                .note = on_note,
+                                .pass = on_pass,
+                                .ctx = &told};
     struct import_result r = {0};
     char graph[PATH_MAX], weights[PATH_MAX];
     int rc;
@@ -163,8 +167,8 @@ static int run(const struct cli *cli, const void *opts_, int n_args, char **args
                 : err_set(err, -ENOMEM, "out of memory for a table");
     if (rc == 0) {
         on_pass(&told, "all", r.kernels_before, r.kernels);
-        cli_note(cli, "%d nodes became %d layers with %d weights of %llu bytes: '%s'%s%s%s", r.nodes,
-                 r.kernels, r.weights, (unsigned long long)r.weight_bytes, graph,
+        cli_note(cli, "%d nodes became %d layers with %d weights of %llu bytes: '%s'%s%s%s",
+                 r.nodes, r.kernels, r.weights, (unsigned long long)r.weight_bytes, graph,
                  io.weights ? ", '" : "", io.weights ? weights : "", io.weights ? "'" : "");
     }
     return cli_finish(cli, told.t, rc, err);

@@ -1,8 +1,9 @@
 /* harness/import/arena.h - memory that is freed all at once, and the way out of it.
  *
- * An import makes thousands of small things that live and die together, and any of them may find the
- * file wanting. So everything is taken from one arena, and whoever finds an error jumps: no function
- * in this room returns one. Only import.c (and lower.c, for one node) sets a place to land. */
+ * An import makes thousands of small things that live and die together, and any of them may find
+ * the file wanting. So everything is taken from one arena, and whoever finds an error jumps: no
+ * function in this room returns one. Only import.c (and lower.c, for one node) sets a place to
+ * land. */
 #ifndef FLASHMEM_HARNESS_IMPORT_ARENA_H
 #define FLASHMEM_HARNESS_IMPORT_ARENA_H
 
@@ -22,7 +23,8 @@ struct arena {
     struct err *err;
 };
 
-/* Zeroed memory, aligned for anything; never NULL: jumps with -ENOMEM, or -E2BIG beyond the limit. */
+/* Zeroed memory, aligned for anything; never NULL: jumps with -ENOMEM, or -E2BIG beyond the limit.
+ */
 void *arena_alloc(struct arena *a, size_t n, size_t size);
 /* Cut at 2 KiB. */
 char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

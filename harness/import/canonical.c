@@ -305,8 +305,8 @@ static void global_pool(struct ir *g, int node)
     give_way(g, node, r->out[0]);
 }
 
-/* Softmax may be guarded against rows of nothing but -inf: Where(IsNaN(p), 0, p). Ours is NaN there as
- * the plain one is; exporters add the guard to masks that have no such row. */
+/* Softmax may be guarded against rows of nothing but -inf: Where(IsNaN(p), 0, p). Ours is NaN there
+ * as the plain one is; exporters add the guard to masks that have no such row. */
 static bool is_nan_guard(const struct ir *g, const struct ir_node *n)
 {
     struct ir_node *test = pass_made_by(g, n->in[0], "IsNaN");
@@ -327,8 +327,8 @@ static bool is_identity(const struct ir *g, const struct ir_node *n)
     if (ir_is(n, "Identity") || ir_is(n, "Dropout"))
         return true;
     if (ir_is(n, "Cast") || ir_is(n, "CastLike")) /* an integer input that is only a number */
-        return x->elem == y->elem || (x->elem == ELEM_INT && y->elem == ELEM_FLOAT && !x->data &&
-                                      x->producer < 0);
+        return x->elem == y->elem ||
+               (x->elem == ELEM_INT && y->elem == ELEM_FLOAT && !x->data && x->producer < 0);
     if (ir_is(n, "Transpose")) {
         const struct ir_attr *perm = ir_attr(n, "perm");
 

@@ -89,14 +89,18 @@ static int open_file(struct external *e, const char *tensor, const char *locatio
             return i;
     if (!*location || *location == '/' || strstr(location, "..") ||
         snprintf(path, sizeof(path), "%s/%s", e->folder, location) >= (int)sizeof(path))
-        arena_fail(e->a, -EINVAL, "tensor '%.200s': its data is in '%.200s', not in the model's "
-                   "folder", tensor, location);
+        arena_fail(e->a, -EINVAL,
+                   "tensor '%.200s': its data is in '%.200s', not in the model's "
+                   "folder",
+                   tensor, location);
     if (!realpath(path, real))
         arena_fail(e->a, -errno, "tensor '%.200s': cannot read its data in '%s': %s", tensor, path,
                    strerror(errno));
     if (strncmp(real, e->folder, n) != 0 || real[n] != '/')
-        arena_fail(e->a, -EINVAL, "tensor '%.200s': its data in '%.200s' leads out of the model's "
-                   "folder", tensor, location);
+        arena_fail(e->a, -EINVAL,
+                   "tensor '%.200s': its data in '%.200s' leads out of the model's "
+                   "folder",
+                   tensor, location);
     e->file = arena_grow(e->a, e->file, (size_t)e->n_files, sizeof(*e->file));
     e->location = arena_grow(e->a, e->location, (size_t)e->n_files, sizeof(*e->location));
     e->file[e->n_files] = (struct mapped){0};
@@ -130,11 +134,15 @@ const void *external_map(struct external *e, const char *tensor, const char *loc
     if (!parse_u64(offset, 0, &begin) || !parse_u64(length, bytes, &size))
         arena_fail(e->a, -EINVAL, "tensor '%.200s': offset and length want whole numbers", tensor);
     if (size != bytes)
-        arena_fail(e->a, -EINVAL, "tensor '%.200s' has %" PRIu64 " bytes in '%.200s', its shape "
-                   "wants %" PRIu64, tensor, size, location, bytes);
+        arena_fail(e->a, -EINVAL,
+                   "tensor '%.200s' has %" PRIu64 " bytes in '%.200s', its shape "
+                   "wants %" PRIu64,
+                   tensor, size, location, bytes);
     if (begin > e->file[file].size || bytes > e->file[file].size - begin)
-        arena_fail(e->a, -EINVAL, "tensor '%.200s' ends at %" PRIu64 " of '%.200s', which has %zu "
-                   "bytes", tensor, begin + bytes, location, e->file[file].size);
+        arena_fail(e->a, -EINVAL,
+                   "tensor '%.200s' ends at %" PRIu64 " of '%.200s', which has %zu "
+                   "bytes",
+                   tensor, begin + bytes, location, e->file[file].size);
     e->range = arena_grow(e->a, e->range, (size_t)e->n_ranges, sizeof(*e->range));
     e->range[e->n_ranges++] = (struct range){tensor, file, begin, begin + bytes};
     return e->file[file].data + begin;

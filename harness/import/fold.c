@@ -1,5 +1,6 @@
 /* harness/import/fold.c - constants from constants: the integer arithmetic on shapes that exporters
- * leave in a graph, masks, positions, and small sums of floats. All in double, rounded at the end. */
+ * leave in a graph, masks, positions, and small sums of floats. All in double, rounded at the end.
+ */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,7 @@ static struct out begin(struct ir *g, const struct ir_node *n, int slot)
     struct ir_tensor *t = ir_out(g, n, slot);
     size_t size = t->elem == ELEM_FLOAT ? sizeof(float) : sizeof(int64_t);
 
-    return (struct out){t, t->elem,
-                        arena_alloc(g->a, (size_t)shape_elements(&t->shape) + 1, size)};
+    return (struct out){t, t->elem, arena_alloc(g->a, (size_t)shape_elements(&t->shape) + 1, size)};
 }
 
 static void finish(const struct out *o)
@@ -43,44 +43,77 @@ static void finish(const struct out *o)
 
 static double unary(const char *op, double x)
 {
-    if (strcmp(op, "Relu") == 0) return x > 0 ? x : 0;
-    if (strcmp(op, "Sigmoid") == 0) return 1 / (1 + exp(-x));
-    if (strcmp(op, "Tanh") == 0) return tanh(x);
-    if (strcmp(op, "Exp") == 0) return exp(x);
-    if (strcmp(op, "Log") == 0) return log(x);
-    if (strcmp(op, "Sqrt") == 0) return sqrt(x);
-    if (strcmp(op, "Sin") == 0) return sin(x);
-    if (strcmp(op, "Cos") == 0) return cos(x);
-    if (strcmp(op, "Erf") == 0) return erf(x);
-    if (strcmp(op, "Abs") == 0) return fabs(x);
-    if (strcmp(op, "Neg") == 0) return -x;
-    if (strcmp(op, "Reciprocal") == 0) return 1 / x;
-    if (strcmp(op, "Floor") == 0) return floor(x);
-    if (strcmp(op, "Ceil") == 0) return ceil(x);
-    if (strcmp(op, "Round") == 0) return rint(x);
-    if (strcmp(op, "Sign") == 0) return (x > 0) - (x < 0);
-    if (strcmp(op, "Not") == 0) return x == 0;
-    if (strcmp(op, "IsNaN") == 0) return isnan(x);
+    if (strcmp(op, "Relu") == 0)
+        return x > 0 ? x : 0;
+    if (strcmp(op, "Sigmoid") == 0)
+        return 1 / (1 + exp(-x));
+    if (strcmp(op, "Tanh") == 0)
+        return tanh(x);
+    if (strcmp(op, "Exp") == 0)
+        return exp(x);
+    if (strcmp(op, "Log") == 0)
+        return log(x);
+    if (strcmp(op, "Sqrt") == 0)
+        return sqrt(x);
+    if (strcmp(op, "Sin") == 0)
+        return sin(x);
+    if (strcmp(op, "Cos") == 0)
+        return cos(x);
+    if (strcmp(op, "Erf") == 0)
+        return erf(x);
+    if (strcmp(op, "Abs") == 0)
+        return fabs(x);
+    if (strcmp(op, "Neg") == 0)
+        return -x;
+    if (strcmp(op, "Reciprocal") == 0)
+        return 1 / x;
+    if (strcmp(op, "Floor") == 0)
+        return floor(x);
+    if (strcmp(op, "Ceil") == 0)
+        return ceil(x);
+    if (strcmp(op, "Round") == 0)
+        return rint(x);
+    if (strcmp(op, "Sign") == 0)
+        return (x > 0) - (x < 0);
+    if (strcmp(op, "Not") == 0)
+        return x == 0;
+    if (strcmp(op, "IsNaN") == 0)
+        return isnan(x);
     return isinf(x) != 0;
 }
 
 static double binary(const char *op, enum elem elem, double a, double b)
 {
-    if (strcmp(op, "Add") == 0 || strcmp(op, "Sum") == 0) return a + b;
-    if (strcmp(op, "Sub") == 0) return a - b;
-    if (strcmp(op, "Mul") == 0) return a * b;
-    if (strcmp(op, "Div") == 0) return elem == ELEM_FLOAT ? a / b : b != 0 ? trunc(a / b) : 0;
-    if (strcmp(op, "Pow") == 0) return pow(a, b);
-    if (strcmp(op, "Mod") == 0) return b != 0 ? a - floor(a / b) * b : 0;
-    if (strcmp(op, "Max") == 0) return fmax(a, b);
-    if (strcmp(op, "Min") == 0) return fmin(a, b);
-    if (strcmp(op, "Equal") == 0) return a == b;
-    if (strcmp(op, "Less") == 0) return a < b;
-    if (strcmp(op, "LessOrEqual") == 0) return a <= b;
-    if (strcmp(op, "Greater") == 0) return a > b;
-    if (strcmp(op, "GreaterOrEqual") == 0) return a >= b;
-    if (strcmp(op, "And") == 0) return a != 0 && b != 0;
-    if (strcmp(op, "Or") == 0) return a != 0 || b != 0;
+    if (strcmp(op, "Add") == 0 || strcmp(op, "Sum") == 0)
+        return a + b;
+    if (strcmp(op, "Sub") == 0)
+        return a - b;
+    if (strcmp(op, "Mul") == 0)
+        return a * b;
+    if (strcmp(op, "Div") == 0)
+        return elem == ELEM_FLOAT ? a / b : b != 0 ? trunc(a / b) : 0;
+    if (strcmp(op, "Pow") == 0)
+        return pow(a, b);
+    if (strcmp(op, "Mod") == 0)
+        return b != 0 ? a - floor(a / b) * b : 0;
+    if (strcmp(op, "Max") == 0)
+        return fmax(a, b);
+    if (strcmp(op, "Min") == 0)
+        return fmin(a, b);
+    if (strcmp(op, "Equal") == 0)
+        return a == b;
+    if (strcmp(op, "Less") == 0)
+        return a < b;
+    if (strcmp(op, "LessOrEqual") == 0)
+        return a <= b;
+    if (strcmp(op, "Greater") == 0)
+        return a > b;
+    if (strcmp(op, "GreaterOrEqual") == 0)
+        return a >= b;
+    if (strcmp(op, "And") == 0)
+        return a != 0 && b != 0;
+    if (strcmp(op, "Or") == 0)
+        return a != 0 || b != 0;
     return (a != 0) != (b != 0); /* Xor */
 }
 
@@ -93,11 +126,12 @@ static bool listed(const char *op, const char *const *list)
 }
 
 static const char *const unaries[] = {
-    "Relu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Sin", "Cos", "Erf", "Abs", "Neg",
-    "Reciprocal", "Floor", "Ceil", "Round", "Sign", "Not", "IsNaN", "IsInf", NULL};
+    "Relu", "Sigmoid",    "Tanh",  "Exp",  "Log",   "Sqrt", "Sin", "Cos",   "Erf",   "Abs",
+    "Neg",  "Reciprocal", "Floor", "Ceil", "Round", "Sign", "Not", "IsNaN", "IsInf", NULL};
 static const char *const binaries[] = {
-    "Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Equal", "Less", "LessOrEqual", "Sum",
-    "Greater", "GreaterOrEqual", "And", "Or", "Xor", NULL};
+    "Add", "Sub",   "Mul",  "Div",         "Pow", "Mod",     "Max",
+    "Min", "Equal", "Less", "LessOrEqual", "Sum", "Greater", "GreaterOrEqual",
+    "And", "Or",    "Xor",  NULL};
 
 /* Reads input `slot` as if it had the output's shape. */
 struct reader {
@@ -449,9 +483,12 @@ static bool fold_constant(struct ir *g, const struct ir_node *n)
 
 static double reduced(const char *op, double so_far, double v)
 {
-    if (strcmp(op, "ReduceMax") == 0) return fmax(so_far, v);
-    if (strcmp(op, "ReduceMin") == 0) return fmin(so_far, v);
-    if (strcmp(op, "ReduceProd") == 0) return so_far * v;
+    if (strcmp(op, "ReduceMax") == 0)
+        return fmax(so_far, v);
+    if (strcmp(op, "ReduceMin") == 0)
+        return fmin(so_far, v);
+    if (strcmp(op, "ReduceProd") == 0)
+        return so_far * v;
     return so_far + v;
 }
 
@@ -480,8 +517,9 @@ static bool fold_reduce(struct ir *g, const struct ir_node *n)
     if (n_axes <= 0)
         memset(gone, !ir_int(n, "noop_with_empty_axes", 0), sizeof(gone));
     for (int64_t i = 0; i < results; i++)
-        sum[i] = ir_is(n, "ReduceMax") ? -INFINITY : ir_is(n, "ReduceMin") ? INFINITY
-                 : ir_is(n, "ReduceProd");
+        sum[i] = ir_is(n, "ReduceMax")   ? -INFINITY
+                 : ir_is(n, "ReduceMin") ? INFINITY
+                                         : ir_is(n, "ReduceProd");
     for (int64_t i = 0; i < count; i++) {
         int64_t rest = i, to = 0, stride = 1;
 
@@ -560,8 +598,7 @@ bool fold_node(struct ir *g, struct ir_node *n)
 
     if (ir_is(n, "Constant"))
         return fold_constant(g, n);
-    if (n->domain[0] || !x || !x->known || n->n_out < 1 || n->out[0] < 0 ||
-        !ir_out(g, n, 0)->known)
+    if (n->domain[0] || !x || !x->known || n->n_out < 1 || n->out[0] < 0 || !ir_out(g, n, 0)->known)
         return false;
     if (ir_is(n, "Shape") || ir_is(n, "Size")) {
         fold_shape(g, n);

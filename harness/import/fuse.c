@@ -342,7 +342,8 @@ void fuse_residual(struct low *l)
         for (int k = 0; k < 2; k++) { /* the later one, if both are products */
             struct low_node *source = only_source(l, n, k);
 
-            if (source && takes_residual(source) && (best < 0 || n->in[k].index > n->in[best].index))
+            if (source && takes_residual(source) &&
+                (best < 0 || n->in[k].index > n->in[best].index))
                 best = k;
         }
         if (best < 0)
@@ -369,8 +370,8 @@ static const char *activation_of(const struct low_node *n)
 
 static bool takes_activation(const struct low_node *n)
 {
-    static const char *const ops[] = {"add", "sub", "mul", "div", "max", "min", "affine",
-                                      "groupnorm", "matmul", "conv2d", "deconv2d"};
+    static const char *const ops[] = {"add",    "sub",       "mul",    "div",    "max",     "min",
+                                      "affine", "groupnorm", "matmul", "conv2d", "deconv2d"};
 
     if (strcmp(low_get_text(n, "act", "none"), "none") != 0)
         return false;

@@ -4,9 +4,11 @@
 
 #include "harness/import/low.h"
 
-/* Sums and products with constants, behind each other or behind a product: into its weight and bias. */
+/* Sums and products with constants, behind each other or behind a product: into its weight and
+ * bias. */
 void fuse_bias(struct low *l);
-/* Columns of a product with a weight that are read apart become products with parts of the weight. */
+/* Columns of a product with a weight that are read apart become products with parts of the weight.
+ */
 void fuse_split(struct low *l);
 /* A product, and the sum of its result with something else. */
 void fuse_residual(struct low *l);

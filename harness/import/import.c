@@ -11,11 +11,21 @@
 #include "harness/import/pass.h"
 #include "harness/import/write.h"
 
-/* Our own tables, folded constants and what protobuf-c unpacks besides; weights stay in their file. */
+/* Our own tables, folded constants and what protobuf-c unpacks besides; weights stay in their file.
+ */
 #define ARENA_BYTES (UINT64_C(4) << 30)
 
-enum { PASS_LAYERNORM, PASS_GROUPNORM, PASS_ACTIVATION, PASS_ATTENTION, PASS_VIEWS, PASS_BIAS,
-       PASS_SPLIT, PASS_RESIDUAL, PASS_FUSE };
+enum {
+    PASS_LAYERNORM,
+    PASS_GROUPNORM,
+    PASS_ACTIVATION,
+    PASS_ATTENTION,
+    PASS_VIEWS,
+    PASS_BIAS,
+    PASS_SPLIT,
+    PASS_RESIDUAL,
+    PASS_FUSE
+};
 
 const char *const import_passes[] = {"layernorm", "groupnorm", "activation", "attention", "views",
                                      "bias",      "split",     "residual",   "fuse",      NULL};
@@ -35,8 +45,8 @@ struct import {
 /* Views that no runtime launches anything for. */
 static bool is_free(const struct ir_node *n)
 {
-    static const char *const free_ones[] = {"Reshape", "Squeeze", "Unsqueeze", "Flatten",
-                                            "Identity", "Dropout", "Constant", NULL};
+    static const char *const free_ones[] = {"Reshape",  "Squeeze", "Unsqueeze", "Flatten",
+                                            "Identity", "Dropout", "Constant",  NULL};
 
     for (int i = 0; free_ones[i]; i++)
         if (ir_is(n, free_ones[i]))
@@ -114,8 +124,8 @@ static void simplify(struct import *m)
 
 static void patterns(struct import *m)
 {
-    static void (*const run[])(struct ir *g) = {pass_layernorm, pass_groupnorm, pass_activation,
-                                                pass_attention};
+    static void (*const run[])(struct ir * g) = {pass_layernorm, pass_groupnorm, pass_activation,
+                                                 pass_attention};
 
     for (int i = 0; i <= PASS_ATTENTION; i++) {
         int before = kernels(&m->g);
@@ -138,12 +148,13 @@ static void list_unsupported(struct import *m, const struct unsupported *list, i
                              node->op, node->domain[0] ? node->domain : "ai.onnx", node->opset,
                              list[i].why));
     }
-    arena_fail(&m->arena, -ENOTSUP,
-               "%d node%s cannot be imported; the first is '%.100s': operator %.60s of %.60s, opset "
-               "%d: %.200s",
-               n, n > 1 ? "s" : "", m->g.node[list[0].node].name, m->g.node[list[0].node].op,
-               m->g.node[list[0].node].domain[0] ? m->g.node[list[0].node].domain : "ai.onnx",
-               m->g.node[list[0].node].opset, list[0].why);
+    arena_fail(
+        &m->arena, -ENOTSUP,
+        "%d node%s cannot be imported; the first is '%.100s': operator %.60s of %.60s, opset "
+        "%d: %.200s",
+        n, n > 1 ? "s" : "", m->g.node[list[0].node].name, m->g.node[list[0].node].op,
+        m->g.node[list[0].node].domain[0] ? m->g.node[list[0].node].domain : "ai.onnx",
+        m->g.node[list[0].node].opset, list[0].why);
 }
 
 static void lower_all(struct import *m)
@@ -162,8 +173,8 @@ static void lower_all(struct import *m)
 
 static void fuse(struct import *m)
 {
-    static void (*const run[])(struct low *l) = {fuse_bias, fuse_split, fuse_residual,
-                                                 fuse_activation};
+    static void (*const run[])(struct low * l) = {fuse_bias, fuse_split, fuse_residual,
+                                                  fuse_activation};
 
     for (int i = PASS_BIAS; i <= PASS_FUSE; i++) {
         int before = low_live(&m->low);
@@ -231,8 +242,8 @@ int import_onnx(const char *path, const struct import_options *opt, struct impor
                 struct err *err)
 {
     struct err why = {0}; /* also where the caller wants to know nothing */
-    struct import m = {.path = path, .opt = opt,
-                       .arena = {.limit_bytes = ARENA_BYTES, .err = &why}};
+    struct import m = {
+        .path = path, .opt = opt, .arena = {.limit_bytes = ARENA_BYTES, .err = &why}};
     int rc = run_guarded(&m);
 
     if (rc < 0)

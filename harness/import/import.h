@@ -35,8 +35,8 @@ struct import_result {
     uint64_t weight_bytes; /* in texture order */
 };
 
-/* -ENOENT; -EINVAL: no sound ONNX file; -ENOTSUP: nodes that we have no operators for, or a shape that
- * is not static (note() has all of them); -E2BIG, -ENOMEM, and what writing ends in. */
+/* -ENOENT; -EINVAL: no sound ONNX file; -ENOTSUP: nodes that we have no operators for, or a shape
+ * that is not static (note() has all of them); -E2BIG, -ENOMEM, and what writing ends in. */
 int import_onnx(const char *path, const struct import_options *opt, struct import_result *ret,
                 struct err *err);
 

@@ -447,25 +447,58 @@ static void shape_of(struct ir *g, struct ir_node *n)
 static enum elem cast_to(int64_t to)
 {
     /* TensorProto.DataType: 1 float, 10 float16, 11 double, 16 bfloat16; 9 bool */
-    return to == 1 || to == 10 || to == 11 || to == 16 ? ELEM_FLOAT : to == 9 ? ELEM_BOOL : ELEM_INT;
+    return to == 1 || to == 10 || to == 11 || to == 16 ? ELEM_FLOAT
+           : to == 9                                   ? ELEM_BOOL
+                                                       : ELEM_INT;
 }
 
 /* ---- all of them ---- */
 
-static const char *const like_input[] = {
-    "Relu", "Gelu", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Sin", "Cos", "Erf", "Abs", "Neg",
-    "Reciprocal", "Floor", "Ceil", "Round", "Sign", "Softmax", "LayerNormalization",
-    "InstanceNormalization", "GroupNormalization", "BatchNormalization", "Clip", "Swish", "Trilu",
-    "CumSum", "ScatterND", "ScatterElements", "RMSNormalization", "LogSoftmax", "HardSigmoid",
-    "HardSwish", "LeakyRelu", "Elu", "Softplus", "Mish", NULL};
-static const char *const like_bool[] = {
-    "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not",
-    "IsNaN", "IsInf", NULL};
-static const char *const pointwise[] = {"Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min",
-                                        "Sum", "PRelu", NULL};
-static const char *const products[] = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum",
-                                       "Gather", "Tile", "GatherElements", "GatherND",
-                                       "Where", NULL};
+static const char *const like_input[] = {"Relu",
+                                         "Gelu",
+                                         "Sigmoid",
+                                         "Tanh",
+                                         "Exp",
+                                         "Log",
+                                         "Sqrt",
+                                         "Sin",
+                                         "Cos",
+                                         "Erf",
+                                         "Abs",
+                                         "Neg",
+                                         "Reciprocal",
+                                         "Floor",
+                                         "Ceil",
+                                         "Round",
+                                         "Sign",
+                                         "Softmax",
+                                         "LayerNormalization",
+                                         "InstanceNormalization",
+                                         "GroupNormalization",
+                                         "BatchNormalization",
+                                         "Clip",
+                                         "Swish",
+                                         "Trilu",
+                                         "CumSum",
+                                         "ScatterND",
+                                         "ScatterElements",
+                                         "RMSNormalization",
+                                         "LogSoftmax",
+                                         "HardSigmoid",
+                                         "HardSwish",
+                                         "LeakyRelu",
+                                         "Elu",
+                                         "Softplus",
+                                         "Mish",
+                                         NULL};
+static const char *const like_bool[] = {"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual",
+                                        "And",   "Or",   "Xor",         "Not",     "IsNaN",
+                                        "IsInf", NULL};
+static const char *const pointwise[] = {"Add", "Sub", "Mul", "Div",   "Pow", "Mod",
+                                        "Max", "Min", "Sum", "PRelu", NULL};
+static const char *const products[] = {"MatMul",   "Gemm",   "Conv", "ConvTranspose",
+                                       "Einsum",   "Gather", "Tile", "GatherElements",
+                                       "GatherND", "Where",  NULL};
 
 static bool like(struct ir *g, struct ir_node *n)
 {
@@ -493,14 +526,21 @@ static void others(struct ir *g, struct ir_node *n)
     static const struct {
         const char *op;
         void (*infer)(struct ir *g, struct ir_node *n);
-    } table[] = {{"MatMul", matmul},     {"Gemm", gemm},
-                 {"Conv", convolution},  {"ConvTranspose", convolution},
-                 {"MaxPool", pooling},   {"AveragePool", pooling},
-                 {"Einsum", einsum},     {"Gather", gather},
+    } table[] = {{"MatMul", matmul},
+                 {"Gemm", gemm},
+                 {"Conv", convolution},
+                 {"ConvTranspose", convolution},
+                 {"MaxPool", pooling},
+                 {"AveragePool", pooling},
+                 {"Einsum", einsum},
+                 {"Gather", gather},
                  {"GatherND", gather_nd},
-                 {"Concat", concat},     {"Resize", resize},
-                 {"Pad", pad},           {"Tile", tile},
-                 {"Range", range},       {"ConstantOfShape", constant_of_shape},
+                 {"Concat", concat},
+                 {"Resize", resize},
+                 {"Pad", pad},
+                 {"Tile", tile},
+                 {"Range", range},
+                 {"ConstantOfShape", constant_of_shape},
                  {"Shape", shape_of}};
     const struct ir_tensor *x = ir_in(g, n, 0);
     struct shape s = {0};

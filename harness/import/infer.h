@@ -1,12 +1,12 @@
-/* harness/import/infer.h - shapes and constants: what a node's outputs are, when its inputs are known.
- * Formulas: https://onnx.ai/onnx/operators/ */
+/* harness/import/infer.h - shapes and constants: what a node's outputs are, when its inputs are
+ * known. Formulas: https://onnx.ai/onnx/operators/ */
 #ifndef FLASHMEM_HARNESS_IMPORT_INFER_H
 #define FLASHMEM_HARNESS_IMPORT_INFER_H
 
 #include "harness/import/ir.h"
 
-/* Sets element kind and shape of the outputs of node n where they can be known; jumps where the node
- * contradicts itself. */
+/* Sets element kind and shape of the outputs of node n where they can be known; jumps where the
+ * node contradicts itself. */
 void infer_node(struct ir *g, struct ir_node *n);
 
 /* Makes constants of the outputs of node n, if all that it needs is constant, it is one that we can
@@ -17,8 +17,8 @@ bool fold_node(struct ir *g, struct ir_node *n);
  * or of no elements. */
 void infer_graph(struct ir *g);
 
-/* Pads of a convolution or pooling: begin and end of `n` axes, auto_pad resolved. Kernel and dilation
- * sizes as given. */
+/* Pads of a convolution or pooling: begin and end of `n` axes, auto_pad resolved. Kernel and
+ * dilation sizes as given. */
 struct window {
     int n;
     int64_t kernel[4], stride[4], dil[4], begin[4], end[4], out[4];

@@ -10,7 +10,7 @@
 size_t raw_bytes(enum raw raw)
 {
     static const size_t bytes[] = {
-        [RAW_F32] = 4, [RAW_F64] = 8, [RAW_F16] = 2, [RAW_BF16] = 2, [RAW_I8] = 1, [RAW_U8] = 1,
+        [RAW_F32] = 4, [RAW_F64] = 8, [RAW_F16] = 2, [RAW_BF16] = 2, [RAW_I8] = 1,  [RAW_U8] = 1,
         [RAW_I16] = 2, [RAW_U16] = 2, [RAW_I32] = 4, [RAW_U32] = 4,  [RAW_I64] = 8, [RAW_U64] = 8};
 
     return bytes[raw];
@@ -29,8 +29,7 @@ int64_t shape_elements(const struct shape *s)
 
 bool shape_same(const struct shape *a, const struct shape *b)
 {
-    return a->rank == b->rank &&
-           memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(a->dim[0])) == 0;
+    return a->rank == b->rank && memcmp(a->dim, b->dim, (size_t)a->rank * sizeof(a->dim[0])) == 0;
 }
 
 const char *shape_text(struct arena *a, const struct shape *s)
@@ -67,8 +66,12 @@ int ir_constant(struct ir *g, const char *name, enum elem elem, const struct sha
     size_t size = elem == ELEM_FLOAT ? sizeof(float) : sizeof(int64_t);
     void *data = arena_alloc(g->a, (size_t)shape_elements(s) + 1, size);
 
-    g->tensor[i] = (struct ir_tensor){.name = name, .elem = elem, .known = true, .shape = *s,
-                                      .data = data, .producer = -1,
+    g->tensor[i] = (struct ir_tensor){.name = name,
+                                      .elem = elem,
+                                      .known = true,
+                                      .shape = *s,
+                                      .data = data,
+                                      .producer = -1,
                                       .raw = elem == ELEM_FLOAT ? RAW_F32 : RAW_I64};
     *ret_data = data;
     return i;
@@ -122,18 +125,30 @@ double ir_at(const struct ir_tensor *t, int64_t i)
 
     memcpy(&v, p, raw_bytes(t->raw));
     switch (t->raw) {
-    case RAW_F32: return (double)v.f;
-    case RAW_F64: return v.d;
-    case RAW_F16: return (double)half_to_float(v.u16);
-    case RAW_BF16: return (double)bf16_to_float(v.u16);
-    case RAW_I8: return v.i8;
-    case RAW_U8: return v.u8;
-    case RAW_I16: return v.i16;
-    case RAW_U16: return v.u16;
-    case RAW_I32: return v.i32;
-    case RAW_U32: return v.u32;
-    case RAW_I64: return (double)v.i64;
-    case RAW_U64: return (double)v.u64;
+    case RAW_F32:
+        return (double)v.f;
+    case RAW_F64:
+        return v.d;
+    case RAW_F16:
+        return (double)half_to_float(v.u16);
+    case RAW_BF16:
+        return (double)bf16_to_float(v.u16);
+    case RAW_I8:
+        return v.i8;
+    case RAW_U8:
+        return v.u8;
+    case RAW_I16:
+        return v.i16;
+    case RAW_U16:
+        return v.u16;
+    case RAW_I32:
+        return v.i32;
+    case RAW_U32:
+        return v.u32;
+    case RAW_I64:
+        return (double)v.i64;
+    case RAW_U64:
+        return (double)v.u64;
     }
     return 0;
 }
@@ -182,8 +197,8 @@ int ir_list(const struct ir *g, int tensor, int max, int64_t *ret_v)
 
 /* ---- nodes ---- */
 
-struct ir_node *ir_node_new(struct ir *g, const char *name, const char *op, int n_in,
-                            const int *in, int n_out, const int *out)
+struct ir_node *ir_node_new(struct ir *g, const char *name, const char *op, int n_in, const int *in,
+                            int n_out, const int *out)
 {
     struct ir_node *n;
 
@@ -363,7 +378,7 @@ static int room(int n)
 void ir_sort(struct ir *g)
 {
     struct ir_node *sorted = NEWS(g->a, room(g->n_nodes), struct ir_node);
-    int *at = NEWS(g->a, g->n_nodes + 1, int);   /* new place + 1; 0: not yet; -1: on the stack */
+    int *at = NEWS(g->a, g->n_nodes + 1, int); /* new place + 1; 0: not yet; -1: on the stack */
     int *stack = NEWS(g->a, g->n_nodes + 1, int);
     int *next = NEWS(g->a, g->n_nodes + 1, int); /* the input slot to look at, by depth */
     int done = 0;

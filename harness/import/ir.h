@@ -1,5 +1,5 @@
-/* harness/import/ir.h - an ONNX graph in memory: tensors with static shapes, and nodes in an order in
- * which they can run. Everything lives in the arena. Tensors and nodes go by index. */
+/* harness/import/ir.h - an ONNX graph in memory: tensors with static shapes, and nodes in an order
+ * in which they can run. Everything lives in the arena. Tensors and nodes go by index. */
 #ifndef FLASHMEM_HARNESS_IMPORT_IR_H
 #define FLASHMEM_HARNESS_IMPORT_IR_H
 
@@ -14,8 +14,18 @@ enum elem { ELEM_FLOAT, ELEM_INT, ELEM_BOOL };
 
 /* How the bytes of a constant are to be read. */
 enum raw {
-    RAW_F32, RAW_F64, RAW_F16, RAW_BF16, RAW_I8, RAW_U8, RAW_I16, RAW_U16, RAW_I32, RAW_U32,
-    RAW_I64, RAW_U64
+    RAW_F32,
+    RAW_F64,
+    RAW_F16,
+    RAW_BF16,
+    RAW_I8,
+    RAW_U8,
+    RAW_I16,
+    RAW_U16,
+    RAW_I32,
+    RAW_U32,
+    RAW_I64,
+    RAW_U64
 };
 size_t raw_bytes(enum raw raw);
 
@@ -31,7 +41,7 @@ struct ir_tensor {
     struct shape shape;
     const void *data; /* of a constant, row-major and maybe unaligned; else NULL */
     enum raw raw;
-    int producer;  /* node, or -1 */
+    int producer; /* node, or -1 */
 };
 
 enum attr_type { ATTR_FLOAT, ATTR_INT, ATTR_TEXT, ATTR_FLOATS, ATTR_INTS, ATTR_TENSOR, ATTR_OTHER };
@@ -75,12 +85,12 @@ int ir_tensor_new(struct ir *g, const char *name);
 /* A constant of `elem` with zeroed values that the caller fills: floats, or int64_t. */
 int ir_constant(struct ir *g, const char *name, enum elem elem, const struct shape *s,
                 void **ret_data);
-int ir_scalar(struct ir *g, double v);           /* a float constant without axes */
+int ir_scalar(struct ir *g, double v);              /* a float constant without axes */
 int ir_ints(struct ir *g, int n, const int64_t *v); /* an integer constant [n] */
 
 /* Appends a node; `domain` of ONNX. Inputs end with the count. */
-struct ir_node *ir_node_new(struct ir *g, const char *name, const char *op, int n_in,
-                            const int *in, int n_out, const int *out);
+struct ir_node *ir_node_new(struct ir *g, const char *name, const char *op, int n_in, const int *in,
+                            int n_out, const int *out);
 /* Makes node n another one in place, with the same outputs; its attributes go. */
 void ir_node_become(struct ir *g, int n, const char *op, int n_in, const int *in);
 void ir_attr_int(struct ir *g, struct ir_node *n, const char *name, int64_t v);
@@ -99,14 +109,15 @@ struct ir_tensor *ir_out(const struct ir *g, const struct ir_node *n, int slot);
 bool ir_const(const struct ir *g, int tensor); /* false for -1 */
 /* The live node that makes a tensor, NULL if none does. */
 struct ir_node *ir_producer(const struct ir *g, int tensor);
-int ir_uses(const struct ir *g, int tensor); /* slots of live nodes that read it, and graph outputs */
+int ir_uses(const struct ir *g,
+            int tensor); /* slots of live nodes that read it, and graph outputs */
 
 /* Element i (row-major) of a constant. */
 double ir_at(const struct ir_tensor *t, int64_t i);
 /* The one value of a constant all of whose elements are equal; false if they are not. */
 bool ir_uniform(const struct ir *g, int tensor, double *ret_v);
-/* Whole numbers from a constant of integers or from an attribute, at most `max`; -1 if there are none
- * and too many are an error. */
+/* Whole numbers from a constant of integers or from an attribute, at most `max`; -1 if there are
+ * none and too many are an error. */
 int ir_list(const struct ir *g, int tensor, int max, int64_t *ret_v);
 
 /* Reads of `from` become reads of `to`, graph outputs too. */

@@ -15,8 +15,7 @@ struct low_node *low_new(struct low *l, const char *name, const char *op, int64_
                          int64_t cols)
 {
     l->node = arena_grow(l->a, l->node, (size_t)l->n_nodes, sizeof(*l->node));
-    l->node[l->n_nodes] =
-        (struct low_node){.name = name, .op = op, .rows = rows, .cols = cols};
+    l->node[l->n_nodes] = (struct low_node){.name = name, .op = op, .rows = rows, .cols = cols};
     return &l->node[l->n_nodes++];
 }
 
@@ -74,12 +73,13 @@ struct ref low_weight_new(struct low *l, const char *name, bool vector, int64_t 
 {
     assert(view_elements(v) == rows * cols);
     l->weight = arena_grow(l->a, l->weight, (size_t)l->n_weights, sizeof(*l->weight));
-    l->weight[l->n_weights] = (struct low_weight){name, vector, rows, cols, inner, tensor, *v, NULL};
+    l->weight[l->n_weights] =
+        (struct low_weight){name, vector, rows, cols, inner, tensor, *v, NULL};
     return (struct ref){REF_WEIGHT, l->n_weights++};
 }
 
-/* The view cut into what row `row` and the `rows - 1` behind it hold would need axes that end at rows;
- * an odometer set to the first element does without. */
+/* The view cut into what row `row` and the `rows - 1` behind it hold would need axes that end at
+ * rows; an odometer set to the first element does without. */
 static int64_t address_of(const struct view *v, int64_t element, int64_t *ret_at)
 {
     int64_t address = v->offset;

@@ -1,5 +1,5 @@
-/* harness/import/low.h - the lowered graph: operators of ours on matrices, in the order in which they
- * run. What an operator's name, parameters and slots are: operators/README.md. */
+/* harness/import/low.h - the lowered graph: operators of ours on matrices, in the order in which
+ * they run. What an operator's name, parameters and slots are: operators/README.md. */
 #ifndef FLASHMEM_HARNESS_IMPORT_LOW_H
 #define FLASHMEM_HARNESS_IMPORT_LOW_H
 
@@ -41,9 +41,9 @@ struct low_weight {
 
 struct low_input {
     int tensor;
-    bool ids;            /* [1, n], whole numbers below vocab */
+    bool ids; /* [1, n], whole numbers below vocab */
     int64_t rows, cols, vocab;
-    struct view v;       /* axes of the ONNX input in the matrix */
+    struct view v; /* axes of the ONNX input in the matrix */
 };
 
 struct low {
@@ -75,8 +75,8 @@ void low_weight_values(const struct low *l, int weight, int64_t row, int64_t row
 
 int low_uses(const struct low *l, struct ref r); /* by live nodes, and as the output */
 int low_live(const struct low *l);
-/* Nodes, weights and inputs that the output does not need leave; names become what graph files allow,
- * each its own. */
+/* Nodes, weights and inputs that the output does not need leave; names become what graph files
+ * allow, each its own. */
 void low_finish(struct low *l);
 
 #endif

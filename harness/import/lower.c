@@ -41,8 +41,11 @@ struct val lower_last(struct lowering *x, const struct view *v)
 {
     const struct low_node *n = &x->l->node[x->l->n_nodes - 1];
 
-    return (struct val){.kind = VAL_STORED, .ref = {REF_NODE, x->l->n_nodes - 1},
-                        .rows = n->rows, .cols = n->cols, .v = *v};
+    return (struct val){.kind = VAL_STORED,
+                        .ref = {REF_NODE, x->l->n_nodes - 1},
+                        .rows = n->rows,
+                        .cols = n->cols,
+                        .v = *v};
 }
 
 void lower_out(struct lowering *x, const struct ir_node *n, const struct view *v)
@@ -96,8 +99,8 @@ static void add_inputs(struct lowering *x)
         }
         in.rows = elements / in.cols;
         x->l->input[i] = in;
-        x->val[g->input[i]] = (struct val){.kind = VAL_STORED, .ref = {REF_INPUT, i},
-                                           .rows = in.rows, .cols = in.cols, .v = in.v};
+        x->val[g->input[i]] = (struct val){
+            .kind = VAL_STORED, .ref = {REF_INPUT, i}, .rows = in.rows, .cols = in.cols, .v = in.v};
     }
 }
 
@@ -159,8 +162,8 @@ static bool is_poisoned(const struct lowering *x, const struct ir_node *n)
     return false;
 }
 
-/* A dense copy in the order of the axes, with as many columns as `next` has in its last axis, so that
- * the reshape to it leaves rows whole; an axis is cut in two where that needs it. */
+/* A dense copy in the order of the axes, with as many columns as `next` has in its last axis, so
+ * that the reshape to it leaves rows whole; an axis is cut in two where that needs it. */
 static struct val dense_copy(struct lowering *x, struct val a, const struct view *next)
 {
     int64_t cols = 1, want = next->rank ? next->dim[next->rank - 1] : 1;

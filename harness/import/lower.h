@@ -5,13 +5,18 @@
 #include "harness/import/low.h"
 
 /* Where a tensor is: a view of a stored matrix, or of a constant. */
-enum val_kind { VAL_NONE, VAL_STORED, VAL_CONST, VAL_POISON /* made by a node that could not be lowered */ };
+enum val_kind {
+    VAL_NONE,
+    VAL_STORED,
+    VAL_CONST,
+    VAL_POISON /* made by a node that could not be lowered */
+};
 struct val {
     enum val_kind kind;
     struct ref ref;     /* VAL_STORED */
     int64_t rows, cols; /* of the stored matrix */
     int tensor;         /* VAL_CONST */
-    struct view v;      /* axes of the ONNX tensor in rows*cols row-major elements, or the constant's */
+    struct view v; /* axes of the ONNX tensor in rows*cols row-major elements, or the constant's */
 };
 
 /* What an input should look like so that its first reader needs no copy. */
@@ -29,7 +34,7 @@ struct lowering {
     bool views;        /* false: views are copied where they stand */
     const char *name;  /* of the node being lowered: new nodes bear it */
     int node;
-    jmp_buf *give_up;  /* of this node alone */
+    jmp_buf *give_up; /* of this node alone */
     const char *why;
 };
 
@@ -40,7 +45,8 @@ struct unsupported {
 };
 
 /* Fills l (zeroed but for arena and graph). Returns how many nodes could not be lowered, and which;
- * l is of use only if there were none. `views`: false copies at each Transpose, Slice and the like. */
+ * l is of use only if there were none. `views`: false copies at each Transpose, Slice and the like.
+ */
 int lower(struct ir *g, bool views, struct low *l, struct unsupported **ret_list);
 
 /* ---- for lower_*.c ---- */
@@ -56,7 +62,8 @@ struct val lower_last(struct lowering *x, const struct view *v);
 
 /* lower_move.c. Each returns the value with the view that its tensor has in the new matrix. */
 
-/* All axes but the last `n_cols` are rows in whatever order lies ready, the others columns in order. */
+/* All axes but the last `n_cols` are rows in whatever order lies ready, the others columns in
+ * order. */
 struct val lower_matrix(struct lowering *x, struct val a, int n_cols);
 /* The same with rows in the order of the axes. */
 struct val lower_ordered(struct lowering *x, struct val a, int n_cols);
@@ -65,7 +72,8 @@ struct val lower_compact(struct lowering *x, struct val a);
 /* Is the value exactly its stored matrix, with the last n_cols axes as columns? */
 bool lower_is_matrix(const struct val *a, int n_cols);
 
-/* The axes of a compact value as they lie: pieces of axes, outermost first, each in rows or columns. */
+/* The axes of a compact value as they lie: pieces of axes, outermost first, each in rows or
+ * columns. */
 struct piece {
     int axis;
     int64_t size, times; /* `times` the stride of the axis */

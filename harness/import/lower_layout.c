@@ -526,8 +526,8 @@ static struct val evened(struct lowering *x, struct val a, int64_t stride)
 
     if (more == 0)
         return a;
-    low = low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad",
-                  s.dim[0] * s.dim[1] * w, a.cols);
+    low = low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad", s.dim[0] * s.dim[1] * w,
+                  a.cols);
     low_int(low, "h", a.v.dim[0]);
     low_int(low, "w", a.v.dim[1] * w);
     low_int(low, "c", a.cols);

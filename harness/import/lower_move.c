@@ -1,5 +1,5 @@
-/* harness/import/lower_move.c - elements into the order that an operator wants, moved only if they do
- * not lie so already. */
+/* harness/import/lower_move.c - elements into the order that an operator wants, moved only if they
+ * do not lie so already. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -30,8 +30,8 @@ static void add_axis(struct lowering *x, struct axes *s, struct axis a)
     s->a[s->n++] = a;
 }
 
-/* Axes of more than one element in the order of the tensor, cut where they cross from columns of the
- * stored matrix to its rows. */
+/* Axes of more than one element in the order of the tensor, cut where they cross from columns of
+ * the stored matrix to its rows. */
 static struct axes axes_of(struct lowering *x, const struct val *a, int n_cols)
 {
     struct axes s = {0};
@@ -103,8 +103,8 @@ static struct val rewound(struct lowering *x, struct val a, int64_t cols)
 {
     bool wider = cols > a.cols;
     int64_t rows = a.rows * a.cols / cols;
-    struct low_node *n = low_new(x->l, arena_printf(x->g->a, "%s.rows", x->name), "transpose",
-                                 rows, cols);
+    struct low_node *n =
+        low_new(x->l, arena_printf(x->g->a, "%s.rows", x->name), "transpose", rows, cols);
 
     low_int(n, "d0", wider ? rows : a.rows);
     low_int(n, "d1", wider ? cols / a.cols : a.cols / cols);
@@ -116,7 +116,8 @@ static struct val rewound(struct lowering *x, struct val a, int64_t cols)
     return lower_last(x, &a.v);
 }
 
-/* A slice of what a reshape made may run across rows: then rows of another width, which is a copy. */
+/* A slice of what a reshape made may run across rows: then rows of another width, which is a copy.
+ */
 static struct val straightened(struct lowering *x, struct val a)
 {
     int64_t cols = a.cols, all = a.rows * a.cols;
@@ -216,7 +217,8 @@ static void slice(struct lowering *x, struct val *a, int64_t r0, int64_t rn, int
     a->cols = cn;
 }
 
-/* The least step and the extent that axes with strides in [low, high) cover, if they cover it all. */
+/* The least step and the extent that axes with strides in [low, high) cover, if they cover it all.
+ */
 static bool covered(const struct axes *s, int64_t low, int64_t high, int64_t *ret_step,
                     int64_t *ret_n)
 {
@@ -239,8 +241,8 @@ static bool covered(const struct axes *s, int64_t low, int64_t high, int64_t *re
     return true;
 }
 
-/* transpose: the whole stored matrix, whose axes are `s` (any order, strides within it), into rows and
- * columns as wanted, in the order of s. */
+/* transpose: the whole stored matrix, whose axes are `s` (any order, strides within it), into rows
+ * and columns as wanted, in the order of s. */
 static void transpose(struct lowering *x, struct val *a, const struct axes *s)
 {
     static const char *const keys[] = {"d0", "d1", "d2", "d3", "d4", "d5"};
@@ -286,7 +288,8 @@ static void transpose(struct lowering *x, struct val *a, const struct axes *s)
     a->cols = cols;
 }
 
-/* Makes `a` a matrix that holds nothing but the axes of s (strides follow); the rest is sliced away. */
+/* Makes `a` a matrix that holds nothing but the axes of s (strides follow); the rest is sliced
+ * away. */
 static void take_part(struct lowering *x, struct val *a, struct axes *s)
 {
     int64_t r0 = a->v.offset / a->cols, c0 = a->v.offset % a->cols, old_cols = a->cols;
@@ -306,8 +309,8 @@ static void take_part(struct lowering *x, struct val *a, struct axes *s)
     }
 }
 
-/* Axes with missing ones between them: a transpose of the whole brings what is wanted together, then a
- * slice of rows takes it. s gets new strides. */
+/* Axes with missing ones between them: a transpose of the whole brings what is wanted together,
+ * then a slice of rows takes it. s gets new strides. */
 static bool gather_part(struct lowering *x, struct val *a, struct axes *s)
 {
     struct axes all = {0}, t = sorted(s);
@@ -515,8 +518,7 @@ int lower_pieces(struct lowering *x, const struct val *a, struct piece *ret)
             continue;
         if (n == VIEW_MAX)
             lower_give_up(x, "too many axes");
-        ret[n++] = (struct piece){t.a[i].axis, t.a[i].size, t.a[i].times,
-                                  t.a[i].stride < a->cols};
+        ret[n++] = (struct piece){t.a[i].axis, t.a[i].size, t.a[i].times, t.a[i].stride < a->cols};
     }
     return n;
 }

@@ -1,4 +1,5 @@
-/* harness/import/lower_pointwise.c - one element at a time: any layout will do, so the input's stays. */
+/* harness/import/lower_pointwise.c - one element at a time: any layout will do, so the input's
+ * stays. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,10 @@ static struct low_node *on_matrix(struct lowering *x, const char *op, const stru
 
 static const struct {
     const char *onnx, *op;
-} unaries[] = {{"Relu", "relu"},   {"Gelu", "gelu"}, {"Silu", "silu"}, {"Sigmoid", "sigmoid"},
-               {"Tanh", "tanh"},   {"Exp", "exp"},   {"Log", "log"},   {"Sqrt", "sqrt"},
-               {"Sin", "sin"},     {"Cos", "cos"},   {"Erf", "erf"},   {"Abs", "abs"},
-               {"Neg", "neg"},     {"Reciprocal", "recip"}, {"Swish", "silu"}};
+} unaries[] = {{"Relu", "relu"}, {"Gelu", "gelu"},        {"Silu", "silu"}, {"Sigmoid", "sigmoid"},
+               {"Tanh", "tanh"}, {"Exp", "exp"},          {"Log", "log"},   {"Sqrt", "sqrt"},
+               {"Sin", "sin"},   {"Cos", "cos"},          {"Erf", "erf"},   {"Abs", "abs"},
+               {"Neg", "neg"},   {"Reciprocal", "recip"}, {"Swish", "silu"}};
 
 void lower_unary(struct lowering *x, const struct ir_node *n)
 {
@@ -47,7 +48,8 @@ void lower_unary(struct lowering *x, const struct ir_node *n)
 
 /* ---- two inputs ---- */
 
-/* b as [brows, bcols] against the pieces of a: brows divides the rows and repeats, bcols is 1 or all. */
+/* b as [brows, bcols] against the pieces of a: brows divides the rows and repeats, bcols is 1 or
+ * all. */
 struct against {
     int first; /* pieces before are repeated */
     bool cols; /* has columns */
@@ -110,8 +112,8 @@ static struct pair pair_of(const char *onnx)
     static const struct {
         const char *onnx;
         struct pair p;
-    } table[] = {{"Add", {"add", true}}, {"Sub", {"sub", false}}, {"Mul", {"mul", true}},
-                 {"Div", {"div", false}}, {"Max", {"max", true}}, {"Min", {"min", true}}};
+    } table[] = {{"Add", {"add", true}},  {"Sub", {"sub", false}}, {"Mul", {"mul", true}},
+                 {"Div", {"div", false}}, {"Max", {"max", true}},  {"Min", {"min", true}}};
 
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
         if (strcmp(table[i].onnx, onnx) == 0)
@@ -214,8 +216,9 @@ void lower_clip(struct lowering *x, const struct ir_node *n)
 /* x + this is this, for any x that a network would compute. */
 #define ABSORBS 1e30
 
-/* Where(c, x, y) with a constant c, and a constant on one side: x * seen + hidden, which are 1 and 0
- * where c says x, else 0 and y. Infinities become the largest float: 0 * inf would be no number. */
+/* Where(c, x, y) with a constant c, and a constant on one side: x * seen + hidden, which are 1 and
+ * 0 where c says x, else 0 and y. Infinities become the largest float: 0 * inf would be no number.
+ */
 void lower_where(struct lowering *x, const struct ir_node *n)
 {
     struct val c = lower_in(x, n, 0), a = lower_in(x, n, 1), b = lower_in(x, n, 2), y;
@@ -226,8 +229,8 @@ void lower_where(struct lowering *x, const struct ir_node *n)
     void *times, *plus;
     double v;
 
-    if (c.kind != VAL_CONST || other->kind != VAL_CONST ||
-        !ir_uniform(x->g, other->tensor, &v) || (second ? b.kind : a.kind) != VAL_STORED)
+    if (c.kind != VAL_CONST || other->kind != VAL_CONST || !ir_uniform(x->g, other->tensor, &v) ||
+        (second ? b.kind : a.kind) != VAL_STORED)
         lower_give_up(x, "want a constant condition and a constant for one side");
     v = fmax(fmin(v, 3.4e38), -3.4e38);
     seen.tensor = ir_constant(x->g, "seen", ELEM_FLOAT, &x->g->tensor[c.tensor].shape, &times);
@@ -266,12 +269,12 @@ void lower_batchnorm(struct lowering *x, const struct ir_node *n)
     t[0] = ir_constant(x->g, arena_printf(x->g->a, "%s.scale", x->name), ELEM_FLOAT, &s, &scale);
     t[1] = ir_constant(x->g, arena_printf(x->g->a, "%s.shift", x->name), ELEM_FLOAT, &s, &shift);
     for (int64_t i = 0; i < c; i++) {
-        double k = ir_at(&x->g->tensor[n->in[1]], i) /
-                   sqrt(ir_at(&x->g->tensor[n->in[4]], i) + eps);
+        double k =
+            ir_at(&x->g->tensor[n->in[1]], i) / sqrt(ir_at(&x->g->tensor[n->in[4]], i) + eps);
 
         ((float *)scale)[i] = (float)k;
-        ((float *)shift)[i] = (float)(ir_at(&x->g->tensor[n->in[2]], i) -
-                                      k * ir_at(&x->g->tensor[n->in[3]], i));
+        ((float *)shift)[i] =
+            (float)(ir_at(&x->g->tensor[n->in[2]], i) - k * ir_at(&x->g->tensor[n->in[3]], i));
     }
     for (int i = 0; i < a.v.rank; i++) /* channels last */
         perm[i] = i == 0 ? 0 : i + 1 == a.v.rank ? 1 : i + 1;

@@ -105,8 +105,8 @@ static void lead(struct val *a, int rank)
     a->v.rank = rank;
 }
 
-/* Does the value lie as [m, batch * k], its batch side by side in blocks of whole texels, maybe as some
- * columns of a larger matrix? */
+/* Does the value lie as [m, batch * k], its batch side by side in blocks of whole texels, maybe as
+ * some columns of a larger matrix? */
 static bool side_by_side(const struct val *a)
 {
     int r = a->v.rank;
@@ -149,8 +149,8 @@ static struct val operand(struct lowering *x, struct val a, bool *ret_heads)
     return lower_permuted(&a, back);
 }
 
-/* Does somebody want the batch of this tensor side by side? Its only reader leads through views; the
- * first that moves the last axis but one before the batch says so. */
+/* Does somebody want the batch of this tensor side by side? Its only reader leads through views;
+ * the first that moves the last axis but one before the batch says so. */
 static bool wants_heads(const struct lowering *x, int tensor)
 {
     const struct ir *g = x->g;
@@ -212,7 +212,8 @@ static void batched(struct lowering *x, const struct ir_node *node, struct val a
     batch = shape_elements(s) / (m * n);
     swap_last(&bt.v);
     a = operand(x, a, &ah);
-    /* b as it is [k, n], or as [n, k]: whichever lies ready; else the latter, the kernels' favourite */
+    /* b as it is [k, n], or as [n, k]: whichever lies ready; else the latter, the kernels'
+     * favourite */
     tb = !(side_by_side(&b) || lower_is_matrix(&b, 1)) || n == 1;
     b = operand(x, tb ? bt : b, &bh);
     ch = batch > 1 && n % 4 == 0 && wants_heads(x, node->out[0]);
@@ -293,8 +294,8 @@ static bool stacked(const struct val *a)
            heads == 1;
 }
 
-/* The axes [.., heads, rows, d] in the order in which they are to be stored: heads beside each other
- * if they are whole texels. */
+/* The axes [.., heads, rows, d] in the order in which they are to be stored: heads beside each
+ * other if they are whole texels. */
 static struct val for_attention(struct lowering *x, struct val a, bool heads)
 {
     int64_t batch, h, perm[VIEW_MAX], back[VIEW_MAX];
@@ -440,13 +441,12 @@ static struct ref bias_of(struct lowering *x, const struct ir_node *n, int64_t c
 }
 
 /* Zeros around a map where a kernel's own padding, the same on both sides, does not do. */
-static struct val padded(struct lowering *x, struct val a, const int64_t *begin,
-                         const int64_t *end)
+static struct val padded(struct lowering *x, struct val a, const int64_t *begin, const int64_t *end)
 {
     int64_t h = a.v.dim[1], w = a.v.dim[2], c = a.v.dim[3];
     struct shape s = {4, {1, h + begin[0] + end[0], w + begin[1] + end[1], c}};
-    struct low_node *low = low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad",
-                                   s.dim[1] * s.dim[2], c);
+    struct low_node *low =
+        low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad", s.dim[1] * s.dim[2], c);
     struct view v = view_dense(&s);
 
     low_int(low, "h", h);

@@ -83,7 +83,8 @@ static struct ref filled(struct lowering *x, int64_t cols, float value)
     return vector(x, t, cols, &v);
 }
 
-/* Input `slot` as a vector of `cols`, each value for as many neighbours as there are fewer of them. */
+/* Input `slot` as a vector of `cols`, each value for as many neighbours as there are fewer of them.
+ */
 static struct ref parameter(struct lowering *x, const struct ir_node *n, int slot, int64_t cols,
                             float otherwise)
 {
@@ -116,8 +117,7 @@ void lower_layernorm(struct lowering *x, const struct ir_node *n)
     if (n->n_out > 1 && n->out[1] >= 0)
         lower_give_up(x, "want no output but the first");
     a = lower_matrix(x, a, a.v.rank - axis);
-    if (n->n_in > 1 && n->in[1] >= 0 &&
-        shape_elements(&x->g->tensor[n->in[1]].shape) != a.cols)
+    if (n->n_in > 1 && n->in[1] >= 0 && shape_elements(&x->g->tensor[n->in[1]].shape) != a.cols)
         lower_give_up(x, "its parameters do not fit its input");
     gamma = parameter(x, n, 1, a.cols, 1);
     beta = parameter(x, n, 2, a.cols, 0);

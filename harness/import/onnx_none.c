@@ -1,4 +1,5 @@
-/* harness/import/onnx_none.c - in place of onnx_read.c where protobuf-c or onnx.proto is missing. */
+/* harness/import/onnx_none.c - in place of onnx_read.c where protobuf-c or onnx.proto is missing.
+ */
 #include <errno.h>
 
 #include "harness/import/onnx_read.h"

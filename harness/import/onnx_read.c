@@ -162,11 +162,21 @@ static const void *typed_data(struct onnx *o, const Onnx__TensorProto *p, enum r
                               size_t *ret_n)
 {
     switch (raw) {
-    case RAW_F32: *ret_n = p->n_float_data; return p->float_data;
-    case RAW_F64: *ret_n = p->n_double_data; return p->double_data;
-    case RAW_I64: *ret_n = p->n_int64_data; return p->int64_data;
-    case RAW_U64: *ret_n = p->n_uint64_data; return p->uint64_data;
-    case RAW_I32: *ret_n = p->n_int32_data; return p->int32_data;
+    case RAW_F32:
+        *ret_n = p->n_float_data;
+        return p->float_data;
+    case RAW_F64:
+        *ret_n = p->n_double_data;
+        return p->double_data;
+    case RAW_I64:
+        *ret_n = p->n_int64_data;
+        return p->int64_data;
+    case RAW_U64:
+        *ret_n = p->n_uint64_data;
+        return p->uint64_data;
+    case RAW_I32:
+        *ret_n = p->n_int32_data;
+        return p->int32_data;
     case RAW_U32: {
         uint32_t *to = NEWS(o->g->a, p->n_uint64_data + 1, uint32_t);
 
@@ -175,7 +185,9 @@ static const void *typed_data(struct onnx *o, const Onnx__TensorProto *p, enum r
         *ret_n = p->n_uint64_data;
         return to;
     }
-    default: *ret_n = p->n_int32_data; return narrow(o, raw, p->n_int32_data, p->int32_data);
+    default:
+        *ret_n = p->n_int32_data;
+        return narrow(o, raw, p->n_int32_data, p->int32_data);
     }
 }
 
@@ -211,8 +223,7 @@ static void read_constant(struct onnx *o, const char *name, const Onnx__TensorPr
                    (int)p->data_type);
     read_dims(o, name, p->n_dims, p->dims, &t.shape);
     n = shape_elements(&t.shape);
-    if (p->has_data_location &&
-        p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
+    if (p->has_data_location && p->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
         t.data = external_data(o, name, p, (uint64_t)n * raw_bytes(t.raw));
         have = (size_t)n;
     } else if (p->has_raw_data && p->raw_data.len) {
@@ -272,7 +283,8 @@ static void read_attr(struct onnx *o, const Onnx__AttributeProto *p, struct ir_a
             read_constant(o, a.name, p->t, a.tensor);
         }
         break;
-    default: break;
+    default:
+        break;
     }
     *ret = a;
 }
@@ -293,9 +305,7 @@ static int opset_of(struct onnx *o, const char *domain)
 static void read_node(struct onnx *o, const Onnx__NodeProto *p)
 {
     struct ir *g = o->g;
-    const char *name = p->name && *p->name ? p->name
-                       : p->n_output           ? p->output[0]
-                                               : "";
+    const char *name = p->name && *p->name ? p->name : p->n_output ? p->output[0] : "";
     int *in = NEWS(g->a, p->n_input, int), *out = NEWS(g->a, p->n_output, int);
     struct ir_node *n;
 
@@ -325,9 +335,8 @@ static void read_input(struct onnx *o, const Onnx__ValueInfoProto *p)
 {
     const char *name = p->name ? p->name : "";
     const Onnx__TypeProto__Tensor *type =
-        p->type && p->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE
-            ? p->type->tensor_type
-            : NULL;
+        p->type && p->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? p->type->tensor_type
+                                                                              : NULL;
     int64_t dim[IR_MAX_RANK];
     struct ir_tensor *t;
     enum elem elem;
@@ -402,8 +411,9 @@ void onnx_read(const char *path, struct ir *g, struct onnx **ret_file)
     o->alloc = (ProtobufCAllocator){budget_alloc, budget_free, o};
     o->model = onnx__model_proto__unpack(&o->alloc, o->file.size, o->file.data);
     if (!o->model)
-        arena_fail(g->a, -EINVAL, "'%s' is not an ONNX model, or unpacks to more than %" PRIu64
-                   " MiB", path, (SLACK_BYTES + 2 * (uint64_t)o->file.size) >> 20);
+        arena_fail(g->a, -EINVAL,
+                   "'%s' is not an ONNX model, or unpacks to more than %" PRIu64 " MiB", path,
+                   (SLACK_BYTES + 2 * (uint64_t)o->file.size) >> 20);
     if (!o->model->graph)
         arena_fail(g->a, -EINVAL, "'%s' is not an ONNX model: it has no graph", path);
     if (opset_of(o, "") < MIN_OPSET)

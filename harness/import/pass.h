@@ -6,11 +6,12 @@
 
 /* Nodes of our own stand in this domain:
  *   Silu       x -> y
- *   Attention  q [.., m, d], k transposed [.., d, n], v [.., n, dv] -> y; scale (float), causal (int) */
+ *   Attention  q [.., m, d], k transposed [.., d, n], v [.., n, dv] -> y; scale (float), causal
+ * (int) */
 #define PASS_DOMAIN "flashmem"
 
-/* Always: spellings of one thing become one. Gemm, Einsum, Sum and DepthToSpace become products, sums
- * and views; casts between floats, dropouts and the like vanish. */
+/* Always: spellings of one thing become one. Gemm, Einsum, Sum and DepthToSpace become products,
+ * sums and views; casts between floats, dropouts and the like vanish. */
 void pass_canonical(struct ir *g);
 
 /* Switchable, each alone. */

@@ -1,8 +1,8 @@
 /* harness/import/pattern_act.c - GELU and SiLU in whatever form they were written.
  *
- * Exporters spell them in a dozen ways, so the spelling is not looked at: where a node is a function
- * of one tensor alone through element-wise nodes and constants, that function is computed at some
- * points and compared with the ones that we have a kernel for. */
+ * Exporters spell them in a dozen ways, so the spelling is not looked at: where a node is a
+ * function of one tensor alone through element-wise nodes and constants, that function is computed
+ * at some points and compared with the ones that we have a kernel for. */
 #include <math.h>
 #include <string.h>
 
@@ -36,21 +36,34 @@ static bool value(struct probe *p, int tensor, int depth, double *ret)
         (n->n_in == 2 && !value(p, n->in[1], depth - 1, &b)))
         return false;
     if (n->n_in == 2) {
-        if (ir_is(n, "Add")) *ret = a + b;
-        else if (ir_is(n, "Sub")) *ret = a - b;
-        else if (ir_is(n, "Mul")) *ret = a * b;
-        else if (ir_is(n, "Div")) *ret = a / b;
-        else if (ir_is(n, "Pow")) *ret = pow(a, b);
-        else return false;
+        if (ir_is(n, "Add"))
+            *ret = a + b;
+        else if (ir_is(n, "Sub"))
+            *ret = a - b;
+        else if (ir_is(n, "Mul"))
+            *ret = a * b;
+        else if (ir_is(n, "Div"))
+            *ret = a / b;
+        else if (ir_is(n, "Pow"))
+            *ret = pow(a, b);
+        else
+            return false;
         return true;
     }
-    if (ir_is(n, "Erf")) *ret = erf(a);
-    else if (ir_is(n, "Tanh")) *ret = tanh(a);
-    else if (ir_is(n, "Sigmoid")) *ret = 1 / (1 + exp(-a));
-    else if (ir_is(n, "Exp")) *ret = exp(a);
-    else if (ir_is(n, "Neg")) *ret = -a;
-    else if (ir_is(n, "Reciprocal")) *ret = 1 / a;
-    else return false;
+    if (ir_is(n, "Erf"))
+        *ret = erf(a);
+    else if (ir_is(n, "Tanh"))
+        *ret = tanh(a);
+    else if (ir_is(n, "Sigmoid"))
+        *ret = 1 / (1 + exp(-a));
+    else if (ir_is(n, "Exp"))
+        *ret = exp(a);
+    else if (ir_is(n, "Neg"))
+        *ret = -a;
+    else if (ir_is(n, "Reciprocal"))
+        *ret = 1 / a;
+    else
+        return false;
     return true;
 }
 

@@ -59,8 +59,8 @@ static void take_plane(void *ctx, int64_t i, int64_t address)
 static double *plane_of(struct ir *g, int tensor, const struct shape *full)
 {
     const struct ir_tensor *t = &g->tensor[tensor];
-    struct plane p = {.t = t, .same = true,
-                      .size = full->dim[full->rank - 2] * full->dim[full->rank - 1]};
+    struct plane p = {
+        .t = t, .same = true, .size = full->dim[full->rank - 2] * full->dim[full->rank - 1]};
     struct view dense, v;
 
     if (!t->data || t->shape.rank > full->rank || shape_elements(&t->shape) > INT64_C(1) << 26)
@@ -132,8 +132,8 @@ static bool find_scores(struct ir *g, int tensor, struct scores *s)
 
     if (full->rank < 2)
         return false;
-    *s = (struct scores){.scale = 1, .m = full->dim[full->rank - 2],
-                         .n = full->dim[full->rank - 1]};
+    *s =
+        (struct scores){.scale = 1, .m = full->dim[full->rank - 2], .n = full->dim[full->rank - 1]};
     for (;;) {
         int x;
 

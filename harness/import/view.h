@@ -34,9 +34,9 @@ void view_each(const struct view *v, void (*visit)(void *ctx, int64_t i, int64_t
                void *ctx);
 
 enum view_op {
-    VIEW_NO,   /* the node computes, or its parameters are not constant */
+    VIEW_NO, /* the node computes, or its parameters are not constant */
     VIEW_YES,
-    VIEW_COPY  /* *ret has the right axes, but `in` must be made dense first */
+    VIEW_COPY /* *ret has the right axes, but `in` must be made dense first */
 };
 /* The view that output `slot` of a node is of its input 0, given that input's own view. */
 enum view_op view_of_node(struct ir *g, const struct ir_node *n, int slot, const struct view *in,

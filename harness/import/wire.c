@@ -51,13 +51,18 @@ static int walk_message(struct walk *w, const ProtobufCMessageDescriptor *type, 
                 return -EINVAL;
             length = 0;
             break;
-        case WIRE_64: length = 8; break;
-        case WIRE_32: length = 4; break;
+        case WIRE_64:
+            length = 8;
+            break;
+        case WIRE_32:
+            length = 4;
+            break;
         case WIRE_BYTES:
             if (read_varint(w, &p, end, &length) < 0)
                 return -EINVAL;
             break;
-        default: return fail(w, tag_at, "no such wire type");
+        default:
+            return fail(w, tag_at, "no such wire type");
         }
         if (length > (uint64_t)(end - p))
             return fail(w, tag_at, "a field longer than what holds it");

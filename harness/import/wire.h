@@ -1,5 +1,5 @@
-/* harness/import/wire.h - is this a well-formed protobuf message? protobuf-c recurses without a limit,
- * so a file is walked here, by the same descriptors, before protobuf-c sees it.
+/* harness/import/wire.h - is this a well-formed protobuf message? protobuf-c recurses without a
+ * limit, so a file is walked here, by the same descriptors, before protobuf-c sees it.
  * https://protobuf.dev/programming-guides/encoding/ */
 #ifndef FLASHMEM_HARNESS_IMPORT_WIRE_H
 #define FLASHMEM_HARNESS_IMPORT_WIRE_H
@@ -10,8 +10,8 @@
 
 enum { WIRE_MAX_DEPTH = 64 };
 
-/* -EINVAL: messages more than WIRE_MAX_DEPTH deep, a length beyond its message, an endless varint, a
- * group, field number 0. err says at which byte. */
+/* -EINVAL: messages more than WIRE_MAX_DEPTH deep, a length beyond its message, an endless varint,
+ * a group, field number 0. err says at which byte. */
 int wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *bytes, size_t n,
                struct err *err);
 

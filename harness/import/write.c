@@ -230,8 +230,9 @@ static int give_rows(void *ctx, int weight, int64_t row, int64_t rows, float *re
     return 0;
 }
 
-/* What the weights file needs to know of the model: its weights in order of first need. Whole models
- * are read from the graph; this one also serves a graph whose operators this program lacks. */
+/* What the weights file needs to know of the model: its weights in order of first need. Whole
+ * models are read from the graph; this one also serves a graph whose operators this program lacks.
+ */
 static void weights_of(const struct low *l, struct model *m, int *order)
 {
     bool *seen = NEWS(l->a, l->n_weights + 1, bool);

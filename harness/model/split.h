@@ -1,4 +1,5 @@
-/* harness/model/split.h - one fused layer as two: adaptive fusion, when streaming wants more places.
+/* harness/model/split.h - one fused layer as two: adaptive fusion, when streaming wants more
+ * places.
  *
  * What a layer ends in goes first: its activation, else the sum with a residual, else the bias. So
  * matmul + bias + gelu becomes matmul + bias, gelu; asked again, matmul, add, gelu. */
@@ -10,8 +11,8 @@
 bool model_can_split(const struct model *m, int layer);
 
 /* A new model whose layer `layer` is the first part, called NAME.unfused (NAME.unfused.2 when split
- * again), and layer + 1 the second, called NAME. Weights stay as they are, so that the weights file of
- * m serves both. ret_m: model_free(). -EINVAL: the layer ends in nothing; -ENOMEM. */
+ * again), and layer + 1 the second, called NAME. Weights stay as they are, so that the weights file
+ * of m serves both. ret_m: model_free(). -EINVAL: the layer ends in nothing; -ENOMEM. */
 int model_split(const struct model *m, int layer, struct model **ret_m, struct err *err);
 
 #endif
