@@ -1,6 +1,7 @@
 #include "harness/import/wire.h"
 
 #include <errno.h>
+#include <protobuf-c/protobuf-c.h>
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5, VARINT_BYTES = 10 };
 
