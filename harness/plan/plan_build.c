@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/clock.h"
+
 struct plan *plan_new(const struct plan_problem *p)
 {
     struct plan *plan = calloc(1, sizeof(*plan));
@@ -65,6 +67,18 @@ void plan_sort_moves(struct plan *plan)
 {
     if (plan->n_moves > 1)
         qsort(plan->move, (size_t)plan->n_moves, sizeof(*plan->move), move_order);
+}
+
+int plan_wider(int width, int most, uint64_t last_ns, uint64_t deadline_ns)
+{
+    static const double worth = 1.4, growth = 1.3;
+    uint64_t now_ns = clock_ns();
+    double left = now_ns < deadline_ns ? (double)(deadline_ns - now_ns) : 0;
+    double ratio = pow(left / (double)(last_ns + 1), 1 / growth);
+
+    if (!(ratio >= worth))
+        return 0;
+    return (int)(width * fmin(ratio, most));
 }
 
 void plan_sum_up(const struct plan_problem *p, struct plan *plan)

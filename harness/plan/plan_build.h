@@ -51,6 +51,10 @@ static inline int plan_capacity(const struct plan_problem *p, int l)
     return p->limit == LIMIT_LITERAL && p->m_peak >= 0 && p->m_peak < c ? (int)p->m_peak : c;
 }
 
+/* The next beam: `most` times as wide, or as much wider as the time that is left allows, when a beam
+ * takes somewhat more than its ratio longer; 0: not worth it. */
+int plan_wider(int width, int most, uint64_t last_ns, uint64_t deadline_ns);
+
 /* Service in reverse. The first is SRPT; the second serves the weight that is needed last to its
  * end before the next, so that at most one image a time is partly there (reading U). */
 enum serve_rule { SERVE_SHORTEST, SERVE_IN_TURN };

@@ -14,7 +14,7 @@
 #include "harness/plan/latency/reach.h"
 #include "profiler/clock.h"
 
-static const int widths[] = {8, 64, 512, 4096};
+enum { FIRST_WIDTH = 8, LAST_WIDTH = 32768 };
 #define ENOUGH 1e-5 /* relative gap at which no wider beam is tried */
 #define LATER_WIDTH 64
 #define NOTHING 1e-9 /* and at which a plan counts as optimal */
@@ -32,17 +32,15 @@ struct latency {
 
 static int widen(struct latency *o)
 {
-    uint64_t last_ns = 0;
+    int width = FIRST_WIDTH; /* which always runs */
 
-    for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+    for (int i = 0; width > 0 && width <= LAST_WIDTH && o->bound < o->ns * (1 - ENOUGH); i++) {
         uint64_t start_ns = clock_ns(), until = i > 0 ? o->deadline_ns : UINT64_MAX;
         struct reach_found f;
         int rc;
 
-        if (i > 0 && (start_ns + 4 * last_ns > o->deadline_ns || o->bound >= o->ns * (1 - ENOUGH)))
-            break;
         if (!o->strict_done) {
-            rc = reach_search(&o->v, widths[i], o->ns, INT_MAX, until, o->trial, &f);
+            rc = reach_search(&o->v, width, o->ns, INT_MAX, until, o->trial, &f);
             if (rc < 0)
                 return rc;
             if (f.found) {
@@ -53,7 +51,7 @@ static int widen(struct latency *o)
             o->strict_done = f.complete;
         }
         if (!o->relaxed_done) {
-            rc = reach_search(&o->w, widths[i], o->ns, INT_MAX, until, o->trial, &f);
+            rc = reach_search(&o->w, width, o->ns, INT_MAX, until, o->trial, &f);
             if (rc < 0)
                 return rc;
             o->bound = fmax(o->bound, f.least);
@@ -61,7 +59,7 @@ static int widen(struct latency *o)
         }
         if (o->strict_done && o->relaxed_done)
             break;
-        last_ns = clock_ns() - start_ns;
+        width = plan_wider(width, 8, clock_ns() - start_ns, o->deadline_ns);
     }
     return 0;
 }
@@ -183,7 +181,7 @@ static int least_within_fit(const struct latency *o, double *ret_least)
     if (rc == 0)
         rc = slopes_make(&s, &v, NULL);
     if (rc == 0)
-        rc = reach_search(&v, widths[0], o->ns, INT_MAX, UINT64_MAX, o->trial, &found);
+        rc = reach_search(&v, FIRST_WIDTH, o->ns, INT_MAX, UINT64_MAX, o->trial, &found);
     if (rc == 0)
         *ret_least = found.least;
     slopes_done(&v);

@@ -18,7 +18,7 @@
 #include "harness/plan/opg/labels.h"
 #include "profiler/clock.h"
 
-static const int widths[] = {8, 32, 128, 512, 2048, 8192, 32768};
+enum { FIRST_WIDTH = 8, LAST_WIDTH = 65536 };
 
 struct lc_opg {
     struct plan_problem p; /* what is being searched: the problem or its relaxation */
@@ -73,17 +73,15 @@ static int64_t root_bound(const struct prices *v)
  * what the labels say of other plans is true, so *bound may rise. */
 static int widen(struct lc_opg *o, enum serve_rule rule, bool exact, int64_t *bound)
 {
-    uint64_t last_ns = 0;
+    int width = FIRST_WIDTH; /* which always runs */
+    uint64_t last_ns;
 
-    for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]) && *bound < o->below; i++) {
+    for (int i = 0; width > 0 && width <= LAST_WIDTH && *bound < o->below; i++) {
         uint64_t start_ns = clock_ns();
         struct labels_found f;
         int rc;
 
-        /* The first width always runs; a wider beam takes about its ratio longer. */
-        if (i > 0 && start_ns + 4 * last_ns > o->deadline_ns)
-            break;
-        rc = labels_search(&o->p, &o->v, rule, widths[i], o->below,
+        rc = labels_search(&o->p, &o->v, rule, width, o->below,
                            i > 0 ? o->deadline_ns : UINT64_MAX, o->trial, &f);
         if (rc < 0)
             return rc;
@@ -107,6 +105,7 @@ static int widen(struct lc_opg *o, enum serve_rule rule, bool exact, int64_t *bo
             if (root_bound(&o->v) > *bound)
                 *bound = root_bound(&o->v);
         }
+        width = plan_wider(width, 4, last_ns, o->deadline_ns);
     }
     return 0;
 }
