@@ -77,6 +77,27 @@ static int serve_layer(const struct plan_problem *p, enum serve_rule rule, int l
     return 0;
 }
 
+/* Moves were made from the last layer to the first: turn them round, then few are left to sort. */
+static void order_moves(struct plan *plan)
+{
+    struct plan_move *m = plan->move;
+
+    for (int i = 0, k = plan->n_moves - 1; i < k; i++, k--) {
+        struct plan_move t = m[i];
+
+        m[i] = m[k];
+        m[k] = t;
+    }
+    for (int i = 1; i < plan->n_moves; i++) {
+        struct plan_move t = m[i];
+        int k = i;
+
+        for (; k > 0 && m[k - 1].layer == t.layer && m[k - 1].weight > t.weight; k--)
+            m[k] = m[k - 1];
+        m[k] = t;
+    }
+}
+
 int plan_serve(const struct plan_problem *p, enum serve_rule rule, struct plan *plan,
                int *ret_short)
 {
@@ -104,7 +125,7 @@ int plan_serve(const struct plan_problem *p, enum serve_rule rule, struct plan *
         if (rc < 0)
             goto out;
     }
-    plan_sort_moves(plan);
+    order_moves(plan);
     if (q.n > 0) {
         if (ret_short)
             *ret_short = q.n;
