@@ -185,8 +185,8 @@ START_TEST(lc_opg_reaches_the_known_optima)
         ck_assert_msg(plan_make(&policy_lc_opg, &in.problem, &plan, &err) == 0, "%s", err.text);
         ck_assert_msg(plan->objective >= bound && plan->lower_bound <= best, "%s", name);
         ck_assert_msg(plan->status != PLAN_INFEASIBLE, "%s", name);
-        ck_assert_msg((double)plan->objective <= known[_i].within * (double)best, "%s, %s: %" PRId64 " of %lld",
-                      name, price, plan->objective, best);
+        ck_assert_msg((double)plan->objective <= known[_i].within * (double)best,
+                      "%s, %s: %" PRId64 " of %lld", name, price, plan->objective, best);
         if (plan->status == PLAN_OPTIMAL) {
             ck_assert_int_eq(plan->objective, best);
             proven++;

@@ -31,8 +31,8 @@ static void random_fusion(struct fusion_case *k, uint64_t *rng)
         taken[layer] = true;
         *s = (struct plan_split){.layer = layer, .whole = rng_below(rng, 8) == 0};
         for (int part = 0; part < 2; part++)
-            s->part[part] = (struct plan_layer){
-                .name = "part", .op = "op", .capacity = (int)rng_below(rng, 6)};
+            s->part[part] =
+                (struct plan_layer){.name = "part", .op = "op", .capacity = (int)rng_below(rng, 6)};
         for (int w = 0; w < k->c.p.n_weights; w++)
             last = k->c.weight[w].consumer == layer ? w : last;
         if (last >= 0 && layer > 1 && rng_below(rng, 2)) {
@@ -60,8 +60,8 @@ static int64_t every_set(const struct fusion_case *k, double alpha, int64_t *ret
             int parts = s->part[0].capacity + s->part[1].capacity;
 
             use[i] = set >> i & 1;
-            allowed = allowed && (!use[i] || (!s->whole && parts > fused &&
-                                              parts >= (1 + alpha) * fused));
+            allowed = allowed &&
+                      (!use[i] || (!s->whole && parts > fused && parts >= (1 + alpha) * fused));
         }
         if (!allowed)
             continue;

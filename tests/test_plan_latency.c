@@ -156,8 +156,7 @@ START_TEST(no_plan_is_faster_than_the_bound)
             stuck += isnan(plan->latency_bound_ns);
             ck_assert_msg(!(plan->latency_bound_ns > least * (1 + 1e-9)),
                           "%d: bound %g, brute force %g", i, plan->latency_bound_ns, least);
-            ck_assert_msg(!(plan->latency_ns < least * (1 - 1e-9)) ||
-                              isnan(plan->latency_bound_ns),
+            ck_assert_msg(!(plan->latency_ns < least * (1 - 1e-9)) || isnan(plan->latency_bound_ns),
                           "%d: %g, brute force %g", i, plan->latency_ns, least);
             if (plan->status == PLAN_OPTIMAL) {
                 ck_assert_double_eq_tol(plan->latency_ns, least, 1e-6 * least);
@@ -256,8 +255,9 @@ START_TEST(search_and_simulator_agree)
 }
 END_TEST
 
-/* The same model as a linear program, written apart and solved by HiGHS (scripts/check/latency_lp.py):
- * fluid, so no plan of whole chunks is faster, and the planner's is at most 0.2 % slower. */
+/* The same model as a linear program, written apart and solved by HiGHS
+ * (scripts/check/latency_lp.py): fluid, so no plan of whole chunks is faster, and the planner's is
+ * at most 0.2 % slower. */
 START_TEST(an_lp_solver_agrees)
 {
     char path[4096], line[256], name[64];

@@ -364,8 +364,9 @@ static int one_policy(struct planning *s, const char *name, struct err *err)
     struct plan *plan = NULL;
     int rc;
 
-    s->problem->time_limit_s =
-        s->o->time_limit ? (double)s->o->time_limit / 1e9 : policy->outside ? PAPER_LIMIT_S : 1;
+    s->problem->time_limit_s = s->o->time_limit  ? (double)s->o->time_limit / 1e9
+                               : policy->outside ? PAPER_LIMIT_S
+                                                 : 1;
     if (s->o->split)
         return split_policy(s, policy, err);
     rc = plan_make(policy, s->problem, &plan, err);
@@ -425,8 +426,9 @@ static int front(struct planning *s, struct err *err)
     high = all;
     rc = try_memory(s, all, &fits, &peak, err);
     if (rc == 0 && !fits)
-        return err_set(err, -ENODATA, "--pareto: 'latency' has no plan: it needs the disk's rate "
-                                      "(--disk-rate, or a replay) and the layers' load curves");
+        return err_set(err, -ENODATA,
+                       "--pareto: 'latency' has no plan: it needs the disk's rate "
+                       "(--disk-rate, or a replay) and the layers' load curves");
     while (rc == 0 && high - low > 1 + high / 256 && !cli_interrupted) {
         int64_t mid = low + (high - low) / 2;
 

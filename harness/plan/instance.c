@@ -125,7 +125,8 @@ static int read_row(struct reading *r, int row, struct err *err)
         return read_split(r, row, err);
     if (!memory && strcmp(kind, "chunk_bytes") != 0)
         return csv_error(r->csv, row, err,
-                         "kind: want chunk_bytes, memory, capacity, weight or split, got '%s'", kind);
+                         "kind: want chunk_bytes, memory, capacity, weight or split, got '%s'",
+                         kind);
     if (*one >= 0)
         return csv_error(r->csv, row, err, "'%s' is there twice", kind);
     return field(r->csv, row, "chunks", memory ? 0 : 1, INT64_C(1) << 40, one, err);
@@ -215,7 +216,9 @@ int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err
     r.hidden = calloc((size_t)csv.n_rows + 1, sizeof(*r.hidden));
     r.split = calloc((size_t)csv.n_rows + 1, sizeof(*r.split));
     r.split_hidden = calloc((size_t)csv.n_rows + 1, sizeof(*r.split_hidden));
-    rc = r.layer && r.weight && r.curve && r.hidden && r.split && r.split_hidden ? read_rows(&r, err) : err_set(err, -ENOMEM, "%s: no memory", path);
+    rc = r.layer && r.weight && r.curve && r.hidden && r.split && r.split_hidden
+             ? read_rows(&r, err)
+             : err_set(err, -ENOMEM, "%s: no memory", path);
     if (rc < 0)
         goto out;
     named = name_weights(r.weight, r.n_weights, r.chunk_bytes);
@@ -224,8 +227,11 @@ int plan_instance_read(const char *path, struct plan_instance *ret_i, struct err
         goto out;
     }
     r.weight = named;
-    *ret_i = (struct plan_instance){.layer = r.layer, .weight = r.weight, .curve = r.curve,
-                                    .split = r.split, .n_splits = r.n_split_rows / 2};
+    *ret_i = (struct plan_instance){.layer = r.layer,
+                                    .weight = r.weight,
+                                    .curve = r.curve,
+                                    .split = r.split,
+                                    .n_splits = r.n_split_rows / 2};
     ret_i->problem = (struct plan_problem){
         .model = "instance",
         .n_layers = r.n_layers,

@@ -35,9 +35,9 @@ struct plan_curve {
 };
 
 struct plan_layer {
-    const char *name, *op; /* borrowed */
-    int capacity;          /* C_l, chunks */
-    double time_us;        /* alone; 0 unknown */
+    const char *name, *op;          /* borrowed */
+    int capacity;                   /* C_l, chunks */
+    double time_us;                 /* alone; 0 unknown */
     const struct plan_curve *curve; /* borrowed; NULL: nobody knows what carrying costs */
 };
 
@@ -66,7 +66,7 @@ struct plan_problem {
     int64_t m_total;
     int max_loads;         /* destinations per layer; 0: no rule (bare instances) */
     bool respect_capacity; /* naive policies: spill what exceeds C_l to preloading */
-    int relax_percent; /* C4: so far capacities may be exceeded where else no plan fits; 0 */
+    int relax_percent;     /* C4: so far capacities may be exceeded where else no plan fits; 0 */
     double time_limit_s;
     /* What time depends on beside the curves; README.md, "Latency". */
     double disk_bytes_per_s; /* 0: unknown; INFINITY: the disk does not limit */
@@ -93,8 +93,8 @@ struct plan {
     int relaxed_percent; /* C3 holds with capacities raised by this much, plan_relaxed() */
     int64_t preloaded;   /* chunks */
     uint64_t preloaded_bytes;
-    int64_t peak; /* chunks: under m_total's accounting if that is set, else under the
-                     reading, else (no limit) under LIMIT_RESIDENT */
+    int64_t peak;            /* chunks: under m_total's accounting if that is set, else under the
+                                reading, else (no limit) under LIMIT_RESIDENT */
     double latency_ns;       /* simulated (simulate.c); NaN: a rate or a curve is not known */
     double latency_bound_ns; /* proven for the simulated model; NaN: none */
     uint64_t solve_ns;

@@ -34,7 +34,8 @@ static inline bool plan_must_preload(const struct plan_problem *p, int w)
 static inline uint64_t plan_chunk_bytes(const struct plan_problem *p, int w, int64_t before,
                                         int64_t chunks)
 {
-    uint64_t from = (uint64_t)before * p->chunk_bytes, to = from + (uint64_t)chunks * p->chunk_bytes;
+    uint64_t from = (uint64_t)before * p->chunk_bytes,
+             to = from + (uint64_t)chunks * p->chunk_bytes;
     uint64_t end = p->weight[w].bytes;
 
     return (to < end ? to : end) - (from < end ? from : end);
@@ -51,8 +52,8 @@ static inline int plan_capacity(const struct plan_problem *p, int l)
     return p->limit == LIMIT_LITERAL && p->m_peak >= 0 && p->m_peak < c ? (int)p->m_peak : c;
 }
 
-/* The next beam: `most` times as wide, or as much wider as the time that is left allows, when a beam
- * takes somewhat more than its ratio longer; 0: not worth it. */
+/* The next beam: `most` times as wide, or as much wider as the time that is left allows, when a
+ * beam takes somewhat more than its ratio longer; 0: not worth it. */
 int plan_wider(int width, int most, uint64_t last_ns, uint64_t deadline_ns);
 
 /* Service in reverse. The first is SRPT; the second serves the weight that is needed last to its

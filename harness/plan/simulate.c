@@ -57,8 +57,7 @@ static void load_machine(struct machine *m, int *seen)
     for (int i = 0; i < m->plan->n_moves; i++) {
         const struct plan_move *v = &m->plan->move[i];
 
-        m->carried[v->layer] +=
-            (double)plan_chunk_bytes(p, v->weight, seen[v->weight], v->chunks);
+        m->carried[v->layer] += (double)plan_chunk_bytes(p, v->weight, seen[v->weight], v->chunks);
         seen[v->weight] += v->chunks;
     }
     for (int l = 0; l <= p->n_layers; l++)

@@ -1,9 +1,9 @@
 /* The planners on datasets/instances, one thread, against what they promise:
  *
- *   lc-opg    loose and tight: OPTIMAL within 1 s; over-subscribed: gap at most 1.5 % (frozen ones 1 %)
- *             in 5 s, and 9 in 10 proven within 15 s (with --full: minutes)
- *   srpt      for a fixed W, median: 30 us at N = 3528 with 723 weights
- *   latency   1 MiB: at most 0.2 % above its bound within 0.5 s; the slope trick within 5 ms
+ *   lc-opg    loose and tight: OPTIMAL within 1 s; over-subscribed: gap at most 1.5 % (frozen ones
+ * 1 %) in 5 s, and 9 in 10 proven within 15 s (with --full: minutes) srpt      for a fixed W,
+ * median: 30 us at N = 3528 with 723 weights latency   1 MiB: at most 0.2 % above its bound within
+ * 0.5 s; the slope trick within 5 ms
  *
  * CSV on stdout; exit status 1 where a promise is not kept. Usage: bench_plan [--full] [NAME...] */
 #include <dirent.h>

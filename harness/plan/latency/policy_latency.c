@@ -15,9 +15,9 @@
 #include "profiler/clock.h"
 
 enum { FIRST_WIDTH = 8, LAST_WIDTH = 32768 };
-#define ENOUGH 1e-5 /* relative gap at which no wider beam is tried */
+#define ENOUGH      1e-5 /* relative gap at which no wider beam is tried */
 #define LATER_WIDTH 64
-#define NOTHING 1e-9 /* and at which a plan counts as optimal */
+#define NOTHING     1e-9 /* and at which a plan counts as optimal */
 
 struct latency {
     const struct plan_problem *p;
@@ -209,10 +209,11 @@ static int note_fit(const struct latency *o, struct plan *plan)
     rc = off_new(o->p, 1, &f);
     if (rc == 0) {
         most = plan_simulate_ns(&f.p, plan);
-        snprintf(plan->note, sizeof(plan->note),
-                 "curves fit the regressor's steps within %.2g %%: by those it takes at most %.6g ms "
-                 "and no plan less than %.6g ms",
-                 100 * error, most / 1e6, fmin(least, plan->latency_bound_ns) / 1e6);
+        snprintf(
+            plan->note, sizeof(plan->note),
+            "curves fit the regressor's steps within %.2g %%: by those it takes at most %.6g ms "
+            "and no plan less than %.6g ms",
+            100 * error, most / 1e6, fmin(least, plan->latency_bound_ns) / 1e6);
     }
     off_done(&f);
     return rc;

@@ -13,8 +13,9 @@
 #include "profiler/clock.h"
 
 #define SAME_NS 1e-3 /* times nearer than this are one */
-#define BALANCE 0.1  /* where the disk is the bound, kernels count still, or memory fills up later */
-#define NARROW  1.02 /* without an incumbent, a label goes on to curves this near its best */
+#define BALANCE 0.1  /* where the disk is the bound, kernels count still, or memory fills up later \
+                      */
+#define NARROW 1.02  /* without an incumbent, a label goes on to curves this near its best */
 
 struct label {
     double time, read, idle, bound, score;
@@ -95,8 +96,8 @@ static double bound_of(const struct search *s, const struct label *x, double res
     return u > t->n_units ? a : fmax(a, x->idle + s->arrival[u]);
 }
 
-/* What a full beam keeps: for a plan, what looks best; for a bound, so that the least that is cut off
- * is high. */
+/* What a full beam keeps: for a plan, what looks best; for a bound, so that the least that is cut
+ * off is high. */
 static double score_of(const struct stream *t, const struct label *x, double early)
 {
     return t->relaxed ? x->bound : x->bound + BALANCE * early;
@@ -381,8 +382,7 @@ static void report(const struct search *s, bool late, int *units, struct reach_f
 int reach_search(const struct slopes *v, int width, double below, int most_start,
                  uint64_t deadline_ns, int *units, struct reach_found *ret_f)
 {
-    struct search s = {
-        .v = v, .s = v->s, .width = width, .below = below, .most_start = most_start};
+    struct search s = {.v = v, .s = v->s, .width = width, .below = below, .most_start = most_start};
     bool late = false;
     int rc = search_new(&s);
 

@@ -52,10 +52,9 @@ static int layer_pieces(const struct stream *s, int l, int most, struct pieces *
             k++;
         end = k < c->n - 1 ? (int)fmin(most, floor(c->bytes[k] / unit + 1e-9)) : most;
         end = end > x ? end : x + 1; /* a unit across a knot */
-        if (add_piece(to,
-                      (plan_layer_ns(layer, end * unit) - plan_layer_ns(layer, x * unit)) /
-                          (end - x),
-                      end - x) < 0)
+        if (add_piece(
+                to, (plan_layer_ns(layer, end * unit) - plan_layer_ns(layer, x * unit)) / (end - x),
+                end - x) < 0)
             return -ENOMEM;
         x = end;
     }
@@ -138,15 +137,14 @@ static int keep(struct slopes *v, int l, const struct pieces *m, int *used, int 
     return 0;
 }
 
-/* Units that can have been read when layer l starts without a stall, however the layers before went:
- * from the end of any layer k on, none of those in between moves anything, so their time is known.
- * INFINITY where the disk has room, or where how much depends on S itself. */
+/* Units that can have been read when layer l starts without a stall, however the layers before
+ * went: from the end of any layer k on, none of those in between moves anything, so their time is
+ * known. INFINITY where the disk has room, or where how much depends on S itself. */
 static double read_by(const struct stream *s, int l)
 {
     const struct plan_problem *p = s->p;
     double least = INFINITY, between = 0;
-    bool known = p->ring == 0 &&
-                 (p->m_total > 0 || (p->m_peak >= 0 && p->limit == LIMIT_RESIDENT));
+    bool known = p->ring == 0 && (p->m_total > 0 || (p->m_peak >= 0 && p->limit == LIMIT_RESIDENT));
 
     for (int k = l - 1; k >= 1 && known && !isinf(s->per_ns); k--) {
         least = fmin(least, stream_pause_at(s, k - 1, 0, 0) + between * s->per_ns);
@@ -307,8 +305,8 @@ int slopes_curve(const struct slopes *v, int *units)
         to = to < v->right[l] ? to : v->right[l];
         slopes_fill(v, l, from, to, row);
         for (int u = from; u <= to; u++) {
-            double ns = plan_layer_ns(&s->p->layer[l - 1], (u - from) * s->unit_bytes) +
-                        row[u - from];
+            double ns =
+                plan_layer_ns(&s->p->layer[l - 1], (u - from) * s->unit_bytes) + row[u - from];
 
             if (ns < best) {
                 best = ns;

@@ -18,9 +18,9 @@ struct slope_piece { /* `length` units to the right, the value changes by `slope
 
 struct slopes {
     const struct stream *s;
-    int *left, *right; /* [N + 1] domain of V_l */
+    int *left, *right;   /* [N + 1] domain of V_l */
     double *end, *least; /* [N + 1] V_l(right[l]); the least of V_l */
-    int *first, *n;    /* [N + 1] its pieces, from the left */
+    int *first, *n;      /* [N + 1] its pieces, from the left */
     struct slope_piece *piece;
 };
 

@@ -40,8 +40,9 @@ static int new_arrays(struct stream *s)
     s->last_weight = calloc(units, sizeof(int));
     s->start = calloc(units, sizeof(bool));
     s->chunk = calloc((size_t)s->n_chunks + 1, sizeof(*s->chunk));
-    return s->low && s->high && s->most && s->consumed && s->freed_bytes && s->tail && s->at && s->chunks &&
-                   s->whole && s->first_weight && s->last_weight && s->start && s->chunk
+    return s->low && s->high && s->most && s->consumed && s->freed_bytes && s->tail && s->at &&
+                   s->chunks && s->whole && s->first_weight && s->last_weight && s->start &&
+                   s->chunk
                ? 0
                : -ENOMEM;
 }

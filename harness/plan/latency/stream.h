@@ -52,11 +52,11 @@ static inline bool stream_fits(const struct stream *s, int l, int units, int s0)
     return units <= s0 || used - gone + s->tail[l] <= (double)p->m_peak + 1e-9;
 }
 
-/* true if S_0 matters beyond S itself: in readings A and U, while it is above what layer l needs. */
+/* true if S_0 matters beyond S itself: in readings A and U, while it is above what layer l needs.
+ */
 static inline bool stream_start_matters(const struct stream *s)
 {
-    return s->p->m_peak >= 0 &&
-           (s->p->limit == LIMIT_STREAMED || s->p->limit == LIMIT_UNIFIED);
+    return s->p->m_peak >= 0 && (s->p->limit == LIMIT_STREAMED || s->p->limit == LIMIT_UNIFIED);
 }
 
 /* Byte of the stream at which the disk pauses, once layer l has run and `units` have moved. */

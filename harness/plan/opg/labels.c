@@ -390,8 +390,8 @@ static int search_new(struct search *s)
     s->tail = calloc(layers, sizeof(int64_t));
     s->now.label = calloc(labels, sizeof(struct label));
     s->next.label = calloc(labels, sizeof(struct label));
-    if (!s->capacity || !s->base || !s->tail || !s->now.label || !s->next.label ||
-        !s->kept.cost || !s->kept.queue || !s->kept.n || !s->kept.most || !s->kept.next)
+    if (!s->capacity || !s->base || !s->tail || !s->now.label || !s->next.label || !s->kept.cost ||
+        !s->kept.queue || !s->kept.n || !s->kept.most || !s->kept.next)
         return -ENOMEM;
     sums(s);
     s->to_go = calloc((size_t)s->max_chunks + 1, sizeof(double));

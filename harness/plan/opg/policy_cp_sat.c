@@ -60,8 +60,8 @@ static int run_script(const char *script, FILE *in, FILE *out)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
 }
 
-/* Lines: "status NAME", "bound N", "note TEXT", "preload W", "move W LAYER CHUNKS". What they say is
- * not believed: the checker sees to it. */
+/* Lines: "status NAME", "bound N", "note TEXT", "preload W", "move W LAYER CHUNKS". What they say
+ * is not believed: the checker sees to it. */
 static int read_answer(const struct plan_problem *p, FILE *f, struct plan *plan, struct err *err)
 {
     bool answered = false;

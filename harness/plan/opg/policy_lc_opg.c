@@ -81,8 +81,8 @@ static int widen(struct lc_opg *o, enum serve_rule rule, bool exact, int64_t *bo
         struct labels_found f;
         int rc;
 
-        rc = labels_search(&o->p, &o->v, rule, width, o->below,
-                           i > 0 ? o->deadline_ns : UINT64_MAX, o->trial, &f);
+        rc = labels_search(&o->p, &o->v, rule, width, o->below, i > 0 ? o->deadline_ns : UINT64_MAX,
+                           o->trial, &f);
         if (rc < 0)
             return rc;
         last_ns = clock_ns() - start_ns;

@@ -1,5 +1,5 @@
-/* harness/plan/opg/prices.h - the Lagrangian bound of a problem: prices on C3 and C2, the least cost
- * of every weight under them, and from both a proven lower bound of the objective. */
+/* harness/plan/opg/prices.h - the Lagrangian bound of a problem: prices on C3 and C2, the least
+ * cost of every weight under them, and from both a proven lower bound of the objective. */
 #ifndef FLASHMEM_HARNESS_PLAN_OPG_PRICES_H
 #define FLASHMEM_HARNESS_PLAN_OPG_PRICES_H
 
