@@ -9,17 +9,30 @@
 #endif
 #define VECTORS (VT / TEXELS)
 
-#define ITEM_BEGIN                                                                                 \
+#define ITEM                                                                                       \
     const int r = (int)get_global_id(1), step = (int)get_local_size(0) * TEXELS;                   \
     const int first = (int)get_group_id(0) * step * VECTORS + (int)get_local_id(0) * TEXELS;       \
     const int mine = r < rows && first < ct ? min(VECTORS, (ct - first + step - 1) / step) : 0;    \
-    int i = 0;                                                                                     \
+    int i = 0;
+#define ITEM_LOAD                                                                                  \
     LOAD_BEGIN(get_global_id(1) * get_global_size(0) + get_global_id(0),                           \
                get_global_size(0) * get_global_size(1), VECTORS)
 
-#if FORM == 2
+#if FORM != 0 && VECTORS == 1 && LOAD_BLOCK
+// The one vector of an item takes a CPU about as long as to find the item's share of the load: the
+// first item of a group carries the group's.
 #define EACH_VECTOR(DO)                                                                            \
-    ITEM_BEGIN                                                                                     \
+    ITEM                                                                                           \
+    if (get_local_id(0) + get_local_id(1) == 0) {                                                  \
+        LOAD_BEGIN(get_group_id(1) * get_num_groups(0) + get_group_id(0),                          \
+                   get_num_groups(0) * get_num_groups(1), 1)                                       \
+        LOAD_STEP(i)                                                                               \
+    }                                                                                              \
+    if (mine)                                                                                      \
+        DO(r, first);
+#elif FORM == 2
+#define EACH_VECTOR(DO)                                                                            \
+    ITEM ITEM_LOAD                                                                                 \
     for (const int both = min(LOAD_ITERS, mine); i < both; i++) {                                  \
         LOAD_STEP(i)                                                                               \
         DO(r, first + i * step);                                                                   \
@@ -29,7 +42,7 @@
     LOAD_END()
 #else
 #define EACH_VECTOR(DO)                                                                            \
-    ITEM_BEGIN                                                                                     \
+    ITEM ITEM_LOAD                                                                                 \
     for (; i < mine; i++) {                                                                        \
         LOAD_STEP(i)                                                                               \
         DO(r, first + i * step);                                                                   \

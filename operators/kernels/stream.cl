@@ -146,21 +146,20 @@ static inline int load_from(const int8 l, int2 p)
 // many for every item: some have a texel less than others, but all meet the barriers in a loop.
 #if LOAD_BLOCK
 #define LOAD_TEXEL(j) (ld_first + (j))
-#define LOAD_SPLIT(g, groups)                                                                      \
-    const int ld_each = (LOAD_TOTAL + (groups)-1) / (groups);                                      \
-    const int ld_first = min((int)(g)*ld_each, LOAD_TOTAL);                                        \
-    const int ld_share = min(ld_each, LOAD_TOTAL - ld_first);
+#define LOAD_SPLIT(g)                                                                              \
+    const int ld_first = min((int)(g)*ld_most, LOAD_TOTAL);                                        \
+    const int ld_share = min(ld_most, LOAD_TOTAL - ld_first);
 #else
 #define LOAD_TEXEL(j) (ld_first + (j)*ld_stride)
-#define LOAD_SPLIT(g, groups)                                                                      \
-    const int ld_first = (int)(g), ld_stride = (int)(groups);                                      \
-    const int ld_share =                                                                           \
-        ld_first < LOAD_TOTAL ? (LOAD_TOTAL - ld_first + ld_stride - 1) / ld_stride : 0;
+#define LOAD_SPLIT(g)                                                                              \
+    const int ld_first = (int)(g), ld_stride = ld_groups;                                          \
+    const int ld_share = ld_most - (ld_first + (ld_most - 1) * ld_stride >= LOAD_TOTAL);
 #endif
 #define LOAD_BEGIN(g, groups, n)                                                                   \
-    LOAD_SPLIT(g, groups)                                                                          \
+    const int ld_groups = (int)(groups);                                                           \
+    const int ld_most = (LOAD_TOTAL + ld_groups - 1) / ld_groups;                                  \
+    LOAD_SPLIT(g)                                                                                  \
     int ld_done = 0;                                                                               \
-    const int ld_most = (LOAD_TOTAL + (groups)-1) / (groups);                                      \
     const int ld_per = (n) > 0 ? (ld_most + (n)-1) / (n) : 0;                                      \
     const int ld_iters = ld_per > 0 ? (ld_most + ld_per - 1) / ld_per : 0;
 #define LOAD_ITERS ld_iters
