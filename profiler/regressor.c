@@ -128,8 +128,11 @@ static char *monotone_text(const signed char *monotone, int cols)
 
     if (!text)
         return NULL;
-    for (int c = 0; c < cols; c++)
-        p += sprintf(p, "%c%d", c ? ',' : '(', monotone[c]);
+    p = stpcpy(p, "(");
+    for (int c = 0; c < cols; c++) {
+        p = stpcpy(p, c ? "," : "");
+        p = stpcpy(p, monotone[c] < 0 ? "-1" : monotone[c] > 0 ? "1" : "0");
+    }
     strcpy(p, ")");
     return text;
 }
