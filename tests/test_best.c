@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "harness/predict/best.h"
+#include "tests/folder.h"
 
 static const struct device_info dev = {
     .platform = "synthetic", .name = "law", .version = "OpenCL 1.2", .driver = "1",
@@ -22,7 +23,6 @@ static const struct device_info dev = {
 #define SLOW "image,direct,naive,VT=1,lws=8x8"
 #define FAST "image,direct,naive,VT=4,lws=8x8"
 
-static char dir[64];
 static struct store *st;
 static int64_t device_id, other_id;
 
@@ -39,28 +39,18 @@ static int64_t device_of(const char *driver)
 
 static void setup(void)
 {
-    char path[128];
     struct err err = {0};
 
-    strcpy(dir, "/tmp/test_best.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(path, sizeof(path), "%s/db", dir);
-    ck_assert_msg(store_open(path, STORE_WRITE, &st, &err) == 0, "%s", err.text);
+    folder_make();
+    ck_assert_msg(store_open(in_folder("db"), STORE_WRITE, &st, &err) == 0, "%s", err.text);
     device_id = device_of("1");
     other_id = device_of("2");
 }
 
 static void teardown(void)
 {
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    char path[128];
-
     store_close(st);
-    for (int i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s/db%s", dir, ends[i]);
-        unlink(path);
-    }
-    rmdir(dir);
+    folder_remove();
 }
 
 static struct op_case parse(const char *text)

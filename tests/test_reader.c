@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "harness/replay/reader.h"
+#include "tests/folder.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -18,7 +19,7 @@ static void make_file(uint64_t bytes)
     uint32_t block[1024];
     FILE *f;
 
-    snprintf(path, sizeof(path), "reader_%d.bin", (int)getpid());
+    snprintf(path, sizeof(path), "%s", in_folder("reader.bin"));
     f = fopen(path, "wb");
     ck_assert_ptr_nonnull(f);
     for (uint64_t at = 0; at < bytes; at += sizeof(block)) {
@@ -202,6 +203,7 @@ int main(void)
     SRunner *sr;
     int failed;
 
+    folder_make();
     tcase_add_test(t, pieces);
     tcase_add_test(t, end_of_file);
     tcase_add_test(t, torn_file);
@@ -213,5 +215,6 @@ int main(void)
     srunner_run_all(sr, CK_NORMAL);
     failed = srunner_ntests_failed(sr);
     srunner_free(sr);
+    folder_remove();
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

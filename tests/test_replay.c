@@ -9,7 +9,8 @@
 
 #include "harness/model/reference.h"
 #include "harness/replay/replay.h"
-#include "need_device.h"
+#include "tests/folder.h"
+#include "tests/need_device.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define CHUNK UINT64_C(65536)
@@ -47,8 +48,8 @@ static void open_fixture(struct fixture *f, enum dtype dtype, enum mem_path path
     FILE *g;
 
     memset(f, 0, sizeof(*f));
-    snprintf(f->graph_path, sizeof(f->graph_path), "replay_%d.csv", (int)getpid());
-    snprintf(f->weights_path, sizeof(f->weights_path), "replay_%d.safetensors", (int)getpid());
+    snprintf(f->graph_path, sizeof(f->graph_path), "%s", in_folder("m.csv"));
+    snprintf(f->weights_path, sizeof(f->weights_path), "%s", in_folder("m.safetensors"));
     g = fopen(f->graph_path, "w");
     ck_assert_ptr_nonnull(g);
     fputs(graph, g);
@@ -355,6 +356,7 @@ int main(void)
     int failed;
 
     need_device();
+    folder_make();
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, policies_agree, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(t, memory_limit);
@@ -366,5 +368,6 @@ int main(void)
     srunner_run_all(sr, CK_NORMAL);
     failed = srunner_ntests_failed(sr);
     srunner_free(sr);
+    folder_remove();
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

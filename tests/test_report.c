@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include "harness/report/report.h"
+#include "tests/folder.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
 static const struct device_info device = {
     .platform = "Test", .name = "Fixture", .version = "OpenCL 1.2", .driver = "1"};
 
-static char folder[64], db[96], out[96], old_path[4096];
+static char db[96], out[96], old_path[4096];
 static struct store *st;
 
 static void exec(const char *sql)
@@ -168,8 +169,7 @@ static void open_store(void)
     struct err err = {0};
 
     snprintf(old_path, sizeof(old_path), "%s", getenv("PATH"));
-    strcpy(folder, "/tmp/flashmem-report-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    folder_make();
     snprintf(db, sizeof(db), "%s/t.db", folder);
     snprintf(out, sizeof(out), "%s/a/out", folder);
     ck_assert_msg(store_open(db, STORE_WRITE, &st, &err) == 0, "%s", err.text);
@@ -190,13 +190,10 @@ static void open_filled(void)
 
 static void drop(void)
 {
-    char command[128];
-
     setenv("PATH", old_path, 1);
     store_close(st);
     st = NULL;
-    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
+    folder_remove();
 }
 
 static int all(struct err *err)

@@ -15,24 +15,16 @@
 
 #include "harness/store/store.h"
 #include "harness/store/version.h"
+#include "tests/folder.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
-static char folder[64], path[128];
+static char path[128];
 
-static void make_folder(void)
+static void setup(void)
 {
-    strcpy(folder, "/tmp/flashmem-store-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    folder_make();
     snprintf(path, sizeof(path), "%s/a/b/test.db", folder);
-}
-
-static void drop_folder(void)
-{
-    char command[160];
-
-    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    ck_assert_int_eq(system(command), 0);
 }
 
 static struct store *must_open(enum store_mode mode)
@@ -584,7 +576,7 @@ int main(void)
     SRunner *r;
     int failed;
 
-    tcase_add_checked_fixture(t, make_folder, drop_folder);
+    tcase_add_checked_fixture(t, setup, folder_remove);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, new_file);
     tcase_add_test(t, kinds_of_values);

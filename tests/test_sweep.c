@@ -14,19 +14,8 @@
 #include "harness/sweep/worker.h"
 #include "profiler/clock.h"
 #include "profiler/rng.h"
+#include "tests/folder.h"
 #include "tests/need_device.h"
-
-static char folder[] = "/tmp/test_sweep_XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][256];
-    static int turn;
-
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof(path[turn]), "%s/%s", folder, name);
-    return path[turn];
-}
 
 static const char *write_spec(const char *name, const char *rows)
 {
@@ -498,11 +487,9 @@ static int run_suite(void)
     Suite *s = suite_create("sweep");
     TCase *t = tcase_create("sweep");
     SRunner *r;
-    char command[128];
     int failed;
 
-    if (!mkdtemp(folder))
-        return EXIT_FAILURE;
+    folder_make();
     tcase_set_timeout(t, 300);
     tcase_add_test(t, all_then_nothing);
     tcase_add_test(t, limits_shards_dry);
@@ -518,9 +505,7 @@ static int run_suite(void)
     srunner_run_all(r, CK_NORMAL);
     failed = srunner_ntests_failed(r);
     srunner_free(r);
-    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    if (!failed && system(command) != 0)
-        failed = 1;
+    folder_remove();
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -16,10 +16,10 @@
 
 #include "harness/model/weights.h"
 #include "profiler/rng.h"
+#include "tests/folder.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
-static char folder[] = "/tmp/test_weights.XXXXXX";
 static char path[64], tmp[80];
 
 /* 1 MiB + of matrix, odd columns (padding), a bundle of two vectors. */
@@ -436,11 +436,9 @@ int main(void)
     Suite *s = suite_create("weights");
     TCase *t = tcase_create("weights");
     SRunner *r;
-    char command[64];
     int failed;
 
-    if (!mkdtemp(folder))
-        return 1;
+    folder_make();
     tcase_set_timeout(t, 60);
     tcase_add_test(t, golden_values);
     tcase_add_test(t, distribution);
@@ -457,6 +455,6 @@ int main(void)
     srunner_run_all(r, CK_ENV);
     failed = srunner_ntests_failed(r);
     srunner_free(r);
-    snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command) != 0 || failed ? 1 : 0;
+    folder_remove();
+    return failed ? 1 : 0;
 }

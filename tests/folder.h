@@ -1,0 +1,41 @@
+/* A folder of a suite's own for the files that its tests write: made by main() or before each test,
+ * removed with all that is in it, whether or not the tests passed. */
+#ifndef FLASHMEM_TESTS_FOLDER_H
+#define FLASHMEM_TESTS_FOLDER_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char folder[32];
+
+static inline void folder_make(void)
+{
+    strcpy(folder, "/tmp/flashmem-test-XXXXXX");
+    if (!mkdtemp(folder)) {
+        perror(folder);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static inline void folder_remove(void)
+{
+    char command[64];
+
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    if (system(command) != 0)
+        exit(EXIT_FAILURE);
+}
+
+/* The path of a file in it; four of them are kept. */
+static inline const char *in_folder(const char *name)
+{
+    static char path[4][256];
+    static int turn;
+
+    turn = (turn + 1) % 4;
+    snprintf(path[turn], sizeof(path[turn]), "%s/%s", folder, name);
+    return path[turn];
+}
+
+#endif
