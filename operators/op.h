@@ -159,7 +159,7 @@ void op_variant_tile(const struct op_case *c, const struct op_variant *v, char t
 
 /* Features of a case and variant for the regressor: the same names for every operator, NaN where
  * one does not apply. Extra load is the caller's last feature. */
-#define OP_FEATURES 32
+#define OP_FEATURES 51
 extern const char *const op_feature_names[OP_FEATURES];
 void op_features(const struct op_case *c, const struct op_variant *v,
                  const struct op_launch *launch, float ret_x[OP_FEATURES]);

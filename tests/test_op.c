@@ -239,6 +239,106 @@ START_TEST(features_by_hand)
 }
 END_TEST
 
+/* Parameters and operators that the regressor must tell apart, and by which feature. */
+START_TEST(features_of_parameters)
+{
+    static const struct {
+        const char *text, *name;
+        float value;
+    } rows[] = {
+        {"attention:f32:batch=2,heads=3,m=10,n=20,d=8,dv=12,causal=1", "batch", 6},
+        {"attention:f32:batch=2,heads=3,m=10,n=20,d=8,dv=12,causal=1", "rows", 10},
+        {"attention:f32:batch=2,heads=3,m=10,n=20,d=8,dv=12,causal=1", "cols", 20},
+        {"attention:f32:batch=2,heads=3,m=10,n=20,d=8,dv=12,causal=1", "depth", 8},
+        {"attention:f32:batch=2,heads=3,m=10,n=20,d=8,dv=12,causal=1", "cout", 12},
+        {"attention:f32:batch=2,heads=3,m=10,n=20,d=8,dv=12,causal=1", "causal", 1},
+        {"attention:f32:batch=2,heads=3,m=10,n=20,d=8,dv=12", "y_cols", 36},
+        {"groupnorm:f32:rows=64,c=320,groups=32,act=silu", "channel_groups", 32},
+        {"groupnorm:f32:rows=64,c=320,groups=32,act=silu", "act", 4},
+        {"groupnorm:f32:rows=64,c=320,groups=32,act=silu", "cin", 320},
+        {"concat:f32:n=3,size0=5,size1=6,size2=7,other=9", "inputs", 3},
+        {"concat:f32:n=3,size0=5,size1=6,size2=7,other=9", "y_rows", 18},
+        {"concat:f32:n=3,size0=5,size1=6,size2=7,other=9", "y_cols", 9},
+        {"concat:f32:n=3,size0=5,size1=6,size2=7,other=9", "cols", NAN},
+        {"concat:f32:n=2,axis=cols,size0=5,size1=6,other=9", "axis", 1},
+        {"concat:f32:n=2,axis=cols,size0=5,size1=6,other=9", "whole", 0},
+        {"concat:f32:n=2,axis=cols,size0=8,size1=6,other=9", "whole", 1},
+        {"slice:f32:rows=9,cols=40,r0=2,rn=3,c0=8,cn=12", "x_cols", 40},
+        {"slice:f32:rows=9,cols=40,r0=2,rn=3,c0=8,cn=12", "y_rows", 3},
+        {"slice:f32:rows=9,cols=40,r0=2,rn=3,c0=8,cn=12", "y_cols", 12},
+        {"slice:f32:rows=9,cols=40,r0=2,rn=3,c0=8,cn=12", "whole", 1},
+        {"slice:f32:rows=9,cols=40,r0=2,rn=3,c0=9,cn=12", "whole", 0},
+        {"slice:f32:rows=9,cols=40,r0=2,rn=3,c0=8,cn=4,cstep=2", "whole", 0},
+        {"transpose:f32:d0=13,d1=3,d2=8,perm=102,xc=2", "x_cols", 24},
+        {"transpose:f32:d0=13,d1=3,d2=8,perm=102,xc=2", "y_rows", 39},
+        {"transpose:f32:d0=13,d1=3,d2=8,perm=102,xc=2", "y_cols", 8},
+        {"deconv2d:f32:h=5,w=7,cin=9,cout=10,r=2,s=3,stride=2", "stride", 2},
+        {"deconv2d:f32:h=5,w=7,cin=9,cout=10,r=2,s=3,stride=2", "stride_w", 2},
+        {"deconv2d:f32:h=5,w=7,cin=9,cout=10,r=2,s=3,stride=2", "taps", 6},
+        {"conv2d:f32:h=9,w=9,cin=6,cout=9,r=3,s=3,groups=3,stride=2", "channel_groups", 3},
+        {"conv2d:f32:h=9,w=9,cin=6,cout=9,r=3,s=3,groups=3,stride=2", "stride_w", 2},
+        {"conv2d:f32:h=9,w=9,cin=6,cout=9,r=3,s=3,stride=2,stride_w=3", "stride_w", 3},
+        {"conv2d:f32:h=9,w=9,cin=6,cout=9,r=3,s=3,bias=1,res=1,act=relu", "inputs", 4},
+        {"conv2d:f32:h=9,w=9,cin=6,cout=9,r=3,s=3,bias=1,res=1,act=relu", "res", 1},
+        {"conv2d:f32:h=9,w=9,cin=6,cout=9,r=3,s=3,bias=1,res=1,act=relu", "act", 1},
+        {"pool2d:f32:h=8,w=8,c=16,r=2,s=2,kind=avg", "kind", 1},
+        {"pool2d:f32:h=8,w=8,c=16,r=2,s=2,kind=avg", "stride_w", 1},
+        {"window:f32:h=7,w=10,c=5,wh=3,ww=4", "taps", 12},
+        {"resize:f32:h=5,w=7,c=5,oh=11,ow=3,kind=bilinear", "y_rows", 33},
+        {"matmul:f32:m=4,n=5,k=6,ta=1,tb=0", "ta", 1},
+        {"matmul:f32:m=4,n=5,k=6,ta=1,tb=0", "tb", 0},
+        {"gelu:f32:rows=4,cols=5,approx=tanh", "kind", 1},
+        {"relu:f32:rows=4,cols=5", "batch", NAN},
+        {"relu:f32:rows=4,cols=5", "stride_w", NAN},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct op_launch launch = {0};
+        struct op_variant v = {0};
+        float x[OP_FEATURES];
+        struct op_case c = {0};
+        struct err err = {0};
+        int f = 0;
+
+        ck_assert_msg(op_case_parse(rows[i].text, &c, &err) == 0, "%s", err.text);
+        op_variant_default(&c, &cpu, PATH_BUFFER, &v);
+        ck_assert_msg(c.op->launch(&c, &v, &cpu, &launch, &err) == 0, "%s", err.text);
+        op_features(&c, &v, &launch, x);
+        while (f < OP_FEATURES && strcmp(op_feature_names[f], rows[i].name) != 0)
+            f++;
+        ck_assert_msg(f < OP_FEATURES, "no feature '%s'", rows[i].name);
+        ck_assert_msg(isnan(rows[i].value) ? isnan(x[f]) : x[f] == rows[i].value,
+                      "%s: %s is %g, want %g", rows[i].text, rows[i].name, (double)x[f],
+                      (double)rows[i].value);
+    }
+}
+END_TEST
+
+/* No two values of a tunable look the same, whatever the grid. */
+START_TEST(features_of_tunables)
+{
+    static const struct op_launch launch = {.gws = {64, 64}};
+
+    for (int o = 0; op_table[o]; o++)
+        for (int k = 0; k < OP_MAX_KERNELS && op_table[o]->kernels[k].name; k++)
+            for (int t = 0; t < OP_MAX_TUNABLES && op_table[o]->kernels[k].tunables[t].name; t++) {
+                struct op_case c = {.op = op_table[o]};
+                struct op_variant v = {.kernel = k};
+                float x[2][OP_FEATURES];
+
+                for (int i = 0; i < OP_MAX_PARAMS && c.op->params[i].name; i++)
+                    c.p[i] = c.op->params[i].def < 1 ? 1 : c.op->params[i].def;
+                for (int i = 0; i < 2; i++) {
+                    v.tunable[t] = c.op->kernels[k].tunables[t].values[i];
+                    op_features(&c, &v, &launch, x[i]);
+                }
+                ck_assert_msg(memcmp(x[0], x[1], sizeof x[0]) != 0, "%s %s: %s has no feature",
+                              c.op->name, c.op->kernels[k].name,
+                              c.op->kernels[k].tunables[t].name);
+            }
+}
+END_TEST
+
 START_TEST(bytes)
 {
     struct op_case c = {0};
@@ -268,6 +368,8 @@ int main(void)
     tcase_add_loop_test(t, variant_spelling, 0, (int)(sizeof variants / sizeof *variants));
     tcase_add_test(t, defaults);
     tcase_add_test(t, features_by_hand);
+    tcase_add_test(t, features_of_parameters);
+    tcase_add_test(t, features_of_tunables);
     tcase_add_test(t, bytes);
     suite_add_tcase(suite, t);
     runner = srunner_create(suite);
