@@ -4,8 +4,8 @@
 //   grid : (ceil(M / BM), heads * batch) groups of one item; an iteration is a strip and BN keys
 //   local: 4 * (BM * (DP + DVP + 2) + BN * (DP + DVP) + MR * BN) bytes
 //
-// BN and the vectors of 16 decide in which order exponentials are added, so they are no tunables;
-// nothing else changes a bit.
+// BN and the vectors of 16 (WIDE) decide in which order exponentials are added, so they are no
+// tunables; nothing else changes a bit.
 #ifndef BM
 #define BM 128 // queries of a group; a multiple of MR
 #endif
@@ -16,27 +16,9 @@
 #define BN 128 // keys staged at a time; a multiple of NR
 #endif
 #define NR 32 // columns of the micro-kernel; half of them where there are no more
-#define WIDE(n) (((n) + 15) / 16 * 16)
+#define UP16(n) (((n) + 15) / 16 * 16)
 #define DP (4 * D4)
 #define DVP ((4 * DV4 + NR - 1) / NR * NR)
-
-// exp(x) of x <= 0 or NaN: below -87 zero, else within 2 ulp. x = n ln 2 + r with ln 2 in two parts
-// (Cody & Waite 1980), a polynomial for exp(r) (Cephes, expf), n in the exponent.
-static inline float16 exp_negative(float16 x)
-{
-    const float16 magic = 12582912.0f; // 1.5 * 2^23: what is added to it is rounded to an integer
-    const float16 t = fma(x, (float16)(1.44269504088896341f), magic), n = t - magic;
-    const float16 r = fma(n, (float16)(2.12194440e-4f), fma(n, (float16)(-0.693359375f), x));
-    float16 p = (float16)(1.9875691500e-4f);
-
-    p = fma(p, r, (float16)(1.3981999507e-3f));
-    p = fma(p, r, (float16)(8.3334519073e-3f));
-    p = fma(p, r, (float16)(4.1665795894e-2f));
-    p = fma(p, r, (float16)(1.6666665459e-1f));
-    p = fma(p, r, (float16)(5.0000001201e-1f));
-    p = fma(p, r * r, r + 1.0f) * as_float16((as_int16(t) << 23) + 0x3f800000);
-    return select(p, (float16)(0.0f), x < -87.0f);
-}
 
 static inline float highest(float16 v)
 {
@@ -106,7 +88,7 @@ attention_staged(ATTENTION_PARAMS)
     for (int j0 = 0; j0 < keys; j0 += BN) {
         const int block = min(BN, keys - j0);
 
-        for (int j = 0; j < WIDE(block); j += 4) {
+        for (int j = 0; j < UP16(block); j += 4) {
             __local float *p = kl + j / NR * (NR * DP) + j % NR;
 
             for (int t = 0; t < D4; t++, p += 4 * NR) {
@@ -130,11 +112,11 @@ attention_staged(ATTENTION_PARAMS)
 #define STRIP(s)                                                                                   \
     if (!CAUSAL || m0 + (s)*MR + MR > j0) {                                                        \
         const int r0 = (s)*MR;                                                                     \
-        const int kn = min(block, VISIBLE(m0 + r0 + MR - 1) - j0), wide = WIDE(kn);                \
+        const int kn = min(block, VISIBLE(m0 + r0 + MR - 1) - j0), width = UP16(kn);               \
         float f[MR];                                                                               \
                                                                                                    \
-        for (int c = 0; c < wide; c += NR) {                                                       \
-            if (wide - c > 16)                                                                     \
+        for (int c = 0; c < width; c += NR) {                                                      \
+            if (width - c > 16)                                                                    \
                 SCORES(2, r0, c)                                                                   \
             else                                                                                   \
                 SCORES(1, r0, c)                                                                   \
@@ -144,9 +126,9 @@ attention_staged(ATTENTION_PARAMS)
             __local float *row = sl + r * BN;                                                      \
             float16 best = (float16)(-INFINITY), total = (float16)(0.0f);                          \
                                                                                                    \
-            for (int c = 0; c < wide; c += 16) {                                                   \
+            for (int c = 0; c < width; c += 16) {                                                  \
                 const float16 score = select((float16)(-INFINITY), vload16(0, row + c),            \
-                                             LANES < (int16)(seen - c));                           \
+                                             WIDE_LANE < (int16)(seen - c));                       \
                                                                                                    \
                 vstore16(score, 0, row + c);                                                       \
                 best = fmax(best, score);                                                          \
@@ -154,8 +136,8 @@ attention_staged(ATTENTION_PARAMS)
             const float old = top[r0 + r], higher = fmax(old, highest(best));                      \
             const float base = BASE(higher);                                                       \
                                                                                                    \
-            for (int c = 0; c < wide; c += 16) {                                                   \
-                const float16 p = exp_negative(vload16(0, row + c) - base);                        \
+            for (int c = 0; c < width; c += 16) {                                                  \
+                const float16 p = exp_neg(vload16(0, row + c) - base);                             \
                                                                                                    \
                 vstore16(p, 0, row + c);                                                           \
                 total += p;                                                                        \
@@ -171,7 +153,6 @@ attention_staged(ATTENTION_PARAMS)
                 VALUES(1, r0, c, kn)                                                               \
         }                                                                                          \
     }
-#define LANES (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
         int s = 0;
 #if FORM == 2
         for (const int end = min(strips, LOAD_ITERS - it); s < end; s++) {

@@ -205,9 +205,10 @@ static int attention_launch(const struct op_case *c, const struct op_variant *v,
     if (rc < 0)
         return rc;
     /* Unlike other shapes these are macros: they size arrays. Models have one or two of them. */
-    snprintf(l.options, sizeof l.options, "-DD4=%d -DDV4=%d -DCAUSAL=%d -DSCALED=%d -DBN=%d",
+    snprintf(l.options, sizeof l.options, "-DD4=%d -DDV4=%d -DCAUSAL=%d -DSCALED=%d -DBN=%d%s",
              (int)d4, (int)dv4, (int)p[P_CAUSAL], (int)p[P_SCALED],
-             v->kernel == KERNEL_TILED ? tiled_bn(c) : STAGED_BN);
+             v->kernel == KERNEL_TILED ? tiled_bn(c) : STAGED_BN,
+             v->kernel == KERNEL_STAGED ? " -DWIDE=16" : "");
     *ret_launch = l;
     return 0;
 }
