@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/cli/model_file.h"
 #include "harness/cli/variants.h"
 #include "harness/predict/predict.h"
 
@@ -86,7 +87,7 @@ static int capacities(const struct cli *cli, const struct capacity_opts *o, cons
     int64_t device_id;
     int rc;
 
-    rc = model_read(name, (enum dtype)o->dtype, &m, err);
+    rc = cli_model(cli, name, (enum dtype)o->dtype, &m, err);
     if (rc == 0)
         rc = store_open(cli->db_path, STORE_READ, &st, err);
     if (rc == 0)

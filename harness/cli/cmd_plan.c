@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/cli/model_file.h"
 #include "harness/cli/plan_options.h"
 #include "harness/plan/fusion/fusion.h"
 #include "harness/plan/plan_store.h"
@@ -218,7 +219,7 @@ static int open_model(struct planning *s, const char *name, struct err *err)
 {
     const struct plan_options *o = &s->o->planning;
     struct problem_options po;
-    int rc = model_read(name, (enum dtype)o->dtype, &s->m, err);
+    int rc = cli_model(s->cli, name, (enum dtype)o->dtype, &s->m, err);
 
     if (rc == 0)
         rc = open_device(s, err);

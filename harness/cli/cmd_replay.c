@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/cli/model_file.h"
 #include "harness/cli/plan_options.h"
 #include "harness/model/npy.h"
 #include "harness/model/reference.h"
@@ -46,7 +47,7 @@ static const struct opt opts[] = {
     {.name = "--weights", .type = OPT_TEXT, .offset = FIELD(weights), .arg = "FILE",
      .help = "weights file (default: weights/MODEL.DTYPE.safetensors)"},
     {.name = "--input", .type = OPT_LIST, .offset = FIELD(inputs), .arg = "FILE.npy",
-     .help = "one per model input, in order (default: seeded values)"},
+     .help = "of an input, in order or as NAME=FILE.npy (default: seeded values)"},
     {.name = "--output", .type = OPT_TEXT, .offset = FIELD(output), .arg = "FILE.npy",
      .help = "write the output there"},
     {.name = "--verify", .type = OPT_FLAG, .offset = FIELD(verify),
@@ -91,13 +92,42 @@ static bool interrupted(void)
     return cli_interrupted;
 }
 
-static int make_inputs(struct session *s, struct err *err)
+static int find_input(const struct model *m, const char *name, size_t length)
+{
+    for (int i = 0; i < m->n_inputs; i++)
+        if (strlen(m->input[i].name) == length && strncmp(m->input[i].name, name, length) == 0)
+            return i;
+    return -1;
+}
+
+/* Files by input: "NAME=FILE" goes to NAME, "FILE" to the first that has none. */
+static int assign_inputs(const struct session *s, const char **ret_file, struct err *err)
+{
+    const struct model *m = s->m;
+
+    for (int k = 0; k < s->o->inputs.n; k++) {
+        const char *item = s->o->inputs.item[k], *equals = strchr(item, '=');
+        int i = equals ? find_input(m, item, (size_t)(equals - item)) : -1;
+
+        if (equals && i < 0)
+            return err_set(err, -EINVAL, "--input: model '%s' has no input '%.*s'; its first is '%s'",
+                           m->name, (int)(equals - item), item, m->input[0].name);
+        if (i >= 0 && ret_file[i])
+            return err_set(err, -EINVAL, "--input: '%s' is given twice", m->input[i].name);
+        for (i = equals ? i : 0; !equals && i < m->n_inputs && ret_file[i];)
+            i++;
+        if (i == m->n_inputs)
+            return err_set(err, -EINVAL, "--input: model '%s' has %d inputs, got %d files", m->name,
+                           m->n_inputs, s->o->inputs.n);
+        ret_file[i] = equals ? equals + 1 : item;
+    }
+    return 0;
+}
+
+static int fill_inputs(struct session *s, const char *const *file, struct err *err)
 {
     int rc = 0;
 
-    if (s->o->inputs.n > s->m->n_inputs)
-        return err_set(err, -EINVAL, "--input: model '%s' has %d inputs, got %d files", s->m->name,
-                       s->m->n_inputs, s->o->inputs.n);
     s->input = calloc((size_t)s->m->n_inputs + 1, sizeof(*s->input));
     if (!s->input)
         return err_set(err, -ENOMEM, "out of memory for inputs");
@@ -107,11 +137,23 @@ static int make_inputs(struct session *s, struct err *err)
         s->input[i] = malloc((size_t)(d->rows * d->cols) * sizeof(float));
         if (!s->input[i])
             return err_set(err, -ENOMEM, "out of memory for input '%s'", s->m->input[i].name);
-        if (i < s->o->inputs.n)
-            rc = model_load_input(s->m, i, s->o->inputs.item[i], s->input[i], err);
+        if (file[i])
+            rc = model_load_input(s->m, i, file[i], s->input[i], err);
         else
             model_fill_input(s->m, i, (uint64_t)s->cli->seed, s->input[i]);
     }
+    return rc;
+}
+
+static int make_inputs(struct session *s, struct err *err)
+{
+    const char **file = calloc((size_t)s->m->n_inputs + 1, sizeof(*file));
+    int rc = file ? assign_inputs(s, file, err)
+                  : err_set(err, -ENOMEM, "out of memory for %d inputs", s->m->n_inputs);
+
+    if (rc == 0)
+        rc = fill_inputs(s, file, err);
+    free(file);
     return rc;
 }
 
@@ -157,15 +199,15 @@ static int make_variants(struct session *s, struct err *err)
 static int open_all(struct session *s, const char *model, struct err *err)
 {
     uint64_t began;
-    char path[4096];
+    char path[PATH_MAX];
     int rc = store_open(s->cli->db_path, STORE_WRITE, &s->st, err);
 
     if (rc == 0)
-        rc = model_read(model, (enum dtype)s->o->planning.dtype, &s->m, err);
-    if (rc < 0)
-        return rc;
-    weights_default_path(s->m, path, sizeof(path));
-    rc = weights_open(s->m, s->o->weights ? s->o->weights : path, &s->file, err);
+        rc = cli_model(s->cli, model, (enum dtype)s->o->planning.dtype, &s->m, err);
+    if (rc == 0 && !s->o->weights)
+        rc = cli_weights(s->cli, model, s->m, path, err);
+    if (rc == 0)
+        rc = weights_open(s->m, s->o->weights ? s->o->weights : path, &s->file, err);
     if (rc == 0)
         rc = make_inputs(s, err);
     began = clock_ns();

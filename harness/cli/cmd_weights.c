@@ -1,12 +1,11 @@
 /* harness/cli/cmd_weights.c - weights MODEL: a weights file with reproducible random weights. */
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "harness/cli/cli.h"
+#include "harness/cli/model_file.h"
 #include "harness/model/weights.h"
 #include "profiler/clock.h"
 
@@ -39,21 +38,6 @@ static int on_progress(void *ctx, uint64_t done, uint64_t total)
     cli_progress(p->cli, "weights, MiB", done == total ? whole : (int64_t)(done >> 20), whole,
                  p->started_ns);
     return cli_interrupted;
-}
-
-/* The folders of `path`, so that the first run in a fresh clone needs no mkdir. */
-static int make_folders(const char *path, struct err *err)
-{
-    char folder[PATH_MAX];
-
-    snprintf(folder, sizeof(folder), "%s", path);
-    for (char *p = folder + 1; (p = strchr(p, '/')); *p++ = '/') {
-        *p = '\0';
-        if (mkdir(folder, 0777) < 0 && errno != EEXIST)
-            return err_set(err, -errno, "cannot make the folder '%s': %s", folder,
-                           strerror(errno));
-    }
-    return 0;
 }
 
 /* 1: a good file of this seed is there; 0: it is to be written; -EEXIST: an imported one is there. */
@@ -122,7 +106,7 @@ static int write_one(const struct cli *cli, const struct weights_opts *o, const 
     if (there < 0)
         return EXIT_FAILED;
     if (!there) {
-        rc = o->out ? 0 : make_folders(path, err);
+        rc = o->out ? 0 : cli_make_folders(path, err);
         if (rc == 0)
             rc = weights_write(m, (uint64_t)cli->seed, path, on_progress, &p, err);
         if (rc < 0)
@@ -140,7 +124,7 @@ static int run(const struct cli *cli, const void *opts_, int n_args, char **args
     int rc;
 
     (void)n_args;
-    rc = model_read(args[0], (enum dtype)o->dtype, &m, err);
+    rc = cli_model(cli, args[0], (enum dtype)o->dtype, &m, err);
     if (rc < 0)
         return EXIT_FAILED;
     rc = write_one(cli, o, m, err);

@@ -58,7 +58,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* " GPTN-S ResNet": what is in datasets/models. */
+/* " DeepViT DepA-L ...": what is in datasets/models. */
 static void known_models(const char *dir, char *text, size_t size)
 {
     struct dirent *e;
