@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/model/split.h"
+#include "harness/plan/fusion/fusion.h"
 #include "harness/plan/plan_store.h"
 #include "harness/plan/problem.h"
 #include "tests/plan_case.h"
@@ -101,6 +103,51 @@ START_TEST(every_policy_plans_the_model)
         ck_assert(isnan(problem_predict_ns(&mp, plan, 1e9)));
         plan_free(plan);
     }
+    problem_done(&mp);
+    model_free(m);
+}
+END_TEST
+
+/* Splits are the model's own: as many, of the names and operators that model_split() gives; a plan
+ * that is short of capacity gains by them. */
+START_TEST(fused_layers_are_splits)
+{
+    struct model *m = read_model();
+    struct problem_options opt = problem_defaults();
+    struct fusion_options fo = fusion_defaults();
+    struct fusion_result r;
+    struct model_problem mp;
+    struct err err = {0};
+    int n = 0;
+
+    opt.splits = true;
+    ck_assert_int_eq(problem_for_model(m, NULL, NULL, PATH_IMAGE, &opt, &mp, &err), 0);
+    for (int l = 0; l < m->n_layers; l++) {
+        struct model *two;
+
+        if (model_split(m, l, &two, &err) < 0)
+            continue;
+        ck_assert_int_lt(n, mp.n_splits);
+        ck_assert_int_eq(mp.split[n].layer, l + 1);
+        for (int k = 0; k < 2; k++) {
+            ck_assert_str_eq(mp.split[n].part[k].name, two->layer[l + k].name);
+            ck_assert_str_eq(mp.split[n].part[k].op, two->layer[l + k].c.op->name);
+        }
+        model_free(two);
+        n++;
+    }
+    ck_assert_int_eq(mp.n_splits, n);
+    ck_assert_int_eq(n, 36); /* 12 times out_proj + residual, fc + GELU, proj + residual */
+    for (int l = 0; l < m->n_layers; l++)
+        mp.layer[l].capacity = !strcmp(mp.layer[l].op, "matmul") ? 1 : 0;
+    for (int i = 0; i < n; i++)
+        mp.split[i].part[0].capacity = mp.split[i].part[1].capacity = 20;
+    fo.time_limit_s = 60;
+    ck_assert_msg(fusion_plan(policy_find("greedy"), &mp.problem, mp.split, 6, &fo, &r, &err) == 0,
+                  "%s", err.text);
+    ck_assert_double_lt(r.after, r.before);
+    ck_assert_int_gt(r.problem.n_layers, m->n_layers);
+    fusion_done(&r);
     problem_done(&mp);
     model_free(m);
 }
@@ -248,6 +295,7 @@ int main(void)
     tcase_add_test(tc, lambda_becomes_integers);
     tcase_add_test(tc, a_model_becomes_weights);
     tcase_add_test(tc, every_policy_plans_the_model);
+    tcase_add_test(tc, fused_layers_are_splits);
     tcase_add_test(tc, options_are_checked);
     tcase_add_test(tc, time_by_hand);
     tcase_add_test(tc, plans_become_rows);

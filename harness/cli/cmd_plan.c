@@ -55,7 +55,7 @@ static const struct opt opts[] = {
     {.name = "--split",
      .type = OPT_FLAG,
      .offset = FIELD(split),
-     .help = "adaptive fusion: split fused kernels (rows 'split' of an instance) where that helps"},
+     .help = "adaptive fusion: split fused kernels where that helps (instances: rows 'split')"},
     {.name = "--alpha",
      .type = OPT_REAL,
      .offset = FIELD(alpha),
@@ -101,6 +101,8 @@ struct planning {
     struct plan_instance instance;
     char name[64]; /* of the instance */
     struct plan_problem *problem;
+    const struct plan_split *split; /* the model's or the instance's */
+    int n_splits;
     struct table *table;
     uint64_t memory;  /* limit of the plan being made, bytes; 0: none */
     uint64_t reserve; /* of it, what is not weights (--pareto) */
@@ -124,9 +126,10 @@ static int check_options(const struct plan_opts *o, int n_args, struct err *err)
         return err_set(err, -EINVAL,
                        "--threshold and --chunk are for models: "
                        "an instance has its own capacities and chunks");
-    if (o->split && !o->instance)
+    if (o->split && o->out)
         return err_set(err, -EINVAL,
-                       "--split: models do not say yet which kernels are fused; instances do");
+                       "--split: a plan of layers in two fits no graph: no --out; "
+                       "'replay --split' runs it");
     if (o->pareto && (o->policies.n || p->memory || o->out))
         return err_set(err, -EINVAL,
                        "--pareto goes through memory limits by itself: no --policy, --memory, "
@@ -172,6 +175,8 @@ static int open_instance(struct planning *s, struct err *err)
         s->instance.weight[w].forced = true;
     }
     s->problem = p;
+    s->split = s->instance.split;
+    s->n_splits = s->instance.n_splits;
     return 0;
 }
 
@@ -232,12 +237,15 @@ static int open_model(struct planning *s, const char *name, struct err *err)
     if (rc < 0)
         return rc;
     po = plan_options_problem(o, s->m, s->best);
+    po.splits = s->o->split;
     rc = plan_options_disk_rate(s->st, s->device_id, s->o->disk_rate, &po.disk_bytes_per_s, err);
     if (rc < 0)
         return rc;
     rc = problem_for_model(s->m, s->dev ? &s->dev->info : NULL, s->predictor,
                            (enum mem_path)o->path, &po, &s->mp, err);
     s->problem = &s->mp.problem;
+    s->split = s->mp.split;
+    s->n_splits = s->mp.n_splits;
     return rc < 0 || !s->o->pareto ? rc : find_reserve(s, po, err);
 }
 
@@ -330,8 +338,12 @@ static int finish(struct planning *s, const struct plan *plan, struct err *err)
 
 static void note_step(const struct planning *s, const struct fusion_step *step, bool latency)
 {
-    cli_note(s->cli, "layer %d split: ranked %.4g, gains %.6g%s%s",
-             s->instance.split[step->split].layer, step->penalty,
+    const struct plan_split *k = &s->split[step->split];
+    const char *name = s->problem->layer[k->layer - 1].name;
+
+    cli_note(s->cli, "layer %d%s%s split, %s and %s: ranked %.4g, gains %.6g%s%s", k->layer,
+             name ? " " : "", name ? name : "", k->part[0].op ? k->part[0].op : "first",
+             k->part[1].op ? k->part[1].op : "second", step->penalty,
              latency ? step->gain / 1e6 : step->gain, latency ? " ms" : "",
              step->kept ? "" : "; undone");
 }
@@ -347,11 +359,13 @@ static int split_policy(struct planning *s, const struct policy *policy, struct 
     opt.alpha = s->o->alpha;
     opt.mu = s->o->mu;
     opt.time_limit_s = 10 * fused->time_limit_s;
-    rc = fusion_plan(policy, fused, s->instance.split, s->instance.n_splits, &opt, &r, err);
+    rc = fusion_plan(policy, fused, s->split, s->n_splits, &opt, &r, err);
     if (rc < 0)
         return rc;
     for (int i = 0; i < r.n_steps; i++)
         note_step(s, &r.step[i], r.plan->latency_bound_ns > 0);
+    cli_note(s->cli, "%s: %d fused kernels, %d tried, %d split", policy->name, s->n_splits,
+             r.n_steps, r.problem.n_layers - fused->n_layers);
     s->problem = &r.problem;
     rc = finish(s, r.plan, err);
     s->problem = fused;

@@ -105,6 +105,22 @@ static int second_part(const struct layer *from, int layer, const char *step, st
     return 0;
 }
 
+int model_split_cases(const struct layer *l, struct op_case ret_c[2], struct err *err)
+{
+    const char *step = last_step(&l->c);
+    struct op_case second;
+    int rc;
+
+    if (!step)
+        return err_set(err, -EINVAL, "layer '%s' is not fused", l->name);
+    rc = second_case(l, step, &second, err);
+    if (rc < 0)
+        return rc;
+    ret_c[0] = first_part(l, step).c;
+    ret_c[1] = second;
+    return 0;
+}
+
 /* ---- the model around them ---- */
 
 static bool name_taken(const struct model *m, const char *name)

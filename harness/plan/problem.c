@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/model/split.h"
+
 #define BUNDLE          "__vectors" /* as in weights files */
 #define MIN_CHUNK_BYTES 65536
 #define MAX_CHUNKS      (1 << 30)
@@ -29,6 +31,10 @@ void problem_done(struct model_problem *mp)
     free(mp->weight_index);
     free(mp->capacity);
     free(mp->curve);
+    for (int i = 0; i < mp->n_splits; i++)
+        free((char *)mp->split[i].part[0].name);
+    free(mp->split);
+    free(mp->split_curve);
     *mp = (struct model_problem){0};
 }
 
@@ -155,11 +161,8 @@ static int fill_capacity(const struct model *m, const struct device_info *dev,
 }
 
 /* The regressor's curve in ns; none where the operator was never sampled with load. */
-static void fill_curve(struct model_problem *mp, int l)
+static void fill_curve(const struct capacity *c, struct plan_curve *y, struct plan_layer *layer)
 {
-    const struct capacity *c = &mp->capacity[l];
-    struct plan_curve *y = &mp->curve[l];
-
     _Static_assert(PLAN_CURVE_POINTS >= CURVE_POINTS, "a curve has room");
     if (c->curve.n < 2 || !(c->latency_ns > 0))
         return;
@@ -170,7 +173,19 @@ static void fill_curve(struct model_problem *mp, int l)
     }
     y->most_bytes = c->curve.trained_bytes;
     y->fit_error = c->curve.fit_error;
-    mp->layer[l].curve = y;
+    layer->curve = y;
+}
+
+/* What a capacity says of a layer. */
+static void fill_layer(const struct capacity *c, uint64_t chunk_bytes, struct plan_curve *curve,
+                       struct plan_layer *layer)
+{
+    uint64_t chunks = c->bytes / chunk_bytes;
+
+    layer->capacity = chunks < MAX_CHUNKS ? (int)chunks : MAX_CHUNKS;
+    if (c->latency_ns > 0) /* NaN: this operator was never sampled */
+        layer->time_us = c->latency_ns / 1e3;
+    fill_curve(c, curve, layer);
 }
 
 static int fill_layers(const struct model *m, const struct device_info *dev,
@@ -178,7 +193,6 @@ static int fill_layers(const struct model *m, const struct device_info *dev,
                        const struct problem_options *opt, struct model_problem *mp, struct err *err)
 {
     for (int l = 0; l < m->n_layers; l++) {
-        uint64_t chunks;
         int rc;
 
         mp->layer[l].name = m->layer[l].name;
@@ -189,14 +203,88 @@ static int fill_layers(const struct model *m, const struct device_info *dev,
         rc = fill_capacity(m, dev, p, path, opt, l, mp, err);
         if (rc < 0)
             return err_prefix(err, "layer '%s'", m->layer[l].name);
-        chunks = mp->capacity[l].bytes / opt->chunk_bytes;
-        mp->layer[l].capacity = chunks < MAX_CHUNKS ? (int)chunks : MAX_CHUNKS;
-        if (mp->capacity[l].latency_ns > 0) /* NaN: this operator was never sampled */
-            mp->layer[l].time_us = mp->capacity[l].latency_ns / 1e3;
         mp->kernel_ns += mp->capacity[l].latency_ns;
-        fill_curve(mp, l);
+        fill_layer(&mp->capacity[l], opt->chunk_bytes, &mp->curve[l], &mp->layer[l]);
     }
     return 0;
+}
+
+/* ---- splits ---- */
+
+static int split_parts(const struct model *m, const struct device_info *dev,
+                       const struct predictor *p, enum mem_path path,
+                       const struct problem_options *opt, int l, struct plan_curve curve[2],
+                       struct plan_split *s, struct err *err)
+{
+    struct op_case c[2];
+    int rc = model_split_cases(&m->layer[l], c, err);
+
+    for (int k = 0; k < 2 && rc == 0; k++) {
+        struct capacity y;
+        struct best b;
+
+        s->part[k].op = c[k].op->name;
+        if (!p)
+            continue;
+        b = best_default(dev, &c[k], path, FORM_PIPELINED);
+        if (k == 0 && opt->best) /* the same kernel, less its last step */
+            b = opt->best[l];
+        rc = predictor_capacity(p, dev, &c[k], &b.v, &opt->thresholds, &y, err);
+        if (rc == 0)
+            fill_layer(&y, opt->chunk_bytes, &curve[k], &s->part[k]);
+    }
+    return rc < 0 ? err_prefix(err, "layer '%s', split", m->layer[l].name) : rc;
+}
+
+/* The one split like this that is there already; models repeat their layers. NULL: none. */
+static const struct plan_split *like_split(const struct model *m, const struct model_problem *mp,
+                                           int l)
+{
+    for (int i = 0; i < mp->n_splits; i++)
+        if (same_case(&m->layer[mp->split[i].layer - 1].c, &m->layer[l].c))
+            return &mp->split[i];
+    return NULL;
+}
+
+static int add_split(const struct model *m, const struct device_info *dev,
+                     const struct predictor *p, enum mem_path path,
+                     const struct problem_options *opt, int l, struct model_problem *mp,
+                     struct err *err)
+{
+    const struct plan_split *like = like_split(m, mp, l);
+    struct plan_split s = {.layer = l + 1, .whole = m->layer[l].c.op->class == OP_HIERARCHICAL};
+    char *name;
+    int rc = 0;
+
+    if (like)
+        memcpy(s.part, like->part, sizeof(s.part));
+    else
+        rc = split_parts(m, dev, p, path, opt, l, &mp->split_curve[2 * mp->n_splits], &s, err);
+    if (rc < 0)
+        return rc;
+    if (asprintf(&name, "%s.unfused", m->layer[l].name) < 0)
+        return err_set(err, -ENOMEM, "no memory for the splits of '%s'", m->name);
+    s.part[0].name = name;
+    s.part[1].name = m->layer[l].name;
+    mp->split[mp->n_splits++] = s;
+    return 0;
+}
+
+static int fill_splits(const struct model *m, const struct device_info *dev,
+                       const struct predictor *p, enum mem_path path,
+                       const struct problem_options *opt, struct model_problem *mp, struct err *err)
+{
+    size_t n = (size_t)m->n_layers + 1;
+    int rc = 0;
+
+    mp->split = calloc(n, sizeof(*mp->split));
+    mp->split_curve = calloc(2 * n, sizeof(*mp->split_curve));
+    if (!mp->split || !mp->split_curve)
+        return err_set(err, -ENOMEM, "no memory for the splits of '%s'", m->name);
+    for (int l = 0; l < m->n_layers && rc == 0; l++)
+        if (model_can_split(m, l))
+            rc = add_split(m, dev, p, path, opt, l, mp, err);
+    return rc;
 }
 
 /* Folded images have a partly empty last row, which the device allocates too: what that may exceed
@@ -258,6 +346,8 @@ static int fill(const struct model *m, const struct device_info *dev, const stru
         rc = force_by_name(mp, opt->preload[i], err);
     if (rc == 0)
         rc = fill_layers(m, dev, p, path, opt, mp, err);
+    if (rc == 0 && opt->splits)
+        rc = fill_splits(m, dev, p, path, opt, mp, err);
     return rc == 0 ? fill_limits(m, path, opt, mp, err) : rc;
 }
 

@@ -26,6 +26,7 @@ struct problem_options {
     double time_limit_s;
     double disk_bytes_per_s; /* 0: unknown */
     uint64_t ring_bytes;     /* between disk and textures, part of reserve_bytes */
+    bool splits;             /* also: what the model's fused layers could be split into */
 };
 struct problem_options problem_defaults(void);
 /* lambda : 1 - lambda as a:b, in tenths where that is exact, else hundredths, else thousandths. */
@@ -39,6 +40,9 @@ struct model_problem {
     struct capacity *capacity; /* [n_layers] */
     struct plan_curve *curve;  /* [n_layers], the same in ns */
     double kernel_ns;          /* predicted: all layers without load; 0 without a predictor */
+    int n_splits;              /* fused layers, if asked for; */
+    struct plan_split *split;  /* their last step as a layer of its own (harness/model/split.h) */
+    struct plan_curve *split_curve; /* [2 * n_splits] */
 };
 
 /* Weights of the problem: every matrix that the layers read, and the vector bundle as one weight
