@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "harness/import/import.h"
-#include "harness/model/npy.h"
 #include "harness/model/reference.h"
 #include "harness/model/split.h"
 #include "profiler/rng.h"
+#include "tests/golden.h"
 #include "tests/onnx_file.h"
 
 static char folder[64];
@@ -69,112 +69,8 @@ static const char *const goldens[] = {"DeepViT",  "DepA-S",  "GPTN-1.3B", "GPTN-
                                       "ViT",      "Whisp-M", "maps",      "tokens"};
 enum { GOLDENS = sizeof(goldens) / sizeof(*goldens) };
 
-/* How an ONNX tensor lies in a matrix, as the graph file's comments say. */
-struct layout {
-    int rank, n;
-    int64_t dim[8];
-    int order[8]; /* axes of more than one element, outermost first */
-};
-
-static struct layout layout_of(const char *what, const char *name)
-{
-    FILE *f = fopen(in_folder("g.csv"), "r");
-    struct layout l = {0};
-    char line[1024], head[256];
-    bool found = false;
-
-    ck_assert_ptr_nonnull(f);
-    snprintf(head, sizeof(head), "# %s %s", what, name);
-    while (!found && fgets(line, sizeof(line), f)) {
-        char *p = line + strlen(head);
-
-        found = strncmp(line, head, strlen(head)) == 0;
-        if (!found)
-            continue;
-        for (p = strchr(p, '[') + 1; *p != ']';) {
-            l.dim[l.rank++] = strtoll(p, &p, 10);
-            p += *p == ',';
-        }
-        p = strstr(p, "axes ") + 5;
-        while (*p && *p != '\n') {
-            if (*p >= '0' && *p <= '9')
-                l.order[l.n++] = *p - '0';
-            p++;
-        }
-    }
-    fclose(f);
-    ck_assert_msg(found, "no line '%s'", head);
-    return l;
-}
-
-/* Element i of the matrix is element at[i] of the ONNX tensor. */
-static int64_t *order_of(const struct layout *l, int64_t *ret_n)
-{
-    int64_t stride[8], n = 1, *at;
-
-    for (int i = l->rank - 1; i >= 0; i--) {
-        stride[i] = n;
-        n *= l->dim[i];
-    }
-    at = malloc((size_t)n * sizeof(*at));
-    for (int64_t i = 0; i < n; i++) {
-        int64_t rest = i;
-
-        at[i] = 0;
-        for (int k = l->n - 1; k >= 0; k--) {
-            at[i] += rest % l->dim[l->order[k]] * stride[l->order[k]];
-            rest /= l->dim[l->order[k]];
-        }
-    }
-    *ret_n = n;
-    return at;
-}
-
-static float *golden_input(const char *golden, const char *input)
-{
-    struct layout l = layout_of("input", input);
-    char path[512];
-    struct npy a;
-    struct err err;
-    int64_t n, *at = order_of(&l, &n);
-    float *v = malloc((size_t)n * sizeof(*v));
-
-    snprintf(path, sizeof(path), "%s/%s.in.%s.npy", GOLDEN, golden, input);
-    ck_assert_msg(npy_read(path, &a, &err) == 0, "%s", err.text);
-    ck_assert_int_eq(a.rows * a.cols, n);
-    for (int64_t i = 0; i < n; i++)
-        v[i] = a.value[at[i]];
-    npy_done(&a);
-    free(at);
-    return v;
-}
-
-/* |y - theirs| / |theirs| */
-static double distance(const char *golden, const float *y)
-{
-    struct layout l = layout_of("output", "");
-    char path[512];
-    struct npy a;
-    struct err err;
-    int64_t n, *at = order_of(&l, &n);
-    double error = 0, size = 0;
-
-    snprintf(path, sizeof(path), "%s/%s.out.npy", GOLDEN, golden);
-    ck_assert_msg(npy_read(path, &a, &err) == 0, "%s", err.text);
-    ck_assert_int_eq(a.rows * a.cols, n);
-    for (int64_t i = 0; i < n; i++) {
-        double want = (double)a.value[at[i]], d = (double)y[i] - want;
-
-        error += d * d;
-        size += want * want;
-    }
-    npy_done(&a);
-    free(at);
-    return sqrt(error / size);
-}
-
-static double golden_distance(const char *golden, const struct model *m,
-                              const struct weights_file *file)
+static double reference_distance(const char *golden, const struct model *m,
+                                 const struct weights_file *file)
 {
     const struct tensor_desc *out =
         &m->layer[m->n_layers - 1].io.slot[m->layer[m->n_layers - 1].io.n - 1].desc;
@@ -183,10 +79,10 @@ static double golden_distance(const char *golden, const struct model *m,
     double d;
 
     for (int i = 0; i < m->n_inputs; i++)
-        input[i] = golden_input(golden, m->input[i].name);
+        input[i] = golden_input(in_folder("g.csv"), golden, m->input[i].name);
     ck_assert_msg(model_reference_of(m, file, (const float *const *)input, y, &err) == 0, "%s",
                   err.text);
-    d = distance(golden, y);
+    d = golden_distance(in_folder("g.csv"), golden, y);
     for (int i = 0; i < m->n_inputs; i++)
         free(input[i]);
     free(y);
@@ -221,7 +117,7 @@ static double imported_distance(const char *golden, unsigned without, struct imp
     open_model(&m, &f);
     ck_assert(!f.seeded);
     ck_assert_int_eq(m->n_layers, r->kernels);
-    d = golden_distance(golden, m, &f);
+    d = reference_distance(golden, m, &f);
     weights_done(&f);
     model_free(m);
     return d;
@@ -317,7 +213,7 @@ START_TEST(test_split)
         splits++;
     }
     ck_assert_int_gt(splits, 0);
-    ck_assert_double_lt(golden_distance(goldens[_i], m, &f), 1e-5);
+    ck_assert_double_lt(reference_distance(goldens[_i], m, &f), 1e-5);
     weights_done(&f);
     ck_assert_int_eq(weights_open(m, in_folder("g.safetensors"), &f, &err), 0);
     weights_done(&f);

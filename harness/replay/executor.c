@@ -463,19 +463,17 @@ static int load_resident(struct executor *ex, const struct schedule *preload, st
     return rc;
 }
 
-int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
-                       struct err *err)
+static int run_resident(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
+                        struct err *err)
 {
-    struct run r = {.ex = ex, .s = preload, .queue = ex->queue, .resident = true};
+    struct run r = {.ex = ex,
+                    .s = preload,
+                    .queue = ex->queue,
+                    .weight = ex->resident,
+                    .resident = true};
     uint64_t began;
-    int rc = 0;
+    int rc = run_begin(&r, err);
 
-    if (!ex->resident)
-        rc = load_resident(ex, preload, err);
-    if (rc < 0)
-        return rc;
-    r.weight = ex->resident;
-    rc = run_begin(&r, err);
     began = clock_ns();
     if (rc == 0)
         rc = run_body(&r, err);
@@ -483,6 +481,19 @@ int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint
         *ret_ns = clock_ns() - began;
     run_clean(&r);
     return rc;
+}
+
+int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
+                       struct err *err)
+{
+    int rc = 0;
+
+    if (!ex->resident) {
+        rc = load_resident(ex, preload, err);
+        if (rc == 0) /* what carried load so far may be compiled at its first launch without */
+            rc = run_resident(ex, preload, ret_ns, err);
+    }
+    return rc < 0 ? rc : run_resident(ex, preload, ret_ns, err);
 }
 
 /* ---- results ---- */
