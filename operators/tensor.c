@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "profiler/clones.h"
+
 static const char *const dtype_names[] = {"f32", "f16", "i32"};
 const char *const storage_dtype_names[] = {"f32", "f16", NULL};
 const char *const mem_path_names[] = {"image", "buffer", NULL};
@@ -45,25 +47,29 @@ size_t dtype_bytes(enum dtype d)
 /* Round to nearest even by letting the FPU do it: adding a magic number whose ulp is the half's
  * smallest subnormal rounds subnormals; normal numbers round in the integer domain, where a carry
  * out of the mantissa is the right exponent. */
-uint16_t half_from_float(float f)
+/* Without branches, so that loops over it become vector code. */
+static inline uint16_t to_half(float f)
 {
-    uint32_t u, sign;
+    uint32_t u, sign, normal, small, large;
+    float magnitude;
 
     memcpy(&u, &f, sizeof u);
     sign = u & 0x80000000u;
     u ^= sign;
-    if (u >= (127u + 16) << 23) /* 65536 and up, infinity, NaN */
-        return (uint16_t)(sign >> 16 | (u > 255u << 23 ? 0x7e00 : 0x7c00));
-    if (u < 113u << 23) {              /* below 2^-14: subnormal or zero */
-        float magnitude, magic = 0.5f; /* ulp(0.5) is 2^-24 */
+    large = u > 255u << 23 ? 0x7e00 : 0x7c00; /* 65536 and up, infinity, NaN */
+    memcpy(&magnitude, &u, sizeof u);
+    magnitude += 0.5f; /* below 2^-14: ulp(0.5) is 2^-24 */
+    memcpy(&small, &magnitude, sizeof small);
+    small -= 126u << 23;
+    normal = (u + ((uint32_t)(15 - 127) << 23) + 0xfff + (u >> 13 & 1)) >> 13;
+    normal = u < 113u << 23 ? small : normal;
+    normal = u >= (127u + 16) << 23 ? large : normal;
+    return (uint16_t)(sign >> 16 | normal);
+}
 
-        memcpy(&magnitude, &u, sizeof u);
-        magnitude += magic;
-        memcpy(&u, &magnitude, sizeof u);
-        return (uint16_t)(sign >> 16 | (u - (126u << 23)));
-    }
-    u += ((uint32_t)(15 - 127) << 23) + 0xfff + (u >> 13 & 1);
-    return (uint16_t)(sign >> 16 | u >> 13);
+uint16_t half_from_float(float f)
+{
+    return to_half(f);
 }
 
 float half_to_float(uint16_t h)
@@ -127,7 +133,7 @@ void tensor_image_size(const struct tensor_desc *d, int64_t *ret_width, int64_t 
 
 /* ---- packing ---- */
 
-static void pack_run(enum dtype dtype, const float *from, int64_t n, int64_t padded, void *to)
+static inline void pack_run(enum dtype dtype, const float *from, int64_t n, int64_t padded, void *to)
 {
     switch (dtype) {
     case DTYPE_F32:
@@ -135,8 +141,9 @@ static void pack_run(enum dtype dtype, const float *from, int64_t n, int64_t pad
         memset((float *)to + n, 0, (size_t)(padded - n) * sizeof(float));
         break;
     case DTYPE_F16:
-        for (int64_t i = 0; i < padded; i++)
-            ((uint16_t *)to)[i] = i < n ? half_from_float(from[i]) : 0;
+        for (int64_t i = 0; i < n; i++)
+            ((uint16_t *)to)[i] = to_half(from[i]);
+        memset((uint16_t *)to + n, 0, (size_t)(padded - n) * sizeof(uint16_t));
         break;
     case DTYPE_I32:
         for (int64_t i = 0; i < padded; i++)
@@ -162,7 +169,7 @@ static void unpack_run(enum dtype dtype, const void *from, int64_t n, float *to)
     }
 }
 
-void tensor_pack(const struct tensor_desc *d, const float *elements, void *texels)
+CLONES void tensor_pack(const struct tensor_desc *d, const float *elements, void *texels)
 {
     int64_t inner = group_cols(d), padded = (inner + 3) / 4 * 4;
     int64_t groups = d->rows * (d->cols / inner);

@@ -1,5 +1,6 @@
 #include "harness/model/random.h"
 
+#include "profiler/clones.h"
 #include "profiler/hash.h"
 #include "profiler/rng.h"
 
@@ -9,17 +10,16 @@ uint64_t random_stream(uint64_t seed, const char *name)
     return rng_at(hash_text(HASH_INIT, name), seed);
 }
 
-void random_normal(uint64_t stream, uint64_t first, uint64_t n, double mean, double std,
-                   float *ret_values)
+CLONES void random_normal(uint64_t stream, uint64_t first, uint64_t n, double mean, double std,
+                          float *ret_values)
 {
     /* sqrt(4 * (2^32 - 1) / 12): the standard deviation of the sum */
     const double scale = (float)(std / 37837.22723720648);
 
     for (uint64_t i = 0; i < n; i++) {
         uint64_t z = rng_at(stream, first + i);
-        int sum = (int)(z & 0xffff) + (int)(z >> 16 & 0xffff) + (int)(z >> 32 & 0xffff) +
-                  (int)(z >> 48);
+        int64_t sum = (int64_t)((z & 0xffff) + (z >> 16 & 0xffff) + (z >> 32 & 0xffff) + (z >> 48));
 
-        ret_values[i] = (float)(mean + scale * (sum - 131070));
+        ret_values[i] = (float)(mean + scale * (double)(sum - 131070));
     }
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "harness/text/units.h"
 
 /* Pages of a file system and sectors of a disk: O_DIRECT reads begin and end at these. */
-enum { ALIGN = 4096, SLICE_BYTES = 4 << 20 };
+enum { ALIGN = 4096, SLICE_BYTES = 4 << 20, MAX_THREADS = 32 };
 
 static uint64_t align_up(uint64_t v)
 {
@@ -123,7 +124,7 @@ static void put_metadata(FILE *f, const struct model *m, const uint64_t *seed)
 
 /* Length and text, padded with blanks to a multiple of ALIGN; freed by the caller. */
 static int make_header(const struct model *m, const uint64_t *seed, char **ret_header,
-                       size_t *ret_size, uint64_t *ret_data_bytes, struct err *err)
+                       uint64_t *ret_size, uint64_t *ret_data_bytes, struct err *err)
 {
     char *text = NULL;
     size_t n = 0;
@@ -164,134 +165,232 @@ static int make_header(const struct model *m, const uint64_t *seed, char **ret_h
 
 /* ---- writing ---- */
 
+/* The file behind its header, cut into slices that several threads make and write: any row of any
+ * weight can be made alone. More threads than cores, so that the disk writes while they compute. */
 struct writer {
     const struct model *m;
     struct weights_source source;
     const char *path;
     int fd;
-    uint64_t done, total;
+    uint64_t header, total; /* bytes; total with the header */
+    uint64_t *offset;       /* [n_weights] of matrices, from the end of the header */
     int (*progress)(void *ctx, uint64_t done, uint64_t total);
     void *ctx;
-    float *values; /* one slice, row-major */
-    char *texels;  /* the same in texel order */
+    char *bundle;
+
+    pthread_mutex_t lock; /* of what follows */
+    uint64_t next, done;  /* where the next slice begins; bytes written, with the header */
+    int rc;
     struct err *err;
 };
 
-static int write_all(struct writer *w, const void *data, size_t n)
-{
-    const char *p = data;
+/* What one thread fills. */
+struct slice {
+    uint64_t begin, end; /* from the end of the header */
+    char *data;          /* aligned, SLICE_BYTES */
+    float *values;       /* rows of one weight, row-major; */
+    char *texels;        /* the same in texel order */
+};
 
-    while (n > 0) {
-        ssize_t put = write(w->fd, p, n);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return err_set(w->err, -errno, "cannot write '%s': %s", w->path, strerror(errno));
-        p += put;
-        n -= (size_t)put;
-        w->done += (uint64_t)put;
-    }
-    if (w->progress && w->progress(w->ctx, w->done, w->total))
-        return err_set(w->err, -EINTR, "writing '%s' was interrupted; nothing is left of it",
-                       w->path);
-    return 0;
-}
-
-static int write_padding(struct writer *w)
-{
-    static const char zeros[ALIGN];
-    size_t n = (size_t)(align_up(w->done) - w->done);
-
-    return n > 0 ? write_all(w, zeros, n) : 0;
-}
-
-static int write_bundle(struct writer *w)
-{
-    const struct model *m = w->m;
-    char *bundle;
-    int rc;
-
-    if (m->bundle_bytes == 0)
-        return 0;
-    bundle = calloc(1, (size_t)m->bundle_bytes);
-    if (!bundle)
-        return err_set(w->err, -ENOMEM, "out of memory for %" PRIu64 " bytes of vectors",
-                       m->bundle_bytes);
-    for (int i = 0; i < m->n_weights; i++) {
-        const struct weight *v = &m->weight[i];
-        float *values;
-
-        if (!v->vector)
-            continue;
-        values = malloc((size_t)v->desc.cols * sizeof(*values));
-        if (!values) {
-            free(bundle);
-            return err_set(w->err, -ENOMEM, "out of memory for '%s'", v->name);
-        }
-        rc = w->source.rows(w->source.ctx, i, 0, 1, values);
-        tensor_pack(&v->desc, values,
-                    bundle + (size_t)v->vector_texel * 4 * dtype_bytes(m->dtype));
-        free(values);
-        if (rc < 0) {
-            free(bundle);
-            return err_set(w->err, rc, "no values for '%s'", v->name);
-        }
-    }
-    rc = write_all(w, bundle, (size_t)m->bundle_bytes);
-    free(bundle);
-    return rc < 0 ? rc : write_padding(w);
-}
-
-static int64_t rows_a_slice(const struct tensor_desc *d)
+static int64_t rows_at_once(const struct tensor_desc *d)
 {
     int64_t rows = SLICE_BYTES / (16 * tensor_texel_cols(d)); /* a texel of floats */
 
     return rows < 1 ? 1 : rows > d->rows ? d->rows : rows;
 }
 
-static int write_matrix(struct writer *w, int weight)
+/* What of data [at, at + n) lies within the slice. */
+static void put(struct slice *s, uint64_t at, const char *data, uint64_t n)
 {
-    const struct weight *v = &w->m->weight[weight];
-    int64_t step = rows_a_slice(&v->desc);
+    uint64_t from = at > s->begin ? at : s->begin, to = at + n < s->end ? at + n : s->end;
 
-    for (int64_t row = 0; row < v->desc.rows; row += step) {
-        struct tensor_desc slice = v->desc; /* rows follow each other: a slice packs by itself */
+    if (from < to)
+        memcpy(s->data + (from - s->begin), data + (from - at), (size_t)(to - from));
+}
+
+static int put_matrix(const struct writer *w, struct slice *s, int weight)
+{
+    struct tensor_desc part = w->m->weight[weight].desc; /* rows follow each other: parts pack */
+    uint64_t at = w->offset[weight], row_bytes = tensor_bytes(&part) / (uint64_t)part.rows;
+    int64_t rows = part.rows, step = rows_at_once(&part), row = 0, end = rows;
+
+    if (at + tensor_bytes(&part) <= s->begin || at >= s->end)
+        return 0;
+    if (s->begin > at)
+        row = (int64_t)((s->begin - at) / row_bytes);
+    if (s->end - at < (uint64_t)rows * row_bytes)
+        end = (int64_t)((s->end - at + row_bytes - 1) / row_bytes);
+    for (; row < end; row += step) {
         int rc;
 
-        slice.rows = v->desc.rows - row < step ? v->desc.rows - row : step;
-        rc = w->source.rows(w->source.ctx, weight, row, slice.rows, w->values);
-        if (rc < 0)
-            return err_set(w->err, rc, "no values for '%s'", v->name);
-        tensor_pack(&slice, w->values, w->texels);
-        rc = write_all(w, w->texels, (size_t)tensor_bytes(&slice));
+        part.rows = end - row < step ? end - row : step;
+        rc = w->source.rows(w->source.ctx, weight, row, part.rows, s->values);
         if (rc < 0)
             return rc;
+        tensor_pack(&part, s->values, s->texels);
+        put(s, at + (uint64_t)row * row_bytes, s->texels, tensor_bytes(&part));
     }
-    return write_padding(w);
+    return 0;
+}
+
+static int write_at(int fd, const char *data, uint64_t n, uint64_t at)
+{
+    while (n > 0) {
+        ssize_t put = pwrite(fd, data, (size_t)n, (off_t)at);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -errno;
+        data += put;
+        at += (uint64_t)put;
+        n -= (uint64_t)put;
+    }
+    return 0;
+}
+
+static int write_slice(const struct writer *w, struct slice *s, struct err *err)
+{
+    int rc;
+
+    memset(s->data, 0, (size_t)(s->end - s->begin));
+    put(s, 0, w->bundle, w->m->bundle_bytes);
+    for (int i = 0; i < w->m->n_weights; i++) {
+        rc = w->m->weight[i].vector ? 0 : put_matrix(w, s, i);
+        if (rc < 0)
+            return err_set(err, rc, "no values for '%s'", w->m->weight[i].name);
+    }
+    rc = write_at(w->fd, s->data, s->end - s->begin, w->header + s->begin);
+    return rc < 0 ? err_set(err, rc, "cannot write '%s': %s", w->path, strerror(-rc)) : 0;
+}
+
+/* Under the lock. */
+static int told(struct writer *w, uint64_t bytes)
+{
+    w->done += bytes;
+    if (!w->progress || !w->progress(w->ctx, w->done, w->total))
+        return 0;
+    return err_set(w->err, -EINTR, "writing '%s' was interrupted; nothing is left of it", w->path);
+}
+
+static void *write_slices(void *ctx)
+{
+    struct writer *w = ctx;
+    struct slice s = {0};
+    struct err err;
+    size_t most = SLICE_BYTES;
+    int rc = 0;
+
+    for (int i = 0; i < w->m->n_weights; i++) { /* a row may be longer than a slice */
+        const struct tensor_desc *d = &w->m->weight[i].desc;
+        size_t bytes = (size_t)(rows_at_once(d) * tensor_texel_cols(d)) * 16;
+
+        most = bytes > most ? bytes : most;
+    }
+    s.values = malloc(most);
+    s.texels = malloc(most);
+    if (!s.values || !s.texels || posix_memalign((void **)&s.data, ALIGN, SLICE_BYTES) != 0)
+        rc = err_set(&err, -ENOMEM, "out of memory");
+    pthread_mutex_lock(&w->lock);
+    while (rc == 0 && w->rc == 0 && w->header + w->next < w->total) {
+        uint64_t left = w->total - w->header - w->next;
+
+        s.begin = w->next;
+        s.end = w->next += left < SLICE_BYTES ? left : SLICE_BYTES;
+        pthread_mutex_unlock(&w->lock);
+        rc = write_slice(w, &s, &err);
+        pthread_mutex_lock(&w->lock);
+        if (rc == 0 && w->rc == 0)
+            w->rc = told(w, s.end - s.begin);
+    }
+    if (rc < 0 && w->rc == 0) {
+        w->rc = rc;
+        *w->err = err;
+    }
+    pthread_mutex_unlock(&w->lock);
+    free(s.values);
+    free(s.texels);
+    free(s.data);
+    return NULL;
+}
+
+static int make_bundle(struct writer *w)
+{
+    const struct model *m = w->m;
+
+    w->bundle = calloc(1, (size_t)m->bundle_bytes + 1);
+    if (!w->bundle)
+        return err_set(w->err, -ENOMEM, "out of memory for %" PRIu64 " bytes of vectors",
+                       m->bundle_bytes);
+    for (int i = 0; i < m->n_weights; i++) {
+        const struct weight *v = &m->weight[i];
+        float *values;
+        int rc;
+
+        if (!v->vector)
+            continue;
+        values = malloc((size_t)v->desc.cols * sizeof(*values));
+        if (!values)
+            return err_set(w->err, -ENOMEM, "out of memory for '%s'", v->name);
+        rc = w->source.rows(w->source.ctx, i, 0, 1, values);
+        tensor_pack(&v->desc, values,
+                    w->bundle + (size_t)v->vector_texel * 4 * dtype_bytes(m->dtype));
+        free(values);
+        if (rc < 0)
+            return err_set(w->err, rc, "no values for '%s'", v->name);
+    }
+    return 0;
 }
 
 static int write_data(struct writer *w)
 {
-    size_t most = 1;
-    int rc;
+    pthread_t thread[MAX_THREADS];
+    uint64_t at = align_up(w->m->bundle_bytes);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int n = 0, want = cores < 1 ? 2 : cores > MAX_THREADS / 2 ? MAX_THREADS : (int)cores * 2;
+    int rc = make_bundle(w);
 
-    for (int i = 0; i < w->m->n_weights; i++) {
-        const struct tensor_desc *d = &w->m->weight[i].desc;
-        size_t texels = (size_t)(rows_a_slice(d) * tensor_texel_cols(d));
-
-        if (!w->m->weight[i].vector && texels > most)
-            most = texels;
-    }
-    w->values = malloc(most * 16);
-    w->texels = malloc(most * 16);
-    if (!w->values || !w->texels)
+    if (rc < 0)
+        return rc;
+    w->offset = calloc((size_t)w->m->n_weights + 1, sizeof(*w->offset));
+    if (!w->offset)
         return err_set(w->err, -ENOMEM, "out of memory");
-    rc = write_bundle(w);
-    for (int i = 0; i < w->m->n_weights && rc == 0; i++)
-        if (!w->m->weight[i].vector)
-            rc = write_matrix(w, i);
-    return rc;
+    for (int i = 0; i < w->m->n_weights; i++)
+        if (!w->m->weight[i].vector) {
+            w->offset[i] = at;
+            at += align_up(tensor_bytes(&w->m->weight[i].desc));
+        }
+    assert(w->header + at == w->total);
+    pthread_mutex_init(&w->lock, NULL);
+    while (n < want - 1 && pthread_create(&thread[n], NULL, write_slices, w) == 0)
+        n++;
+    write_slices(w);
+    while (n > 0)
+        pthread_join(thread[--n], NULL);
+    pthread_mutex_destroy(&w->lock);
+    return w->rc;
+}
+
+/* Room for all of it at once, and past the page cache where the file system can. Then the header.
+ */
+static int write_header(struct writer *w, const char *header)
+{
+    char *aligned;
+    int rc = fallocate(w->fd, 0, 0, (off_t)w->total) < 0 && errno != EOPNOTSUPP ? -errno : 0;
+
+    if (rc == 0)
+        rc = posix_memalign((void **)&aligned, ALIGN, (size_t)w->header) ? -ENOMEM : 0;
+    if (rc < 0)
+        return err_set(w->err, rc, "cannot write '%s': %s", w->path, strerror(-rc));
+    memcpy(aligned, header, (size_t)w->header);
+    (void)fcntl(w->fd, F_SETFL, O_DIRECT);
+    rc = write_at(w->fd, aligned, w->header, 0);
+    if (rc == -EINVAL && fcntl(w->fd, F_SETFL, 0) == 0) /* some accept the flag alone */
+        rc = write_at(w->fd, aligned, w->header, 0);
+    free(aligned);
+    if (rc < 0)
+        return err_set(w->err, rc, "cannot write '%s': %s", w->path, strerror(-rc));
+    return told(w, w->header);
 }
 
 /* ---- the file ---- */
@@ -361,25 +460,29 @@ static int write_file(const struct model *m, const struct weights_source *source
                       int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
                       struct err *err)
 {
-    struct writer w = {.m = m, .source = *source, .path = path, .fd = -1, .progress = progress,
-                       .ctx = ctx, .err = err};
+    struct writer w = {.m = m,
+                       .source = *source,
+                       .path = path,
+                       .fd = -1,
+                       .progress = progress,
+                       .ctx = ctx,
+                       .err = err};
     char tmp[PATH_MAX];
     char *header = NULL;
-    size_t header_size = 0;
     int rc;
 
     if (snprintf(tmp, sizeof(tmp), "%s.tmp", path) >= (int)sizeof(tmp))
         return err_set(err, -ENAMETOOLONG, "path of %zu characters", strlen(path));
-    rc = make_header(m, seed, &header, &header_size, &w.total, err);
+    rc = make_header(m, seed, &header, &w.header, &w.total, err);
     if (rc < 0)
         return rc;
-    w.total += header_size;
+    w.total += w.header;
     rc = w.fd = open_locked(tmp, err);
     if (rc < 0)
         goto out;
     rc = check_space(path, w.fd, w.total, err);
     if (rc == 0)
-        rc = write_all(&w, header, header_size);
+        rc = write_header(&w, header);
     if (rc == 0)
         rc = write_data(&w);
     assert(rc < 0 || w.done == w.total);
@@ -394,8 +497,8 @@ static int write_file(const struct model *m, const struct weights_source *source
 out:
     if (w.fd >= 0)
         close(w.fd);
-    free(w.values);
-    free(w.texels);
+    free(w.bundle);
+    free(w.offset);
     free(header);
     return rc;
 }
@@ -410,8 +513,7 @@ int weights_write(const struct model *m, uint64_t seed, const char *path,
     return write_file(m, &source, &seed, path, progress, ctx, err);
 }
 
-int weights_write_from(const struct model *m, const struct weights_source *source,
-                       const char *path,
+int weights_write_from(const struct model *m, const struct weights_source *source, const char *path,
                        int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
                        struct err *err)
 {

@@ -11,14 +11,16 @@
 
 /* Reproducible random weights: the same bytes for the same graph, dtype and seed on any machine.
  * Writes PATH.tmp, syncs, renames. -ENOSPC is checked before the first byte (err says how much is
- * needed). progress(ctx, done, total) may be NULL and may return non-zero to stop (-EINTR). */
+ * needed). progress(ctx, done, total) may be NULL and may return non-zero to stop (-EINTR); it is called
+ * from several threads, one after another. */
 int weights_write(const struct model *m, uint64_t seed, const char *path,
                   int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
                   struct err *err);
 
 /* The same with values of another origin, an imported model's; such a file has no seed. */
 struct weights_source {
-    /* Rows `row` to row + rows - 1 of a weight, row-major. 0 or negative errno. */
+    /* Rows `row` to row + rows - 1 of a weight, row-major. 0 or negative errno. Called from several
+     * threads at once, in any order, and for the same rows again. */
     int (*rows)(void *ctx, int weight, int64_t row, int64_t rows, float *ret_values);
     void *ctx;
 };
