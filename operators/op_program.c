@@ -49,11 +49,12 @@ static void add(struct text *t, const char *fmt, ...)
     t->n += (size_t)n;
 }
 
-static void add_folds(struct text *t, const struct op_io *io)
+/* Buffers are never folded; to say so keeps one program for all sizes. */
+static void add_folds(struct text *t, const struct op_io *io, enum mem_path path)
 {
     for (int i = 0; i < io->n; i++) {
         const struct op_slot *slot = &io->slot[i];
-        bool image = slot->role != ROLE_IDS && slot->role != ROLE_VECTOR;
+        bool image = path == PATH_IMAGE && slot->role != ROLE_IDS && slot->role != ROLE_VECTOR;
         char upper[32] = "";
 
         for (int j = 0; slot->name[j] && j < 31; j++)
@@ -80,7 +81,7 @@ static int make_options(const struct op_program *p, char *options, size_t room, 
         add(&t, " -DLOAD_BLOCK=1");
     else if (loads_inside(v))
         add(&t, " -DLOAD_ROWS_LOG2=%d", STREAM_ROWS_LOG2);
-    add_folds(&t, &p->io);
+    add_folds(&t, &p->io, v->path);
     for (int i = 0; i < OP_MAX_TUNABLES && k->tunables[i].name; i++)
         add(&t, " -D%s=%d", k->tunables[i].name, v->tunable[i]);
     if (p->launch.options[0])

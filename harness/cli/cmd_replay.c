@@ -8,6 +8,8 @@
 #include "harness/cli/plan_options.h"
 #include "harness/model/npy.h"
 #include "harness/model/reference.h"
+#include "harness/model/split.h"
+#include "harness/plan/fusion/fusion.h"
 #include "harness/plan/plan_store.h"
 #include "harness/replay/replay.h"
 #include "harness/text/units.h"
@@ -21,7 +23,7 @@ struct replay_opts {
     int64_t runs;
     double target;
     int reader, kernel;
-    bool verify;
+    bool verify, split;
 };
 _Static_assert(offsetof(struct replay_opts, planning) == 0, "PLAN_OPTION_ROWS");
 
@@ -50,6 +52,8 @@ static const struct opt opts[] = {
      .help = "of an input, in order or as NAME=FILE.npy (default: seeded values)"},
     {.name = "--output", .type = OPT_TEXT, .offset = FIELD(output), .arg = "FILE.npy",
      .help = "write the output there"},
+    {.name = "--split", .type = OPT_FLAG, .offset = FIELD(split),
+     .help = "run the model with the layers split that 'plan --split' splits for the one policy"},
     {.name = "--verify", .type = OPT_FLAG, .offset = FIELD(verify),
      .help = "compare the output with a plain-C reference in double precision"},
     {0},
@@ -84,6 +88,8 @@ static int check_options(const struct replay_opts *o, struct err *err)
 {
     if (o->plan && o->policies.n > 0)
         return err_set(err, -EINVAL, "--plan and --policy: give one of them");
+    if (o->split && o->policies.n != 1)
+        return err_set(err, -EINVAL, "--split is for one --policy, got %d", o->policies.n);
     return cli_check_out("--output", o->output, err);
 }
 
@@ -196,6 +202,71 @@ static int make_variants(struct session *s, struct err *err)
     return rc;
 }
 
+static int make_problem(struct session *s, struct err *err)
+{
+    struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best);
+    int rc = s->predictor ? 0
+                          : predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path,
+                                           &s->predictor, err);
+
+    if (rc == -ENOENT) { /* enough for policies that use no capacities */
+        cli_note(s->cli, "%s; all capacities are zero", err->text);
+        rc = 0;
+    }
+    po.splits = s->o->split;
+    if (rc == 0) /* what the policy 'latency' plans with */
+        rc = plan_options_disk_rate(s->st, s->device_id, 0, &po.disk_bytes_per_s, err);
+    return rc < 0 ? rc
+                  : problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp,
+                                      err);
+}
+
+/* The model with the layer in two; what spoke of its layers is gone. */
+static int split_layer(struct session *s, int layer, struct err *err)
+{
+    struct model *two;
+    int rc = model_split(s->m, layer, &two, err);
+
+    if (rc < 0)
+        return rc;
+    model_free(s->m);
+    s->m = two;
+    return 0;
+}
+
+/* Adaptive fusion: from here on the model is the one whose layers the policy wants in two. Weights
+ * and inputs are the same. */
+static int split_layers(struct session *s, struct err *err)
+{
+    struct fusion_options opt = fusion_defaults();
+    struct fusion_result r;
+    bool *in_two = calloc((size_t)s->m->n_layers, sizeof(*in_two));
+    int n = s->m->n_layers, rc;
+
+    if (!in_two)
+        return err_set(err, -ENOMEM, "out of memory for %d layers", n);
+    opt.time_limit_s = 10;
+    rc = make_problem(s, err);
+    if (rc == 0)
+        rc = fusion_plan(policy_find(s->o->policies.item[0]), &s->mp.problem, s->mp.split,
+                         s->mp.n_splits, &opt, &r, err);
+    if (rc == 0) {
+        for (int i = 0; i < r.n_steps; i++)
+            in_two[s->mp.split[r.step[i].split].layer - 1] |= r.step[i].kept;
+        fusion_done(&r);
+    }
+    problem_done(&s->mp);
+    free(s->best);
+    s->best = NULL;
+    for (int l = n - 1; l >= 0 && rc == 0; l--)
+        if (in_two[l])
+            rc = split_layer(s, l, err);
+    if (rc == 0)
+        cli_note(s->cli, "%d of %d layers split", s->m->n_layers - n, n);
+    free(in_two);
+    return rc < 0 ? rc : make_variants(s, err);
+}
+
 static int open_all(struct session *s, const char *model, struct err *err)
 {
     uint64_t began;
@@ -216,6 +287,8 @@ static int open_all(struct session *s, const char *model, struct err *err)
     s->ctx.setup_ns = clock_ns() - began;
     if (rc == 0)
         rc = make_variants(s, err);
+    if (rc == 0 && s->o->split)
+        rc = split_layers(s, err);
     began = clock_ns();
     if (rc == 0)
         rc = executor_new(s->dev, s->m, &s->file, (const float *const *)s->input, &s->exec, &s->ex,
@@ -225,22 +298,6 @@ static int open_all(struct session *s, const char *model, struct err *err)
         rc = store_session(s->st, s->device_id, s->cli->argc, s->cli->argv, &s->ctx.session_id,
                            err);
     return rc;
-}
-
-static int make_problem(struct session *s, struct err *err)
-{
-    struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best);
-    int rc = predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path, &s->predictor, err);
-
-    if (rc == -ENOENT) { /* enough for policies that use no capacities */
-        cli_note(s->cli, "%s; all capacities are zero", err->text);
-        rc = 0;
-    }
-    if (rc == 0) /* what the policy 'latency' plans with */
-        rc = plan_options_disk_rate(s->st, s->device_id, 0, &po.disk_bytes_per_s, err);
-    return rc < 0 ? rc
-                  : problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp,
-                                      err);
 }
 
 static int make_plan(struct session *s, int k, const char *name, struct err *err)
