@@ -39,13 +39,15 @@ struct op_param {
     const char *meaning;
 };
 
-/* One tunable of a kernel: becomes -DNAME=value. values[] is what a sweep enumerates, 0-ended;
+/* One tunable of a kernel: becomes -DNAME=value, or an int among the launch's, so that one program
+ * serves all its values. values[] is what a sweep enumerates, 0-ended;
  * a device type's default is in def_cpu / def_gpu. */
 struct op_tunable {
     const char *name; /* macro, e.g. "TM" */
     int def_cpu, def_gpu;
     int values[8];
     const char *meaning;
+    bool argument; /* one of launch.ints */
 };
 
 struct op_kernel {

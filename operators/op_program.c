@@ -83,7 +83,8 @@ static int make_options(const struct op_program *p, char *options, size_t room, 
         add(&t, " -DLOAD_ROWS_LOG2=%d", STREAM_ROWS_LOG2);
     add_folds(&t, &p->io, v->path);
     for (int i = 0; i < OP_MAX_TUNABLES && k->tunables[i].name; i++)
-        add(&t, " -D%s=%d", k->tunables[i].name, v->tunable[i]);
+        if (!k->tunables[i].argument)
+            add(&t, " -D%s=%d", k->tunables[i].name, v->tunable[i]);
     if (p->launch.options[0])
         add(&t, " %s", p->launch.options);
     if (t.n >= room)

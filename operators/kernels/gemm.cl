@@ -73,9 +73,10 @@
 // Strides from one matrix of a batch to the next: *_row texel rows, or *_col texel columns.
 #define GEMM_PARAMS                                                                                \
     IN(a), IN(b), BIAS_PARAM RES_PARAM OUT(y), const int M, const int N, const int K,              \
-        const int KT, const int batches, const int cta, const int ctb, const int cty,              \
+        const int KT, const int batches BLOCK_PARAMS, const int cta, const int ctb, const int cty, \
         const int a_row, const int a_col, const int b_row, const int b_col, const int y_row,       \
         const int y_col CONV_PARAMS LOAD_PARAMS
+#define BLOCK_PARAMS // a kernel's own
 
 // The texel of four sums of matrix `batch`, row m, texel column nt of N / 4. The bias of channel
 // groups stands side by side as they do; products of a batch share theirs.

@@ -4,7 +4,10 @@
 //   what is computed, arguments, CONV, TA, TB and the end of a result: gemm.cl
 //   grid: one group of one item per block of BM x BN results; ORDER 1: x walks n, 2: x walks m;
 //         the batch is the slow part of m
-//   local: 4 * ((BM + (TB ? 1 : 4) * NR) * (BK + 2) + BM * BN + PATCH) bytes
+//   blocks: BM (a multiple of MR), BN (of NR) results, BK (of 4) elements of k per pass; arguments,
+//         for a program takes half a second to compile
+//   local: POOL floats, of which a block takes (BM + (TB ? 1 : 4) * NR) * (BK + 2) + BM * BN and the
+//         pixels that it meets
 //   Any size: what lies outside is staged as zeros and never written.
 //
 // Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as gemm_direct.cl
@@ -14,14 +17,10 @@
 // What an image costs here is its texels: PoCL 3.1 takes 14 cycles to decode one, 40 and more if it
 // is neither in the cache nor next to the one before. So rows are read along k, one after the
 // other, and results are written along n.
-#ifndef BM
-#define BM 128 // results of a block along m; a multiple of MR
-#endif
-#ifndef BN
-#define BN 256 // along n; a multiple of NR
-#endif
-#ifndef BK
-#define BK 256 // elements of k per pass; a multiple of 4
+#undef BLOCK_PARAMS
+#define BLOCK_PARAMS , const int BM, const int BN, const int BK
+#ifndef POOL
+#define POOL 229376
 #endif
 #ifndef MR
 #define MR 8 // rows of the micro-kernel
@@ -33,7 +32,7 @@
 #define ORDER 1
 #endif
 #ifndef PATCH
-#define PATCH 0 // floats of the pixels that a block meets, each decoded once for all its taps
+#define PATCH 0 // 1: the pixels that a block meets are decoded once for all their taps
 #endif
 
 #if NR == 4
@@ -199,9 +198,9 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PARAMS)
 {
-    __local float al[BM * (BK + 2)] __attribute__((aligned(64)));
-    __local float bl[PANELS * NR * (BK + 2)] __attribute__((aligned(64)));
-    __local float cl[BM * BN] __attribute__((aligned(64)));
+    __local float pool[POOL] __attribute__((aligned(64)));
+    __local float *al = pool, *bl = al + BM * (BK + 2);
+    __local float *cl = bl + (PANELS * NR * (BK + 2) + 15) / 16 * 16;
 
     const int gn = get_group_id(ORDER - 1), gm = get_group_id(2 - ORDER);
     const int m_blocks = (M + BM - 1) / BM, n_blocks = (N + BN - 1) / BN;
@@ -218,7 +217,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
                get_num_groups(0) * get_num_groups(1), tiles * passes)
 
 #if PATCH // rows of x from the first tap of the first result to the last of the last
-    __local float xl[PATCH] __attribute__((aligned(64)));
+    __local float *xl = cl + BM * BN;
     const int y0 = PIXEL_Y(m0), y1 = PIXEL_Y(min(m0 + bm, M) - 1), r_end = KT / CT / S - 1;
     const int patch_row = clamp(min(y0, TAP_Y(y0, r_end)), 0, H) * W;
     const int patch_end = clamp(max(y1, TAP_Y(y1, r_end)) + 1, 0, H) * W;

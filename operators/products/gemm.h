@@ -55,9 +55,9 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
                      "gemm_staged.cl",                                                             \
                      "gemm.cl",                                                                    \
                      GEMM_FORMS,                                                                   \
-                     {{"BM", 128, 32, {8, 16, 32, 64, 128, 256, 512}, "results of a block on m"},  \
-                      {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512}, "and along n"},           \
-                      {"BK", 256, 32, {32, 64, 128, 256, 512}, "k staged at a time"},              \
+                     {{"BM", 128, 32, {8, 16, 32, 64, 128, 256, 512}, "rows of a block", true},    \
+                      {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512}, "and columns", true},     \
+                      {"BK", 256, 32, {32, 64, 128, 256, 512}, "k staged at a time", true},        \
                       {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                            \
                       {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},                   \
                       GEMM_ORDER}},                                                               \

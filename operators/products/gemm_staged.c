@@ -35,16 +35,16 @@ static uint64_t local_bytes(const struct gemm *g, const struct blocks *b, int nr
 {
     int64_t panels = g->tb ? 1 : 4; /* the kernel's PANELS */
 
-    return 4 * (uint64_t)((b->bm + panels * nr) * (b->bk + 2) + (int64_t)b->bm * b->bn + b->patch);
+    return 4 *
+           (uint64_t)((int64_t)b->bm * (b->bk + 2) + ceil_div(panels * nr * (b->bk + 2), 16) * 16 +
+                      (int64_t)b->bm * b->bn + b->patch);
 }
 
-/* The kernel's PATCH, in steps, for it is part of the program. None where most pixels meet one tap
- * only, where it does not fit, and for buffers: to read them again costs no more than local memory.
- */
+/* The kernel's PATCH. None where most pixels meet one tap only, where it does not fit, and for
+ * buffers: to read them again costs no more than local memory. */
 static void choose_patch(const struct gemm *g, enum mem_path path, int nr, uint64_t room,
                          struct blocks *b)
 {
-    enum { STEP = 1 << 14 };
     int64_t floats;
 
     b->patch = 0;
@@ -53,7 +53,7 @@ static void choose_patch(const struct gemm *g, enum mem_path path, int nr, uint6
     floats = patch_floats(g, min64(b->bm, g->m));
     if (floats > min64(b->bm, g->m) * 4 * g->k_texels / 2)
         return;
-    b->patch = ceil_div(floats, STEP) * STEP;
+    b->patch = floats;
     if (local_bytes(g, b, nr) > room)
         b->patch = 0;
 }
@@ -90,9 +90,8 @@ static double staged_cycles(const struct gemm *g, const struct device_info *dev,
                 1e5); /* less is not worth waking a second thread for */
 }
 
-/* The cheapest blocks, within 5 %: each that is used is a program to build, so the first of a list
- * is left only for a gain. An eighth of the local memory (on CPUs: of the L2 cache) stays free;
- * false if no blocks are that small. */
+/* The cheapest blocks, within 5 %. An eighth of the local memory (on CPUs: of the L2 cache) stays
+ * free; false if no blocks are that small. */
 bool gemm_staged_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v)
 {
     static const int bms[] = {128, 256, 512, 64, 32, 8}, bns[] = {256, 512, 384, 128, 64, 32};
@@ -128,22 +127,26 @@ int gemm_staged_launch(const struct gemm *g, const struct op_variant *v,
     const int *t = v->tunable;
     int order = t[GEMM_STAGED_ORDER];
     struct blocks b = {t[GEMM_BM], t[GEMM_BN], t[GEMM_BK], 0};
+    uint64_t room = dev->local_bytes / 8 * 7, bytes;
 
     if (b.bm % t[GEMM_MR] || b.bn % t[GEMM_NR])
         return err_set(err, -EINVAL, "staged kernel: tile MR=%d NR=%d does not divide BM=%d BN=%d",
                        t[GEMM_MR], t[GEMM_NR], b.bm, b.bn);
-    choose_patch(g, v->path, t[GEMM_NR], dev->local_bytes / 8 * 7, &b);
-    if (local_bytes(g, &b, t[GEMM_NR]) > dev->local_bytes)
+    choose_patch(g, v->path, t[GEMM_NR], room, &b);
+    bytes = local_bytes(g, &b, t[GEMM_NR]);
+    if (bytes > dev->local_bytes)
         return err_set(err, -EINVAL,
                        "staged kernel: BM=%d BN=%d BK=%d take %" PRIu64
                        " bytes of local memory, device '%s' has %" PRIu64,
-                       b.bm, b.bn, b.bk, local_bytes(g, &b, t[GEMM_NR]), dev->name,
-                       dev->local_bytes);
+                       b.bm, b.bn, b.bk, bytes, dev->name, dev->local_bytes);
     if (v->lws[0] != 1 || v->lws[1] != 1)
         return err_set(err, -EINVAL, "staged kernel: want lws=1x1, got '%dx%d'", v->lws[0],
                        v->lws[1]);
     l->gws[order == 1 ? 0 : 1] = (size_t)ceil_div(g->n, b.bn);
     l->gws[order == 1 ? 1 : 0] = (size_t)(ceil_div(g->m, b.bm) * g->batches);
-    snprintf(l->options, sizeof l->options, "-DPATCH=%" PRId64 " ", b.patch);
+    for (int i = GEMM_BM; i <= GEMM_BK; i++)
+        l->ints[l->n_ints++] = t[i];
+    snprintf(l->options, sizeof l->options, "-DPATCH=%d -DPOOL=%" PRIu64 " ", b.patch > 0,
+             (bytes > room ? dev->local_bytes : room) / 4);
     return 0;
 }
