@@ -334,8 +334,8 @@ START_TEST(interrupted_later)
     policy.mp = &f.mp;
     policy.plan = plan;
     ex = open_executor(&f, &opt);
-    /* one run to prepare; a run and the kernel control in each round; half a run */
-    layers_left = f.m->n_layers * (1 + 3 * 2) + f.m->n_layers / 2;
+    /* a run to prepare, and one of kernels alone; a run and this control in each round; half a run */
+    layers_left = f.m->n_layers * (2 + 3 * 2) + f.m->n_layers / 2;
     ck_assert_int_eq(replay_compare(ex, f.m, &f.file, &opt, &policy, 1, &ro, &out, &err), -EINTR);
     ck_assert_int_eq(out.runs, 3);
     ck_assert(!out.profiled);

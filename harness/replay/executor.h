@@ -60,7 +60,8 @@ int executor_run(struct executor *ex, const struct schedule *s, struct layer_tim
                  struct run_result *ret_result, struct err *err);
 
 /* The two controls. disk: all items of the schedule, alone. kernels: all layers with every weight
- * resident and no load; the first call loads the weights, outside its time and the ledger. */
+ * resident and no load; the first call loads the weights and runs once more, outside its time and
+ * the ledger. */
 int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *ret_ns,
                      struct err *err);
 int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
