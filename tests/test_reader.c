@@ -1,9 +1,13 @@
-/* The disk reader against a file whose every 4-byte word is its own index. */
+/* The disk reader against a file whose every 4-byte word is its own index: with io_uring, with
+ * threads, and as two emulated disks. */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness/replay/reader.h"
@@ -48,13 +52,22 @@ static void check_words(const void *data, uint64_t from_byte, uint64_t bytes)
     ck_assert_uint_eq(i, bytes / 4);
 }
 
-static struct reader *open_reader(void)
+static const struct reader_options engine[] = {
+    {0}, {.no_uring = true}, {.ram = true}, {.rate_bps = 4000 * MIB}};
+
+static struct reader *open_with(const struct reader_options *opt)
 {
     struct reader *r = NULL;
     struct err err = {0};
 
-    ck_assert_msg(reader_new(path, &r, &err) == 0, "%s", err.text);
+    ck_assert_msg(reader_new(path, opt, &r, &err) == 0, "%s", err.text);
     return r;
+}
+
+static uint32_t next_random(uint32_t *state, uint32_t below)
+{
+    *state = *state * 1664525 + 1013904223;
+    return (uint32_t)((uint64_t)(*state >> 8) * below >> 24);
 }
 
 /* Pieces of many sizes, neighbours and not, in an order of their own: all arrive where they belong. */
@@ -67,7 +80,7 @@ START_TEST(pieces)
     uint64_t at = 0, total = 0;
 
     make_file(9 * MIB);
-    r = open_reader();
+    r = open_with(&engine[_i]);
     for (int round = 0; round < 3; round++) {
         memset(dst, 0xaa, 16 * MIB);
         reader_reset(r);
@@ -104,7 +117,7 @@ START_TEST(end_of_file)
                            .name = "last"};
 
     make_file(4096 + 1000);
-    r = open_reader();
+    r = open_with(&engine[_i]);
     ck_assert_int_eq(reader_post(r, &job, NULL), 0);
     ck_assert_int_eq(reader_wait(r, 0, NULL), 0);
     check_words(dst, 4096, 1000);
@@ -123,7 +136,7 @@ START_TEST(torn_file)
                            .name = "h.3.mlp"};
 
     make_file(4096 + 5000);
-    r = open_reader();
+    r = open_with(&engine[_i]);
     ck_assert_int_eq(reader_post(r, &job, NULL), 0);
     ck_assert_int_eq(reader_wait(r, 0, &err), -EIO);
     ck_assert_ptr_nonnull(strstr(err.text, "h.3.mlp"));
@@ -152,7 +165,7 @@ START_TEST(rows)
                            .name = "wte", .row = row, .n_rows = 6, .row_bytes = 3000};
 
     make_file(2 * MIB);
-    r = open_reader();
+    r = open_with(&engine[_i]);
     ck_assert_int_eq(reader_post(r, &job, NULL), 0);
     ck_assert_int_eq(reader_wait(r, 0, NULL), 0);
     for (int i = 0; i < 6; i++)
@@ -169,7 +182,7 @@ START_TEST(drain_forgets)
     struct reader *r;
 
     make_file(16 * MIB);
-    r = open_reader();
+    r = open_with(&engine[_i]);
     for (int i = 0; i < 16; i++) {
         struct read_job job = {.dst = dst + (uint64_t)i * MIB, .file_byte = (uint64_t)i * MIB,
                                .bytes = MIB, .read_bytes = MIB, .name = "w"};
@@ -185,12 +198,309 @@ START_TEST(drain_forgets)
 }
 END_TEST
 
+/* Random jobs: neighbours that are read together, long ones that are cut, rows with and without
+ * neighbours, the file's odd end; in memory that is registered in part. Every byte is checked. */
+START_TEST(any_jobs)
+{
+    enum { JOBS = 60, ROWS = 40, ROW_BYTES = 12000 };
+    const uint64_t file_bytes = 24 * MIB + 1000, room = 200 * MIB;
+    static int32_t row[JOBS][ROWS];
+    static struct read_job job[JOBS];
+    unsigned char *dst = aligned_alloc(2 * MIB, room);
+    uint32_t state = 7;
+    struct reader *r;
+
+    ck_assert_ptr_nonnull(dst);
+    make_file(file_bytes);
+    r = open_with(&engine[_i]);
+    reader_register(r, dst + 32 * MIB, 64 * MIB);
+    for (int round = 0; round < 4; round++) {
+        uint64_t at = 0, file = 0;
+
+        reader_reset(r);
+        for (int i = 0; i < JOBS; i++) {
+            struct read_job *j = &job[i];
+            uint64_t most = next_random(&state, 8) ? 16 : 2000; /* blocks */
+
+            *j = (struct read_job){.name = "w", .dst = dst + at};
+            if (next_random(&state, 3) == 0)
+                file = next_random(&state, (uint32_t)(file_bytes / READ_ALIGN)) * READ_ALIGN;
+            j->file_byte = file;
+            j->read_bytes = (1 + next_random(&state, (uint32_t)most)) * READ_ALIGN;
+            j->bytes = j->read_bytes - next_random(&state, 1000) * 4;
+            if (next_random(&state, 6) == 0) {
+                j->file_byte = next_random(&state, 100) * READ_ALIGN;
+                j->row = row[i];
+                j->n_rows = ROWS;
+                j->row_bytes = ROW_BYTES;
+                for (int k = 0; k < ROWS; k++)
+                    row[i][k] = k && next_random(&state, 3)
+                                    ? row[i][k - 1] + 1
+                                    : (int32_t)next_random(&state, 1000);
+                j->bytes = (uint64_t)ROWS * ROW_BYTES;
+                j->read_bytes = (j->bytes + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN;
+            } else if (j->file_byte + j->bytes > file_bytes) {
+                j->file_byte = file_bytes / READ_ALIGN * READ_ALIGN;
+                j->bytes = 1000;
+                j->read_bytes = READ_ALIGN;
+            }
+            file = j->file_byte + j->read_bytes;
+            at += j->read_bytes + (next_random(&state, 4) ? 0 : READ_ALIGN);
+            ck_assert_uint_le(at, room);
+            if (file >= file_bytes)
+                file = 0;
+            ck_assert_int_eq(reader_post(r, j, NULL), 0);
+        }
+        for (int i = 0; i < JOBS; i++) {
+            struct err err = {0};
+
+            ck_assert_msg(reader_wait(r, i, &err) == 0, "%s", err.text);
+            if (!job[i].n_rows)
+                check_words(job[i].dst, job[i].file_byte, job[i].bytes);
+            for (int k = 0; k < job[i].n_rows; k++)
+                check_words((unsigned char *)job[i].dst + k * ROW_BYTES,
+                            job[i].file_byte + (uint64_t)row[i][k] * ROW_BYTES, ROW_BYTES);
+        }
+        reader_drain(r);
+    }
+    reader_free(r);
+    free(dst);
+    drop_file();
+}
+END_TEST
+
+struct fault {
+    int64_t at_byte; /* the read that holds it fails; -1: none does */
+    int code;
+    bool halves; /* every read brings half of what it could */
+    int calls;
+};
+
+static int64_t inject(void *ctx, uint64_t file_byte, int64_t result)
+{
+    struct fault *f = ctx;
+
+    __atomic_fetch_add(&f->calls, 1, __ATOMIC_RELAXED);
+    if (f->at_byte >= 0 && file_byte <= (uint64_t)f->at_byte &&
+        file_byte + (uint64_t)result > (uint64_t)f->at_byte)
+        return f->code;
+    if (f->halves && result > READ_ALIGN)
+        return result / 2 / READ_ALIGN * READ_ALIGN;
+    return result;
+}
+
+static struct reader *open_faulty(int which, struct fault *f)
+{
+    struct reader_options opt = engine[which];
+
+    opt.fault = inject;
+    opt.ctx = f;
+    return open_with(&opt);
+}
+
+/* The disk fails in the third of five weights: those before it can be had, it cannot, and the
+ * message says which one and where. After a reset the reader works again. */
+START_TEST(io_error)
+{
+    unsigned char *dst = aligned_alloc(4096, 20 * MIB);
+    struct fault fault = {.at_byte = (int64_t)(9 * MIB), .code = -EIO};
+    struct err err = {0};
+    struct reader *r;
+
+    make_file(20 * MIB);
+    r = open_faulty(_i, &fault);
+    for (int i = 0; i < 5; i++) {
+        static const char *const name[] = {"a", "b", "h.2.attn", "d", "e"};
+        struct read_job job = {.dst = dst + (uint64_t)i * 4 * MIB,
+                               .file_byte = (uint64_t)i * 4 * MIB,
+                               .bytes = 4 * MIB, .read_bytes = 4 * MIB, .name = name[i]};
+
+        ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+    }
+    ck_assert_int_eq(reader_wait(r, 4, &err), -EIO);
+    ck_assert_msg(strstr(err.text, "'h.2.attn'") && strstr(err.text, "reader.bin"), "%s", err.text);
+    ck_assert_msg(strstr(err.text, "byte 8388608") || strstr(err.text, "byte 9437184"), "%s",
+                  err.text);
+    reader_drain(r);
+    reader_reset(r);
+    fault.at_byte = -1;
+    struct read_job again = {.dst = dst, .file_byte = 8 * MIB, .bytes = 4 * MIB,
+                             .read_bytes = 4 * MIB, .name = "h.2.attn"};
+    ck_assert_int_eq(reader_post(r, &again, NULL), 0);
+    ck_assert_int_eq(reader_wait(r, 0, &err), 0);
+    check_words(dst, 8 * MIB, 4 * MIB);
+    reader_free(r);
+    free(dst);
+    drop_file();
+}
+END_TEST
+
+/* A failing weight is named rightly when it is read together with its neighbours, and in a gather. */
+START_TEST(names_of_small_ones)
+{
+    static const int32_t row[] = {900, 3, 4, 5, 70};
+    unsigned char *dst = aligned_alloc(4096, MIB);
+    struct read_job gather = {.dst = dst, .bytes = 5 * 3000, .read_bytes = 16384, .name = "wte",
+                              .row = row, .n_rows = 5, .row_bytes = 3000};
+    struct err err = {0};
+    struct reader *r;
+
+    make_file(4 * 4096 + 8);
+    r = open_with(&engine[_i]);
+    for (int i = 0; i < 8; i++) {
+        static const char *const name[] = {"w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7"};
+        struct read_job job = {.dst = dst + i * 4096, .file_byte = (uint64_t)i * 4096,
+                               .bytes = 4096, .read_bytes = 4096, .name = name[i]};
+
+        ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+    }
+    ck_assert_int_eq(reader_wait(r, 7, &err), -EIO);
+    /* Read one by one, a later one may fail first: all of them are short. */
+    ck_assert_msg(strstr(err.text, "'w4'") || strstr(err.text, "'w5'") ||
+                  strstr(err.text, "'w6'") || strstr(err.text, "'w7'"), "%s", err.text);
+    if (strstr(err.text, "'w4'"))
+        ck_assert_msg(strstr(err.text, "byte 16392") != NULL, "%s", err.text);
+    reader_drain(r);
+    reader_reset(r);
+    ck_assert_int_eq(reader_post(r, &gather, NULL), 0);
+    ck_assert_int_eq(reader_wait(r, 0, &err), -EIO);
+    ck_assert_msg(strstr(err.text, "'wte'") != NULL, "%s", err.text);
+    reader_free(r);
+    free(dst);
+    drop_file();
+}
+END_TEST
+
+/* A read may bring less than was asked for: the rest is read, and counted once. */
+START_TEST(short_reads)
+{
+    unsigned char *dst = aligned_alloc(4096, 8 * MIB);
+    struct read_job job = {.dst = dst, .file_byte = 4096, .bytes = 7 * MIB, .read_bytes = 7 * MIB,
+                           .name = "w"};
+    struct fault fault = {.at_byte = -1, .halves = true};
+    struct err err = {0};
+    struct reader *r;
+
+    make_file(8 * MIB);
+    r = open_faulty(_i, &fault);
+    memset(dst, 0xaa, 8 * MIB);
+    ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+    ck_assert_msg(reader_wait(r, 0, &err) == 0, "%s", err.text);
+    check_words(dst, 4096, 7 * MIB);
+    ck_assert_uint_eq(reader_bytes(r), 7 * MIB);
+    ck_assert_int_gt(fault.calls, 8);
+    reader_free(r);
+    free(dst);
+    drop_file();
+}
+END_TEST
+
+/* The file is written to between two waits, its length the same. */
+START_TEST(changed_file)
+{
+    unsigned char *dst = aligned_alloc(4096, MIB);
+    struct read_job job = {.dst = dst, .bytes = MIB, .read_bytes = MIB, .name = "h.0.ln"};
+    const struct timespec later[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 2000000000}};
+    struct err err = {0};
+    struct reader *r;
+    FILE *f;
+
+    make_file(2 * MIB);
+    r = open_with(&engine[_i]);
+    ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+    ck_assert_msg(reader_wait(r, 0, &err) == 0, "%s", err.text);
+    f = fopen(path, "r+b");
+    ck_assert_int_eq(fwrite("changed", 1, 7, f), 7);
+    fclose(f);
+    ck_assert_int_eq(utimensat(AT_FDCWD, path, later, 0), 0); /* clocks of file systems are coarse */
+    ck_assert_int_eq(reader_wait(r, 0, &err), -ESTALE);
+    ck_assert_msg(strstr(err.text, "'h.0.ln'") && strstr(err.text, "byte 0"), "%s", err.text);
+    reader_free(r);
+    free(dst);
+    drop_file();
+}
+END_TEST
+
+/* It becomes shorter: an error, not old bytes. */
+START_TEST(cut_file)
+{
+    unsigned char *dst = aligned_alloc(4096, MIB);
+    struct read_job job = {.dst = dst, .bytes = MIB, .read_bytes = MIB, .name = "h.0.ln"};
+    struct err err = {0};
+    struct reader *r;
+
+    make_file(2 * MIB);
+    r = open_with(&engine[_i]);
+    ck_assert_int_eq(truncate(path, MIB / 2), 0);
+    ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+    ck_assert_int_lt(reader_wait(r, 0, &err), 0);
+    ck_assert_msg(strstr(err.text, "'h.0.ln'") != NULL, "%s", err.text);
+    reader_free(r);
+    free(dst);
+    drop_file();
+}
+END_TEST
+
+/* 8 MiB at 100 MB/s take 84 ms at least, from memory or from the disk. */
+START_TEST(emulated_rate)
+{
+    struct reader_options opt = {.ram = _i, .rate_bps = 100000000};
+    unsigned char *dst = aligned_alloc(4096, 8 * MIB);
+    struct read_job job = {.dst = dst, .bytes = 8 * MIB, .read_bytes = 8 * MIB, .name = "w"};
+    struct timespec a, b;
+    struct reader *r;
+    double s;
+
+    make_file(8 * MIB);
+    r = open_with(&opt);
+    ck_assert_ptr_nonnull(strstr(reader_kind(r), "emulated"));
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+    ck_assert_int_eq(reader_wait(r, 0, NULL), 0);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    s = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
+    ck_assert_double_ge(s, 0.0838);
+    check_words(dst, 0, 8 * MIB);
+    reader_free(r);
+    free(dst);
+    drop_file();
+}
+END_TEST
+
+/* Freed with reads posted and in flight: ends, and nothing is written afterwards. */
+START_TEST(freed_early)
+{
+    unsigned char *dst = aligned_alloc(4096, 16 * MIB);
+
+    make_file(16 * MIB);
+    for (int round = 0; round < 20; round++) {
+        struct reader *r = open_with(&engine[_i]);
+
+        for (int i = 0; i < round; i++) {
+            struct read_job job = {.dst = dst + (uint64_t)(i % 16) * MIB,
+                                   .file_byte = (uint64_t)(i * 5 % 16) * MIB, .bytes = MIB,
+                                   .read_bytes = MIB, .name = "w"};
+
+            ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+        }
+        reader_free(r);
+        memset(dst, 0xaa, 16 * MIB);
+        for (uint64_t i = 0; i < 16 * MIB; i++)
+            if (dst[i] != 0xaa)
+                ck_abort_msg("byte %llu was read after the reader was freed",
+                             (unsigned long long)i);
+    }
+    free(dst);
+    drop_file();
+}
+END_TEST
+
 START_TEST(no_file)
 {
     struct reader *r = NULL;
     struct err err = {0};
 
-    ck_assert_int_eq(reader_new("does/not/exist", &r, &err), -ENOENT);
+    ck_assert_int_eq(reader_new("does/not/exist", NULL, &r, &err), -ENOENT);
     ck_assert_ptr_null(r);
     ck_assert_ptr_nonnull(strstr(err.text, "does/not/exist"));
 }
@@ -204,11 +514,19 @@ int main(void)
     int failed;
 
     folder_make();
-    tcase_add_test(t, pieces);
-    tcase_add_test(t, end_of_file);
-    tcase_add_test(t, torn_file);
-    tcase_add_test(t, rows);
-    tcase_add_test(t, drain_forgets);
+    tcase_add_loop_test(t, pieces, 0, 4);
+    tcase_add_loop_test(t, end_of_file, 0, 4);
+    tcase_add_loop_test(t, torn_file, 0, 4);
+    tcase_add_loop_test(t, rows, 0, 4);
+    tcase_add_loop_test(t, drain_forgets, 0, 4);
+    tcase_add_loop_test(t, any_jobs, 0, 4);
+    tcase_add_loop_test(t, io_error, 0, 4);
+    tcase_add_loop_test(t, names_of_small_ones, 0, 4);
+    tcase_add_loop_test(t, short_reads, 0, 4);
+    tcase_add_loop_test(t, changed_file, 0, 4);
+    tcase_add_loop_test(t, cut_file, 0, 4);
+    tcase_add_loop_test(t, emulated_rate, 0, 2);
+    tcase_add_loop_test(t, freed_early, 0, 4);
     tcase_add_test(t, no_file);
     suite_add_tcase(s, t);
     sr = srunner_create(s);

@@ -152,7 +152,7 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
     if (rc == 0)
         rc = nothing_new(ex, err);
     if (rc == 0)
-        rc = reader_new(ex->file->path, &ex->reader, err);
+        rc = reader_new(ex->file->path, NULL, &ex->reader, err);
     for (int l = 0; l < m->n_layers && rc == 0; l++) {
         ex->c[l] = m->layer[l].c;
         rc = compact_gather(ex, l, inputs, err);

@@ -1,210 +1,262 @@
-#include "harness/replay/reader.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES  (UINT64_C(4) << 20)
-#define BOUNCE_BYTES (UINT64_C(1) << 20)
-/* One pread at a time is as fast as many while cores are idle. While kernels keep every core busy a
- * thread waits for its turn after each read, and the disk with it: then two more fill the gap. */
-#define THREADS 3
-
-struct job {
-    struct read_job what;
-    bool done;
-};
-
-struct reader {
-    int fd;
-    bool direct;
-    char *path;
-    unsigned char *bounce[THREADS]; /* for gathered rows */
-    pthread_t thread[THREADS];
-    int n_threads; /* started */
-
-    pthread_mutex_t lock;
-    pthread_cond_t work, progress;
-    struct job *job;
-    int n_posted, n_taken, n_done, allocated; /* n_done: all jobs before it are done */
-    int busy;                                 /* threads that are reading */
-    bool quit, drain;
-    uint64_t read_bytes;
-    struct err failure; /* code 0: none */
-};
+#include "harness/replay/reader_engine.h"
 
 uint64_t reader_staging_bytes(void)
 {
-    return THREADS * BOUNCE_BYTES;
+    return BOUNCES * BOUNCE_BYTES;
 }
 
-/* All of [off, off + want) into dst; reads whole blocks: only the end of the file is short. */
-static int read_all(struct reader *r, unsigned char *dst, uint64_t off, uint64_t want,
-                    uint64_t must, const char *name, struct err *err)
+static uint64_t min_u64(uint64_t a, uint64_t b)
 {
-    uint64_t got = 0;
+    return a < b ? a : b;
+}
 
-    while (got < want) {
-        ssize_t n = pread(r->fd, dst + got, want - got, (off_t)(off + got));
+/* ---- jobs into pieces ---- */
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_set(err, -errno, "'%s': reading weight '%s' at byte %llu: %s", r->path, name,
-                           (unsigned long long)(off + got), strerror(errno));
-        if (n == 0)
-            break;
-        got += (uint64_t)n;
-        if (got % READ_ALIGN) /* the end of the file: an unaligned O_DIRECT read would be refused */
-            break;
+/* Rows from the cursor on that follow each other in the file too are one run of bytes. */
+static void next_rows(struct reader *r, struct piece *p)
+{
+    const struct read_job *j = &r->job[r->next_job].what;
+    uint64_t total = (uint64_t)j->n_rows * j->row_bytes;
+    uint64_t first = r->next_byte / j->row_bytes, last = first;
+    uint64_t at, end;
+
+    while (last + 1 < (uint64_t)j->n_rows && j->row[last + 1] == j->row[last] + 1 &&
+           (last + 1 - first) * j->row_bytes < BOUNCE_BYTES)
+        last++;
+    at = j->file_byte + (uint64_t)j->row[first] * j->row_bytes + r->next_byte % j->row_bytes;
+    end = j->file_byte + ((uint64_t)j->row[last] + 1) * j->row_bytes;
+    p->file_byte = at / READ_ALIGN * READ_ALIGN;
+    end = min_u64(end, p->file_byte + BOUNCE_BYTES);
+    p->must_bytes = end - p->file_byte;
+    p->bytes = (p->must_bytes + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN;
+    p->copy_to = (unsigned char *)j->dst + r->next_byte;
+    p->copy_from = at - p->file_byte;
+    p->copy_bytes = end - at;
+    r->next_byte += p->copy_bytes;
+    if (r->next_byte == total) {
+        r->next_job++;
+        r->next_byte = 0;
     }
-    if (got < must)
-        return err_set(err, -EIO,
-                       "'%s': weight '%s' ends at byte %llu, %llu bytes short: the file is torn, "
-                       "write it again with `flashmem weights`",
-                       r->path, name, (unsigned long long)(off + got),
-                       (unsigned long long)(must - got));
-    return 0;
 }
 
-static int read_rows(struct reader *r, unsigned char *bounce, const struct read_job *j,
-                     uint64_t *ret_bytes, struct err *err)
+static bool neighbours(const struct read_job *a, const struct read_job *b)
 {
-    uint64_t total = 0;
+    return !b->n_rows && b->file_byte == a->file_byte + a->read_bytes &&
+           (unsigned char *)b->dst == (unsigned char *)a->dst + a->read_bytes;
+}
 
-    for (int i = 0; i < j->n_rows; i++) {
-        uint64_t at = j->file_byte + (uint64_t)j->row[i] * j->row_bytes;
-        uint64_t from = at / READ_ALIGN * READ_ALIGN;
-        uint64_t len = (at + j->row_bytes - from + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN;
-        int rc;
+static void next_run(struct reader *r, struct piece *p)
+{
+    const struct read_job *j = &r->job[r->next_job].what;
 
-        if (len > BOUNCE_BYTES)
-            return err_set(err, -EINVAL, "weight '%s': rows of %llu bytes are too long to gather",
-                           j->name, (unsigned long long)j->row_bytes);
-        rc = read_all(r, bounce, from, len, at + j->row_bytes - from, j->name, err);
-        if (rc < 0)
-            return rc;
-        memcpy((unsigned char *)j->dst + (uint64_t)i * j->row_bytes, bounce + (at - from),
-               j->row_bytes);
-        total += len;
+    p->file_byte = j->file_byte + r->next_byte;
+    p->dst = (unsigned char *)j->dst + r->next_byte;
+    for (;;) {
+        uint64_t take = min_u64(j->read_bytes - r->next_byte, r->block_bytes - p->bytes);
+        uint64_t payload = j->bytes > r->next_byte ? j->bytes - r->next_byte : 0;
+
+        if (payload > 0)
+            p->must_bytes = p->bytes + min_u64(payload, take);
+        p->bytes += take;
+        r->next_byte += take;
+        if (r->next_byte < j->read_bytes)
+            return;
+        r->next_job++;
+        r->next_byte = 0;
+        if (r->next_job == r->n_posted || p->bytes == r->block_bytes ||
+            !neighbours(j, &r->job[r->next_job].what))
+            return;
+        j = &r->job[r->next_job].what;
     }
-    *ret_bytes = total;
-    return 0;
 }
 
-/* How many jobs from `first` on are one run, and how long it is. */
-static int coalesce(const struct job *job, int first, int end, uint64_t *ret_bytes)
+bool reader_next(struct reader *r, struct piece *ret_piece)
 {
-    uint64_t bytes = job[first].what.read_bytes;
-    int n = 1;
+    struct piece p = {.job = r->next_job, .job_byte = r->next_byte};
 
-    while (!job[first].what.n_rows && first + n < end) {
-        const struct read_job *a = &job[first + n - 1].what, *b = &job[first + n].what;
-
-        if (b->n_rows || b->file_byte != a->file_byte + a->read_bytes ||
-            (unsigned char *)b->dst != (unsigned char *)a->dst + a->read_bytes ||
-            bytes + b->read_bytes > BLOCK_BYTES)
-            break;
-        bytes += b->read_bytes;
-        n++;
+    if (r->next_job == r->n_posted || r->drain || r->quit || r->failure.code) {
+        r->hungry = true;
+        return false;
     }
-    *ret_bytes = bytes;
-    return n;
+    if (r->job[r->next_job].what.n_rows)
+        next_rows(r, &p);
+    else
+        next_run(r, &p);
+    r->in_flight++;
+    *ret_piece = p;
+    return true;
 }
 
-static int read_run(struct reader *r, unsigned char *bounce, const struct read_job *first,
-                    const struct read_job *last, uint64_t bytes, uint64_t *ret_bytes,
-                    struct err *err)
+/* ---- pieces that were read ---- */
+
+/* The weight that a byte of the piece belongs to. Copied: the array may move while it grows. */
+static void weight_at(struct reader *r, const struct piece *p, uint64_t byte, char ret_name[128])
 {
-    uint64_t must = bytes - last->read_bytes + last->bytes;
+    uint64_t at = byte + p->job_byte;
+    int k = p->job;
 
-    *ret_bytes = bytes;
-    if (first->n_rows)
-        return read_rows(r, bounce, first, ret_bytes, err);
-    for (uint64_t at = 0; at < bytes; at += BLOCK_BYTES) {
-        uint64_t len = bytes - at < BLOCK_BYTES ? bytes - at : BLOCK_BYTES;
-        uint64_t need = must - at < len ? must - at : len;
-        int rc = read_all(r, (unsigned char *)first->dst + at, first->file_byte + at, len, need,
-                          first->name, err);
-
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* Take the next run of jobs, read it without the lock, and book it. */
-static void read_next(struct reader *r, unsigned char *bounce)
-{
-    struct read_job first, last;
-    struct err err = {0};
-    uint64_t bytes, got = 0;
-    int at = r->n_taken, n = coalesce(r->job, at, r->n_posted, &bytes), rc;
-
-    first = r->job[at].what; /* copies: the array may move while it grows */
-    last = r->job[at + n - 1].what;
-    r->n_taken += n;
-    r->busy++;
-    pthread_mutex_unlock(&r->lock);
-    rc = read_run(r, bounce, &first, &last, bytes, &got, &err);
     pthread_mutex_lock(&r->lock);
-    r->busy--;
-    r->read_bytes += got;
-    if (rc < 0 && !r->failure.code)
-        r->failure = err;
-    for (int i = 0; rc == 0 && i < n; i++)
-        r->job[at + i].done = true;
-    while (r->n_done < r->n_taken && r->job[r->n_done].done)
+    while (p->dst && k + 1 < r->n_posted && at >= r->job[k].what.read_bytes)
+        at -= r->job[k++].what.read_bytes;
+    snprintf(ret_name, 128, "%s", r->job[k].what.name);
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool reader_got(struct reader *r, struct piece *p, int64_t result, struct err *ret_failure)
+{
+    char name[128];
+
+    if (r->opt.fault)
+        result = r->opt.fault(r->opt.ctx, p->file_byte + p->got_bytes, result);
+    if (result == -EINTR || result == -EAGAIN)
+        return false;
+    if (result < 0) {
+        weight_at(r, p, p->got_bytes, name);
+        err_set(ret_failure, (int)result, "'%s': reading weight '%s' at byte %llu: %s", r->path,
+                name, (unsigned long long)(p->file_byte + p->got_bytes), strerror((int)-result));
+        return true;
+    }
+    p->got_bytes += (uint64_t)result;
+    /* Unless the file ends here, a read may be short only at a multiple of READ_ALIGN: the rest of
+     * it would be refused. */
+    if (result > 0 && p->got_bytes < p->bytes && p->got_bytes % READ_ALIGN == 0)
+        return false;
+    if (p->got_bytes < p->must_bytes) {
+        weight_at(r, p, p->got_bytes, name);
+        err_set(ret_failure, -EIO,
+                "'%s': weight '%s' ends at byte %llu, %llu bytes short: the file is torn, write it "
+                "again with `flashmem weights`",
+                r->path, name, (unsigned long long)(p->file_byte + p->got_bytes),
+                (unsigned long long)(p->must_bytes - p->got_bytes));
+    }
+    return true;
+}
+
+static void book_jobs(struct reader *r, const struct piece *p)
+{
+    uint64_t left = p->dst ? p->bytes : p->copy_bytes, at = p->job_byte;
+
+    for (int k = p->job; left > 0; k++) {
+        uint64_t part = p->dst ? min_u64(left, r->job[k].what.read_bytes - at) : left;
+
+        r->job[k].left_bytes -= part;
+        left -= part;
+        at = 0;
+    }
+    while (r->n_done < r->n_posted && r->job[r->n_done].left_bytes == 0)
         r->n_done++;
-    pthread_cond_broadcast(&r->progress);
 }
 
-struct seat { /* what a thread is told when it starts */
-    struct reader *r;
-    unsigned char *bounce;
-};
-
-static void *reader_main(void *arg)
+void reader_book(struct reader *r, const struct piece *p, const unsigned char *bounce,
+                 const struct err *failure)
 {
-    struct seat seat = *(struct seat *)arg;
-    struct reader *r = seat.r;
-
-    free(arg);
+    if (!p->dst && !failure->code)
+        memcpy(p->copy_to, bounce + p->copy_from, p->copy_bytes);
     pthread_mutex_lock(&r->lock);
-    while (!r->quit) {
-        if (r->n_taken == r->n_posted || r->drain || r->failure.code)
-            pthread_cond_wait(&r->work, &r->lock);
-        else
-            read_next(r, seat.bounce);
-    }
+    r->in_flight--;
+    r->read_bytes += p->got_bytes;
+    if (failure->code && !r->failure.code)
+        r->failure = *failure;
+    if (!failure->code)
+        book_jobs(r, p);
+    pthread_cond_broadcast(&r->progress);
     pthread_mutex_unlock(&r->lock);
-    return NULL;
 }
 
-static int start_threads(struct reader *r, struct err *err)
-{
-    for (int i = 0; i < THREADS; i++) {
-        struct seat *seat = malloc(sizeof(*seat));
+/* ---- the reader ---- */
 
-        r->bounce[i] = aligned_alloc(READ_ALIGN, BOUNCE_BYTES);
-        if (!seat || !r->bounce[i]) {
-            free(seat);
-            return err_set(err, -ENOMEM, "out of memory for the disk reader");
-        }
-        *seat = (struct seat){r, r->bounce[i]};
-        if (pthread_create(&r->thread[i], NULL, reader_main, seat) != 0) {
-            free(seat);
-            return err_set(err, -EAGAIN, "cannot start a thread of the disk reader");
-        }
-        r->n_threads++;
-    }
+static int file_state(int fd, struct file_state *ret_state)
+{
+    struct stat s;
+
+    if (fstat(fd, &s) < 0)
+        return -errno;
+    *ret_state = (struct file_state){
+        .size_bytes = (uint64_t)s.st_size,
+        .mtime_ns = s.st_mtim.tv_sec * 1000000000LL + s.st_mtim.tv_nsec,
+    };
     return 0;
 }
 
-int reader_new(const char *path, struct reader **ret_r, struct err *err)
+static int open_file(struct reader *r, struct err *err)
+{
+    int rc;
+
+    r->direct = true;
+    r->fd = open(r->path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    if (r->fd < 0 && errno == EINVAL) { /* e.g. tmpfs */
+        r->direct = false;
+        r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    }
+    if (r->fd < 0)
+        return err_set(err, -errno, "'%s': %s", r->path, strerror(errno));
+    rc = file_state(r->fd, &r->file);
+    return rc < 0 ? err_set(err, rc, "'%s': %s", r->path, strerror(-rc)) : 0;
+}
+
+static int copy_to_ram(struct reader *r, struct err *err)
+{
+    uint64_t at = 0;
+    int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    void *map;
+
+    if (fd < 0)
+        return err_set(err, -errno, "'%s': %s", r->path, strerror(errno));
+    map = mmap(NULL, r->file.size_bytes + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+               -1, 0);
+    if (map == MAP_FAILED) {
+        close(fd);
+        return err_set(err, -ENOMEM, "no memory for a copy of '%s' (%llu bytes)", r->path,
+                       (unsigned long long)r->file.size_bytes);
+    }
+    r->ram = map;
+    while (at < r->file.size_bytes) {
+        ssize_t n = pread(fd, r->ram + at, r->file.size_bytes - at, (off_t)at);
+
+        if (n <= 0)
+            break;
+        at += (uint64_t)n;
+    }
+    close(fd);
+    return at == r->file.size_bytes ? 0
+                                    : err_set(err, -EIO, "'%s': cannot be read to its end", r->path);
+}
+
+/* io_uring, and threads where it is refused. */
+static int start_engine(struct reader *r, struct err *err)
+{
+    struct err why = {0};
+    int rc;
+
+    if (r->opt.ram || r->opt.rate_bps) {
+        snprintf(r->kind, sizeof(r->kind), "emulated");
+    } else if (r->opt.no_uring) {
+        snprintf(r->kind, sizeof(r->kind), "pread threads");
+    } else if (!r->direct) {
+        snprintf(r->kind, sizeof(r->kind), "pread threads, buffered (no O_DIRECT here)");
+    } else {
+        r->engine = &reader_uring;
+        rc = r->engine->start(r, &why);
+        if (rc == 0)
+            return 0;
+        r->engine->stop(r);
+        snprintf(r->kind, sizeof(r->kind), "pread threads (io_uring: %.100s)", why.text);
+    }
+    r->engine = &reader_threads;
+    return r->engine->start(r, err);
+}
+
+int reader_new(const char *path, const struct reader_options *opt, struct reader **ret_r,
+               struct err *err)
 {
     struct reader *r = calloc(1, sizeof(*r));
     int rc = 0;
@@ -214,19 +266,19 @@ int reader_new(const char *path, struct reader **ret_r, struct err *err)
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->work, NULL);
     pthread_cond_init(&r->progress, NULL);
+    r->fd = -1;
+    if (opt)
+        r->opt = *opt;
     r->path = strdup(path);
-    r->direct = true;
-    r->fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-    if (r->fd < 0 && errno == EINVAL) { /* e.g. tmpfs */
-        r->direct = false;
-        r->fd = open(path, O_RDONLY | O_CLOEXEC);
-    }
-    if (!r->path)
+    r->bounce = aligned_alloc(READ_ALIGN, reader_staging_bytes());
+    if (!r->path || !r->bounce)
         rc = err_set(err, -ENOMEM, "out of memory for the disk reader");
-    else if (r->fd < 0)
-        rc = err_set(err, -errno, "'%s': %s", path, strerror(errno));
-    else
-        rc = start_threads(r, err);
+    if (rc == 0)
+        rc = open_file(r, err);
+    if (rc == 0 && r->opt.ram)
+        rc = copy_to_ram(r, err);
+    if (rc == 0)
+        rc = start_engine(r, err);
     if (rc < 0) {
         reader_free(r);
         return rc;
@@ -239,19 +291,21 @@ void reader_free(struct reader *r)
 {
     if (!r)
         return;
-    pthread_mutex_lock(&r->lock);
-    r->quit = true;
-    pthread_cond_broadcast(&r->work);
-    pthread_mutex_unlock(&r->lock);
-    for (int i = 0; i < r->n_threads; i++)
-        pthread_join(r->thread[i], NULL);
-    for (int i = 0; i < THREADS; i++)
-        free(r->bounce[i]);
+    if (r->engine) {
+        pthread_mutex_lock(&r->lock);
+        r->quit = true;
+        r->engine->wake(r);
+        pthread_mutex_unlock(&r->lock);
+        r->engine->stop(r);
+    }
     if (r->fd >= 0)
         close(r->fd);
+    if (r->ram)
+        munmap(r->ram, r->file.size_bytes + 1);
     pthread_cond_destroy(&r->work);
     pthread_cond_destroy(&r->progress);
     pthread_mutex_destroy(&r->lock);
+    free(r->bounce);
     free(r->job);
     free(r->path);
     free(r);
@@ -262,10 +316,22 @@ bool reader_direct(const struct reader *r)
     return r->direct;
 }
 
+const char *reader_kind(const struct reader *r)
+{
+    return r->kind;
+}
+
+void reader_register(struct reader *r, void *base, uint64_t bytes)
+{
+    if (r->engine->add)
+        r->engine->add(r, base, bytes);
+}
+
 void reader_reset(struct reader *r)
 {
     pthread_mutex_lock(&r->lock);
-    r->n_posted = r->n_taken = r->n_done = 0;
+    r->n_posted = r->n_done = r->next_job = 0;
+    r->next_byte = 0;
     r->drain = false;
     r->read_bytes = 0;
     r->failure.code = 0;
@@ -291,11 +357,36 @@ int reader_post(struct reader *r, const struct read_job *job, struct err *err)
         }
     }
     if (rc == 0) {
-        r->job[r->n_posted++] = (struct job){.what = *job};
-        pthread_cond_signal(&r->work);
+        uint64_t bytes = job->n_rows ? (uint64_t)job->n_rows * job->row_bytes : job->read_bytes;
+
+        r->job[r->n_posted++] = (struct job){.what = *job, .left_bytes = bytes};
+        if (r->hungry) {
+            r->hungry = false;
+            r->engine->wake(r);
+        }
     }
     pthread_mutex_unlock(&r->lock);
     return rc;
+}
+
+/* What has arrived may be half of one file and half of another. */
+static int check_unchanged(struct reader *r, int job, struct err *err)
+{
+    struct file_state now = {0};
+    char name[128];
+    uint64_t at;
+    int rc = file_state(r->fd, &now);
+
+    if (rc == 0 && now.size_bytes == r->file.size_bytes && now.mtime_ns == r->file.mtime_ns)
+        return 0;
+    pthread_mutex_lock(&r->lock);
+    snprintf(name, sizeof(name), "%s", r->job[job].what.name);
+    at = r->job[job].what.file_byte;
+    pthread_mutex_unlock(&r->lock);
+    return err_set(err, rc < 0 ? rc : -ESTALE,
+                   "'%s' was written to while it was in use (found after weight '%s' at byte "
+                   "%llu): let the writer finish, then run again",
+                   r->path, name, (unsigned long long)at);
 }
 
 int reader_wait(struct reader *r, int job, struct err *err)
@@ -308,19 +399,24 @@ int reader_wait(struct reader *r, int job, struct err *err)
     if (r->n_done <= job)
         rc = err_set(err, r->failure.code, "%s", r->failure.text);
     pthread_mutex_unlock(&r->lock);
-    return rc;
+    return rc < 0 ? rc : check_unchanged(r, job, err);
 }
 
 void reader_drain(struct reader *r)
 {
     pthread_mutex_lock(&r->lock);
     r->drain = true;
-    while (r->busy > 0)
+    while (r->in_flight > 0)
         pthread_cond_wait(&r->progress, &r->lock);
     pthread_mutex_unlock(&r->lock);
 }
 
-uint64_t reader_bytes(const struct reader *r)
+uint64_t reader_bytes(struct reader *r)
 {
-    return r->read_bytes;
+    uint64_t bytes;
+
+    pthread_mutex_lock(&r->lock);
+    bytes = r->read_bytes;
+    pthread_mutex_unlock(&r->lock);
+    return bytes;
 }

@@ -1,7 +1,8 @@
-/* harness/replay/reader.h - the disk reader: a few threads, O_DIRECT preads begun in the order
- * posted. Jobs that are neighbours both in the file and in memory are read together, up to 4 MiB:
- * with huge-page destinations that reaches the disk's rate. Where the file
- * system refuses O_DIRECT, reads are buffered and the file's pages are dropped before each run. */
+/* harness/replay/reader.h - the disk reader: O_DIRECT reads, several in flight, begun in the order
+ * posted. Jobs that are neighbours both in the file and in memory are read together; long ones are
+ * cut. One thread waits on an io_uring; where that is refused, a few threads call pread(). Where
+ * the file system refuses O_DIRECT, reads are buffered and the file's pages are dropped before
+ * each run. */
 #ifndef FLASHMEM_HARNESS_REPLAY_READER_H
 #define FLASHMEM_HARNESS_REPLAY_READER_H
 
@@ -26,11 +27,31 @@ struct read_job {
     uint64_t row_bytes;
 };
 
-int reader_new(const char *path, struct reader **ret_r, struct err *err);
-void reader_free(struct reader *r); /* NULL is fine; stops at the next block */
+struct reader_options {
+    bool no_uring; /* threads, though io_uring may work */
+    /* Emulated disks; what is measured with them must say so. One thread serves them. */
+    bool ram;          /* from a copy of the file in memory, made by reader_new() */
+    uint64_t rate_bps; /* not faster than this, bytes per second; 0: no limit */
+    /* Tests: sees every read's result (bytes or negative errno) and says what it shall be, for
+     * instance -EIO, or less. Called from the reader's threads. NULL: none. */
+    int64_t (*fault)(void *ctx, uint64_t file_byte, int64_t result);
+    void *ctx;
+};
+
+/* opt: NULL for none of them. -ENOENT and the like; -ENOMEM. */
+int reader_new(const char *path, const struct reader_options *opt, struct reader **ret_r,
+               struct err *err);
+void reader_free(struct reader *r); /* NULL is fine; stops after the blocks in flight */
 
 bool reader_direct(const struct reader *r);
 uint64_t reader_staging_bytes(void); /* its bounce buffers */
+/* What reads, for people: "io_uring, registered buffers", "pread threads (io_uring: ...)". */
+const char *reader_kind(const struct reader *r);
+
+/* Memory that many jobs will be read into: locked and known to the kernel from now on, which saves
+ * looking its pages up at every read. Free it after the reader. Reads elsewhere work as well, and so
+ * do they where this is refused; reader_kind() then says why. Call it before the first job. */
+void reader_register(struct reader *r, void *base, uint64_t bytes);
 
 /* Forget finished jobs and errors; drops cached pages if reads are buffered. Nothing may be
  * pending: call after reader_drain(). */
@@ -39,12 +60,12 @@ void reader_reset(struct reader *r);
 /* Jobs are numbered from 0 in the order posted. -ENOMEM. */
 int reader_post(struct reader *r, const struct read_job *job, struct err *err);
 
-/* Block until job number `job` is done. -EIO and the like: the first failure, err names the weight
- * and the offset. */
+/* Block until all jobs up to number `job` are done. The first failure of any: -EIO and the like;
+ * -ESTALE: the file was written to since reader_new(). err names the weight and the offset. */
 int reader_wait(struct reader *r, int job, struct err *err);
-/* Stop after the block in flight and forget what is posted. */
+/* Stop after the blocks in flight and forget what is posted. */
 void reader_drain(struct reader *r);
 
-uint64_t reader_bytes(const struct reader *r); /* read since reader_reset() */
+uint64_t reader_bytes(struct reader *r); /* read since reader_reset() */
 
 #endif
