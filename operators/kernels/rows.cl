@@ -74,16 +74,33 @@
 
 #define PLUS(a, b) ((a) + (b))
 // The strands' results joined by OP, over an item's slots, over items, over texels.
+// By fours in place while there are more than eight, then all of them by every item: few barriers.
+#define BY_FOURS(OP, left)                                                                         \
+    if (l < (left)) {                                                                              \
+        _Pragma("unroll") for (int k = 0; k < 4; k++) some[k] = part[l + k * (left)];              \
+        HALVES(OP, some, 4)                                                                        \
+        part[l] = some[0];                                                                         \
+    }                                                                                              \
+    barrier(CLK_LOCAL_MEM_FENCE);
+#if WG > 32
+#define REMAIN (WG / 16)
+#define FOURS(OP) BY_FOURS(OP, WG / 4) BY_FOURS(OP, WG / 16)
+#elif WG > 8
+#define REMAIN (WG / 4)
+#define FOURS(OP) BY_FOURS(OP, WG / 4)
+#else
+#define REMAIN WG
+#define FOURS(OP)
+#endif
 #if WG > 1
 #define OVER_ITEMS(OP, v)                                                                          \
+    wide some[8];                                                                                  \
     part[l] = v;                                                                                   \
-    for (int h = WG / 2; h > 0; h /= 2) {                                                          \
-        barrier(CLK_LOCAL_MEM_FENCE);                                                              \
-        if (l < h)                                                                                 \
-            part[l] = OP(part[l], part[l + h]);                                                    \
-    }                                                                                              \
     barrier(CLK_LOCAL_MEM_FENCE);                                                                  \
-    v = part[0];
+    FOURS(OP)                                                                                      \
+    _Pragma("unroll") for (int k = 0; k < REMAIN; k++) some[k] = part[k];                          \
+    HALVES(OP, some, REMAIN)                                                                       \
+    v = some[0];
 #else
 #define OVER_ITEMS(OP, v)
 #endif
@@ -137,9 +154,19 @@ static inline wide fill_behind(wide v, int n, float with)
 #define ROWS_KERNEL __kernel __attribute__((reqd_work_group_size(WG, WR, 1))) void
 // part1, part2: for two reductions. A row behind the last has no columns; its items still meet the
 // others at barriers.
+// On a GPU the items of a warp take 16 columns of two rows, which is how images lie in memory.
+#define TILE (IMAGE && UNROLL && WG % 16 == 0)
+#define ITEM_OF_GROUP ((int)get_local_id(1) * WG + (int)get_local_id(0))
+#if TILE
+#define ROW_OF_GROUP (ITEM_OF_GROUP / 16 % WR)
+#define ITEM_OF_ROW (ITEM_OF_GROUP / 16 / WR * 16 + ITEM_OF_GROUP % 16)
+#else
+#define ROW_OF_GROUP ((int)get_local_id(1))
+#define ITEM_OF_ROW ((int)get_local_id(0))
+#endif
 #define ROWS_BEGIN                                                                                 \
     __local wide parts[2 * WR * WG];                                                               \
-    __local wide *part1 = parts + get_local_id(1) * WG, *part2 = part1 + WR * WG;                  \
-    const int l = (int)get_local_id(0), r = (int)get_global_id(1);                                 \
+    const int l = ITEM_OF_ROW, r = (int)get_group_id(1) * WR + ROW_OF_GROUP;                       \
+    __local wide *part1 = parts + ROW_OF_GROUP * WG, *part2 = part1 + WR * WG;                     \
     wide slot[SLOTS];                                                                              \
     KEPT_DECLARE

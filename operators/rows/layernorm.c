@@ -30,7 +30,7 @@ static void layernorm_cost(const struct op_case *c, double *ret_macs, double *re
 static void layernorm_prefer(const struct op_case *c, const struct device_info *dev,
                              struct op_variant *v)
 {
-    rows_prefer(dev, c->p[P_COLS], v);
+    rows_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
 }
 
 static int layernorm_launch(const struct op_case *c, const struct op_variant *v,

@@ -39,7 +39,7 @@ static void reduce_prefer(const struct op_case *c, const struct device_info *dev
 
     if (c->p[P_AXIS] == AXIS_COLS) {
         v->kernel = KERNEL_ALONG;
-        rows_prefer(dev, c->p[P_COLS], v);
+        rows_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
         return;
     }
     v->kernel = KERNEL_DOWN;

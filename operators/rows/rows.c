@@ -20,8 +20,10 @@ enum {
     KEPT_GPU = 16
 };
 
-void rows_prefer(const struct device_info *dev, int64_t cols, struct op_variant *v)
+void rows_prefer(const struct device_info *dev, int64_t rows, int64_t cols, struct op_variant *v)
 {
+    struct tensor_desc d = {.rows = rows, .cols = cols};
+    bool image = v->path == PATH_IMAGE, folded = image && tensor_folded(&d);
     int64_t ct = (cols + 3) / 4;
     int wg = STRANDS_GPU / SLOTS_GPU;
 
@@ -33,8 +35,10 @@ void rows_prefer(const struct device_info *dev, int64_t cols, struct op_variant 
     }
     while (wg < STRANDS_GPU && wg * 4 < ct) /* four texels of an item, if there are so many */
         wg *= 2;
+    if (folded && wg < STRANDS_GPU) /* rows are no neighbours there: strips, the longer the better */
+        wg *= 2;
     v->lws[0] = wg;
-    v->lws[1] = (v->path == PATH_IMAGE ? 256 : 128) / wg; /* images: rows for their tiles */
+    v->lws[1] = wg < STRANDS_GPU ? STRANDS_GPU / wg : image && !folded ? 2 : 1;
 }
 
 static int check_items(const struct op_case *c, const char *axis, int items, int min, int max,

@@ -14,8 +14,8 @@
         }                                                                                          \
     }
 
-/* Sets the tunable and the local size for rows of so many elements. */
-void rows_prefer(const struct device_info *dev, int64_t cols, struct op_variant *v);
+/* Sets the tunable and the local size for so many rows and columns, on v->path. */
+void rows_prefer(const struct device_info *dev, int64_t rows, int64_t cols, struct op_variant *v);
 
 /* Grid, ints rows cols ct, options of rows.cl. -EINVAL: a local size that it does not take. */
 int rows_launch(const struct op_case *c, const struct op_variant *v, const struct device_info *dev,

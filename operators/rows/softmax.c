@@ -23,7 +23,7 @@ static void softmax_cost(const struct op_case *c, double *ret_macs, double *ret_
 static void softmax_prefer(const struct op_case *c, const struct device_info *dev,
                            struct op_variant *v)
 {
-    rows_prefer(dev, c->p[P_COLS], v);
+    rows_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
 }
 
 static int softmax_launch(const struct op_case *c, const struct op_variant *v,
