@@ -1,10 +1,11 @@
 /* Matrix products and convolutions, each as it is by default, beside OpenBLAS on as many threads as
- * the device has and CLBlast as shipped, where they were found.
+ * the device has, CLBlast as shipped and cuBLAS, where they were found.
  *
  *   square   beside the libraries on the same shape; odd sizes also beside the round one
- *   real     shapes of models, beside the larger of two times in the same run: their operations at
- *            the rate of our own 1024^3, their bytes at the rate of a copy on the same path
- *   resnet   ResNet50's convolutions beside our own 1024^3, then all layers together
+ *   real     shapes of models; on a CPU beside the larger of two times in the same run: their
+ *            operations at the rate of our own 1024^3, their bytes at the rate of a copy on the
+ * same path; on a GPU beside cuBLAS resnet   ResNet50's convolutions beside our own 1024^3, then
+ * all layers together
  *
  * `bench_products [--rounds N] [buffer|image] [square] [real] [resnet]`, all by default. */
 #include <math.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
+#include "tests/bench/cublas.h"
 
 #if HAVE_OPENBLAS
 #include <cblas.h>
@@ -26,14 +28,17 @@ static const char *const path_names[] = {"buffer", "image"};
 static const char square_case[] = "matmul:f32:m=1024,n=1024,k=1024";
 static const char copy_case[] = "relu:f32:rows=1024,cols=4096";
 
-/* Goals of `square` beside OpenBLAS, by path; the others'. */
-static const double blas_goals[] = {0.9, 0.5};
-static const double odd_goal = 0.85, real_goal = 0.8, resnet_goal = 0.7;
-
+/* Goals of `square` by path, on GPUs for the large ones; the others'. */
 static const struct {
-    int m, n, k;
-} squares[] = {{512, 512, 512},    {1000, 1000, 1000}, {1023, 1023, 1023},
-               {1024, 1024, 1024}, {1025, 1025, 1025}, {2048, 2048, 2048}};
+    const char *library;
+    double goal[2];
+    int gpu_from;
+} library_goals[] = {
+    {"OpenBLAS", {0.9, 0.5}, 0}, {"CLBlast", {NAN, 1.2}, 2048}, {"cuBLAS", {NAN, 0.75}, 4096}};
+static const double odd_goal = 0.85, real_goal = 0.8, real_cublas_goal = 0.6, resnet_goal = 0.7;
+
+static const int squares_cpu[] = {512, 1000, 1023, 1024, 1025, 2048, 0};
+static const int squares_gpu[] = {512, 1000, 1023, 1024, 1025, 2048, 2049, 4096, 4097, 0};
 
 static const char *const real_cases[] = {
     "matmul:f32:m=128,n=768,k=768",
@@ -49,6 +54,14 @@ static const char *const real_cases[] = {
     "matmul:f32:m=4,n=3072,k=768",
     "conv2d:f32:h=56,w=56,cin=128,cout=128,r=3,s=3,pad=1,groups=128",
     "deconv2d:f32:h=24,w=24,cin=256,cout=256,r=4,s=4,stride=4",
+};
+
+/* 16 times as many heads at once: what GPUs reach without the cost of launches. */
+static const char *const many_heads[] = {
+    "matmul:f32:batch=192,m=128,n=128,k=64,b=input,aheads=1,bheads=1,scaled=1",
+    "matmul:f32:batch=192,m=128,n=64,k=128,tb=0,b=input,bheads=1,cheads=1",
+    "matmul:f32:batch=192,m=197,n=197,k=64,b=input,aheads=1,bheads=1,scaled=1",
+    "matmul:f32:batch=192,m=197,n=64,k=197,tb=0,b=input,bheads=1,cheads=1",
 };
 
 /* How often each convolution occurs in ResNet50. */
@@ -217,34 +230,54 @@ static int blas_sides(struct blas *s, struct bench_side *sides, int n)
 
 /* ---- the parts ---- */
 
-/* Side 0: 1024^3, side 1: the shape itself, then the libraries. */
-static void square(struct bench *b, int path, int m, int n, int k)
+/* cuBLAS beside a product on a GPU. Returns the number of sides. */
+static int cublas_side(struct bench *b, struct cublas_product *p, struct bench_side *sides, int n)
 {
-    struct bench_side sides[4] = {0};
-    double flop = 2.0 * m * n * k;
-    char text[128], name[64];
-    struct blas s;
-    int n_sides;
+    if (b->dev->info.type == DEVICE_CPU || !cublas_open(p))
+        return n;
+    sides[n] = (struct bench_side){.name = "cuBLAS", .run = cublas_run, .ctx = p};
+    return n + 1;
+}
 
-    snprintf(text, sizeof text, "matmul:f32:m=%d,n=%d,k=%d", m, n, k);
-    snprintf(name, sizeof name, "%s %dx%dx%d", path_names[path], m, n, k);
-    sides[0] = bench_op(b, "round", square_case, path_names[path], false);
+static double library_goal(const struct bench *b, const char *name, int path, int n)
+{
+    for (size_t i = 0; i < sizeof library_goals / sizeof *library_goals; i++)
+        if (strcmp(name, library_goals[i].library) == 0 &&
+            (b->dev->info.type == DEVICE_CPU) == (library_goals[i].gpu_from == 0) &&
+            n >= library_goals[i].gpu_from)
+            return library_goals[i].goal[path];
+    return NAN;
+}
+
+/* Side 0: the round product nearby, side 1: n^3 itself, then the libraries. */
+static void square(struct bench *b, int path, int n)
+{
+    struct cublas_product cublas = {.m = n, .n = n, .k = n, .batch = 1, .tb = true};
+    int n_sides, near = n < 768 ? n : (n + 512) / 1024 * 1024;
+    double flop = 2.0 * n * n * n, near_flop = 2.0 * near * near * near;
+    struct bench_side sides[5] = {0};
+    char round[64], text[64], name[64];
+    struct blas s;
+
+    snprintf(round, sizeof round, "matmul:f32:m=%d,n=%d,k=%d", near, near, near);
+    snprintf(text, sizeof text, "matmul:f32:m=%d,n=%d,k=%d", n, n, n);
+    snprintf(name, sizeof name, "%s %dx%dx%d", path_names[path], n, n, n);
+    sides[0] = bench_op(b, "round", round, path_names[path], false);
     sides[1] = bench_op(b, "ours", text, path_names[path], false);
-    blas_open(&s, b, m, n, k);
-    n_sides = blas_sides(&s, sides, 2);
+    blas_open(&s, b, n, n, n);
+    n_sides = cublas_side(b, &cublas, sides, blas_sides(&s, sides, 2));
     bench_time(b, sides, n_sides);
     for (int i = 2; i < n_sides; i++) {
         char beside[96];
 
         snprintf(beside, sizeof beside, "%s / %s", name, sides[i].name);
-        bench_goal(beside, sides[i].ratio / sides[1].ratio,
-                   strcmp(sides[i].name, "OpenBLAS") == 0 ? blas_goals[path] : NAN,
+        bench_goal(beside, sides[i].ratio / sides[1].ratio, library_goal(b, sides[i].name, path, n),
                    "%.1f and %.1f GFLOP/s", flop / sides[1].median_ns, flop / sides[i].median_ns);
     }
-    if (m % 32)
-        bench_goal(name, flop / case_flop(square_case) / sides[1].ratio, odd_goal,
-                   "of the rate at 1024");
+    if (n % 32)
+        bench_goal(name, flop / near_flop / sides[1].ratio, odd_goal, "of the rate at %d", near);
     blas_close(&s);
+    cublas_close(&cublas);
     bench_op_done(&sides[0]);
     bench_op_done(&sides[1]);
 }
@@ -253,7 +286,7 @@ static void real(struct bench *b, int path, const char *op_case)
 {
     struct bench_side sides[3] = {0};
     double compute, bytes;
-    char name[96];
+    char name[128];
 
     sides[0] = bench_op(b, "1024^3", square_case, path_names[path], false);
     sides[1] = bench_op(b, "copy", copy_case, path_names[path], false);
@@ -267,6 +300,40 @@ static void real(struct bench *b, int path, const char *op_case)
                sides[2].median_ns / 1e3, case_flop(op_case) / sides[2].median_ns);
     for (int i = 0; i < 3; i++)
         bench_op_done(&sides[i]);
+}
+
+/* The same on a GPU: beside cuBLAS, if it is a matrix product. */
+static void real_gpu(struct bench *b, int path, const char *op_case)
+{
+    struct op_case c = parse(op_case);
+    bool product = strcmp(c.op->name, "matmul") == 0;
+    struct cublas_product p = {.batch = 1};
+    struct bench_side sides[2] = {0};
+    int n_sides = 1;
+    char name[128];
+
+    snprintf(name, sizeof name, "%s %s", path_names[path], op_case);
+    sides[0] = bench_op(b, "ours", op_case, path_names[path], false);
+    if (product) {
+        p = (struct cublas_product){(int)op_param_get(&c, "m"),
+                                    (int)op_param_get(&c, "n"),
+                                    (int)op_param_get(&c, "k"),
+                                    (int)op_param_get(&c, "batch"),
+                                    op_param_get(&c, "tb"),
+                                    op_param_get(&c, "aheads"),
+                                    op_param_get(&c, "bheads"),
+                                    op_param_get(&c, "cheads"),
+                                    NULL,
+                                    NULL,
+                                    NULL};
+        n_sides = cublas_side(b, &p, sides, 1);
+    }
+    bench_time(b, sides, n_sides);
+    bench_goal(name, n_sides > 1 ? sides[1].ratio : NAN, n_sides > 1 ? real_cublas_goal : NAN,
+               "%s%.1f us, %.1f GFLOP/s", n_sides > 1 ? "of cuBLAS; " : "",
+               sides[0].median_ns / 1e3, case_flop(op_case) / sides[0].median_ns);
+    bench_op_done(&sides[0]);
+    cublas_close(&p);
 }
 
 static void resnet_layers(struct bench *b, int path)
@@ -320,6 +387,7 @@ int main(int argc, char **argv)
     static const char *const parts[] = {"square", "real", "resnet", NULL};
     static const char *const paths[] = {"buffer", "image", NULL};
     struct bench b;
+    bool cpu;
 
     /* Its idle threads spin for 20 ms otherwise, into the turn of the next. Read at load time. */
     if (!getenv("OPENBLAS_THREAD_TIMEOUT")) {
@@ -327,6 +395,7 @@ int main(int argc, char **argv)
         execv("/proc/self/exe", argv);
     }
     bench_open(&b, argc, argv);
+    cpu = b.dev->info.type == DEVICE_CPU;
     bench_head(&b, "products beside other libraries and their own bounds, f32");
 #if HAVE_OPENBLAS
     openblas_set_num_threads((int)b.dev->info.compute_units);
@@ -335,11 +404,14 @@ int main(int argc, char **argv)
         if (!wanted(argc, argv, paths, path_names[path]))
             continue;
         if (wanted(argc, argv, parts, "square"))
-            for (size_t i = 0; i < sizeof squares / sizeof *squares; i++)
-                square(&b, path, squares[i].m, squares[i].n, squares[i].k);
-        if (wanted(argc, argv, parts, "real"))
+            for (const int *n = cpu ? squares_cpu : squares_gpu; *n; n++)
+                square(&b, path, *n);
+        if (wanted(argc, argv, parts, "real")) {
             for (size_t i = 0; i < sizeof real_cases / sizeof *real_cases; i++)
-                real(&b, path, real_cases[i]);
+                (cpu ? real : real_gpu)(&b, path, real_cases[i]);
+            for (size_t i = 0; i < (cpu ? 0 : sizeof many_heads / sizeof *many_heads); i++)
+                real_gpu(&b, path, many_heads[i]);
+        }
         if (wanted(argc, argv, parts, "resnet"))
             resnet_layers(&b, path);
     }
