@@ -253,6 +253,66 @@ START_TEST(limits)
 }
 END_TEST
 
+/* Distinct layers as `cut`, `sort -u` and `wc -l` count them in datasets/models. */
+static const struct {
+    const char *rows;
+    int n;          /* -1: refused */
+    const char *want; /* in the message */
+} model_rows[] = {
+    {"ResNet,,,,,\n", 30, ""},
+    {"ResNet,*,f32|f16,image|buffer,,\n", 120, ""},
+    {"ResNet,reusable,,,,0|1\n", 2 * 28, ""},
+    {"ResNet,hierarchical|pool2d,,,,0|1\n", 4, ""},
+    {"ResNet|ResNet,,,,,\n", 30, ""},
+    {"ResNet|GPTN-S,,,,,\n", 39, ""},
+    {"ResNet,conv2d,,,1,\n", -1, "no layer"},
+    /* its first convolution is the largest: 112*112 * 64 * 7*7*3 = 118.0e6; then 115.6e6 */
+    {"ResNet,,,,119e6,\n", 30, ""},
+    {"ResNet,,,,117e6,\n", 29, ""},
+    {"ResNett,,,,,\n", -1, "ResNett"},
+    {"ResNet,convolution,,,,\n", -1, "op: no operator or class 'convolution'"},
+    {",relu,,,5,\n", -1, "max_macs"},
+    {"ResNet,,,,-1,\n", -1, "max_macs"},
+    {",,,,,\n", -1, "op: want"},
+};
+
+START_TEST(model_cases)
+{
+    struct spec spec = {0};
+    struct err err = {0};
+    char text[512];
+    int rc;
+
+    snprintf(text, sizeof(text), "flashmem-sweep,1\nmodel,op,dtype,path,max_macs,ratios\n%s",
+             model_rows[_i].rows);
+    rc = read_text(text, &spec, &err);
+    if (model_rows[_i].n < 0) {
+        ck_assert_int_lt(rc, 0);
+        ck_assert_msg(strstr(err.text, model_rows[_i].want), "got '%s'", err.text);
+        return;
+    }
+    ck_assert_msg(rc == 0, "%s: %s", model_rows[_i].rows, err.text);
+    ck_assert_int_eq(spec.n, model_rows[_i].n);
+    spec_done(&spec);
+}
+END_TEST
+
+/* Kernels of a model that lack a tunable run as they are by default; a shape is refused. */
+START_TEST(model_products)
+{
+    struct spec spec = {0};
+    struct err err = {0};
+
+    ck_assert_int_eq(read_text("flashmem-sweep,1\nmodel,op,kernel,tile\n"
+                               "ResNet,relu|pool2d,,VT=*\n", &spec, &err), 0);
+    ck_assert_int_eq(spec.n, 1);
+    spec_done(&spec);
+    ck_assert_int_eq(read_text("flashmem-sweep,1\nmodel,op,shape\nResNet,relu,rows=8\n", &spec,
+                               &err), -EINVAL);
+    ck_assert_msg(strstr(err.text, ":3: shape"), "got '%s'", err.text);
+}
+END_TEST
+
 START_TEST(too_many)
 {
     struct spec spec = {0};
@@ -408,6 +468,8 @@ int main(void)
     tcase_add_loop_test(t, count_cases, 0, sizeof(counts) / sizeof(counts[0]));
     tcase_add_loop_test(t, refusal_cases, 0, sizeof(refusals) / sizeof(refusals[0]));
     tcase_add_test(t, limits);
+    tcase_add_loop_test(t, model_cases, 0, sizeof(model_rows) / sizeof(model_rows[0]));
+    tcase_add_test(t, model_products);
     tcase_add_test(t, too_many);
     tcase_add_test(t, load_bytes);
     tcase_add_test(t, keys);

@@ -7,16 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/sweep/cases.h"
 #include "harness/sweep/cell.h"
 #include "harness/text/csv.h"
 #include "harness/text/units.h"
 
 #define RATIO_MAX 4096.0
 
-static const char *const required[] = {"op", "shape", NULL};
-static const char *const optional[] = {"dtype",       "path",     "kernel", "form",  "tile",
-                                       "order",       "lws",      "ratios", "loads", "target",
-                                       "max_repeats", "max_time", NULL};
+static const char *const required[] = {"op", NULL};
+static const char *const optional[] = {"model", "max_macs",    "shape",    "dtype",  "path",
+                                       "kernel", "form",       "tile",     "order",  "lws",
+                                       "ratios", "loads",      "target",   "max_repeats",
+                                       "max_time", NULL};
 
 struct ratios {
     int n;
@@ -29,8 +31,9 @@ struct row {
     const struct csv *csv;
     int index;
     const struct device_info *dev;
-    struct axis op, dtype, path, kernel, form, order, lws;
+    struct axis model, op, dtype, path, kernel, form, order, lws;
     struct axes shape, tile;
+    double max_macs; /* of a case of a model; 0: no limit */
     bool tile_all;
     struct ratios ratios;
     int loads;
@@ -136,6 +139,27 @@ static int parse_limits(struct row *row, struct err *err)
     return rc < 0 ? err_prefix(err, "max_time") : 0;
 }
 
+/* Which cases: of an operator by their shapes, or of models. */
+static int parse_cases(struct row *row, struct err *err)
+{
+    const char *macs = csv_get(row->csv, row->index, "max_macs");
+    int rc = axis_of(row, "model", &row->model, err);
+
+    if (rc == 0)
+        rc = cell_axes(csv_get(row->csv, row->index, "shape"), &row->shape, err);
+    if (rc < 0)
+        return err_prefix(err, "shape");
+    if (row->model.n == 0 && !*row->op.value[0])
+        return err_set(err, -EINVAL, "op: want the name of an operator, or a model beside it");
+    if (row->model.n > 0 && row->shape.n > 0)
+        return err_set(err, -EINVAL, "shape: a model has its own: want it empty");
+    if (row->model.n == 0 && *macs)
+        return err_set(err, -EINVAL, "max_macs: is for rows that name a model");
+    if (*macs)
+        rc = parse_real(macs, 1, 1e15, &row->max_macs, err);
+    return rc < 0 ? err_prefix(err, "max_macs") : 0;
+}
+
 static int parse_row(struct row *row, struct err *err)
 {
     static const struct {
@@ -143,7 +167,7 @@ static int parse_row(struct row *row, struct err *err)
         size_t offset;
         const char *def;
     } plain[] = {
-        {"op", offsetof(struct row, op), NULL},
+        {"op", offsetof(struct row, op), ""},
         {"dtype", offsetof(struct row, dtype), "f32"},
         {"path", offsetof(struct row, path), "image"},
         {"kernel", offsetof(struct row, kernel), ""},
@@ -160,14 +184,12 @@ static int parse_row(struct row *row, struct err *err)
         rc = axis_of(row, plain[i].column, a, err);
         if (rc < 0)
             return rc;
-        if (a->n == 0 && !plain[i].def)
-            return err_set(err, -EINVAL, "%s: want the name of an operator", plain[i].column);
         if (a->n == 0) /* one value, which says "by default" where it is empty */
             snprintf(a->value[a->n++], CELL_TEXT, "%s", plain[i].def);
     }
-    rc = cell_axes(csv_get(row->csv, row->index, "shape"), &row->shape, err);
+    rc = parse_cases(row, err);
     if (rc < 0)
-        return err_prefix(err, "shape");
+        return rc;
     row->tile_all = strcmp(tile, "*") == 0;
     if (!row->tile_all)
         rc = cell_axes(tile, &row->tile, err);
@@ -231,6 +253,8 @@ static int expand_form(struct row *row, const char *name, struct growing *out, s
     if (!all && one < 0)
         return err_set(err, -EINVAL, "form: want naive, branching, pipelined or copy, got '%s'",
                        name);
+    if (!all && !op_has_form(k, (enum op_form)one) && row->model.n > 0)
+        return 0; /* a model's operators are many: what this one cannot is left out */
     if (!all && !op_has_form(k, (enum op_form)one))
         return err_set(err, -EINVAL, "form: kernel '%s' of '%s' has no form '%s'", k->name,
                        row->base.c.op->name, op_form_name((enum op_form)one));
@@ -248,7 +272,7 @@ static int expand_forms(struct row *row, struct growing *out, struct err *err)
 
     for (int i = 0; i < row->form.n && rc == 0 && loaded; i++)
         rc = expand_form(row, row->form.value[i], out, err);
-    if (rc == 0 && loaded && out->n == before)
+    if (rc == 0 && loaded && out->n == before && row->model.n == 0)
         rc = err_set(err, -EINVAL,
                      "form: kernel '%s' of '%s' carries no load in the forms listed: "
                      "want ratio 0 only",
@@ -322,6 +346,8 @@ static int tile_axes(struct row *row, struct axes *ret, struct err *err)
     for (int i = 0; i < row->tile.n && rc == 0; i++) {
         const struct axis *a = &row->tile.axis[i];
 
+        if (!tunable_find(k, a->name) && row->model.n > 0)
+            continue;
         if (!tunable_find(k, a->name))
             return err_set(err, -EINVAL, "tile: kernel '%s' of '%s' has no tunable '%s'", k->name,
                            row->base.c.op->name, a->name);
@@ -444,21 +470,44 @@ static int expand_shapes(struct row *row, const char *op, enum dtype dtype, stru
     return rc;
 }
 
-static int expand_row(struct row *row, struct growing *out, struct err *err)
+static int expand_models(struct row *row, enum dtype dtype, struct growing *out, struct err *err)
 {
-    int rc = parse_row(row, err);
+    struct cases cases;
+    int rc = cases_of_models(&row->model, &row->op, row->max_macs, dtype, &cases, err);
+
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < cases.n && rc == 0; i++) {
+        row->base.c = cases.c[i];
+        rc = expand_paths(row, out, err);
+    }
+    cases_done(&cases);
+    return rc;
+}
+
+static int expand_ops(struct row *row, enum dtype dtype, struct growing *out, struct err *err)
+{
+    int rc = 0;
 
     for (int i = 0; i < row->op.n && rc == 0; i++) {
         if (!op_find(row->op.value[i]))
             return err_set(err, -EINVAL, "op: no operator '%s'", row->op.value[i]);
-        for (int j = 0; j < row->dtype.n && rc == 0; j++) {
-            int dtype = dtype_parse(row->dtype.value[j]);
+        rc = expand_shapes(row, row->op.value[i], dtype, out, err);
+    }
+    return rc;
+}
 
-            if (dtype != DTYPE_F32 && dtype != DTYPE_F16)
-                return err_set(err, -EINVAL, "dtype: want f32 or f16, got '%s'",
-                               row->dtype.value[j]);
-            rc = expand_shapes(row, row->op.value[i], (enum dtype)dtype, out, err);
-        }
+static int expand_row(struct row *row, struct growing *out, struct err *err)
+{
+    int rc = parse_row(row, err);
+
+    for (int i = 0; i < row->dtype.n && rc == 0; i++) {
+        int dtype = dtype_parse(row->dtype.value[i]);
+
+        if (dtype != DTYPE_F32 && dtype != DTYPE_F16)
+            return err_set(err, -EINVAL, "dtype: want f32 or f16, got '%s'", row->dtype.value[i]);
+        rc = row->model.n > 0 ? expand_models(row, (enum dtype)dtype, out, err)
+                              : expand_ops(row, (enum dtype)dtype, out, err);
     }
     return rc;
 }
