@@ -21,6 +21,11 @@ PRICE_NS = 1 / 47.0     # a byte beyond the hidden ones
 SETTINGS = [(m, r, g) for m in ("gptneo-s.1m.tight", "resnet50.1m.tight", "vitb.1m.over",
                                 "gptneo-1.3b.4m.tight", "llama2-13b.4m.over")
             for r, g in ((1.5, 250), (1.5, 500), (6, 300), (12, 500), (25, 500))]
+# where disk and kernels are in balance, and where memory is about the two largest weights
+SETTINGS += [("gptneo-2.7b.1m.tight", 6, 476), ("gptneo-2.7b.1m.tight", 6, 2000),
+             ("gptneo-2.7b.1m.tight", 12, 250), ("llama2-13b.1m.tight", 12, 476),
+             ("vit-8b.1m.tight", 6, 250), ("vit-8b.1m.tight", 50, 250),
+             ("llama2-70b.1m.tight", 12, 1000), ("llama2-70b.1m.tight", 50, 1000)]
 
 
 def read(path):

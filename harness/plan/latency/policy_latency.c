@@ -19,65 +19,115 @@ enum { FIRST_WIDTH = 8, LAST_WIDTH = 32768 };
 #define LATER_WIDTH 64
 #define NOTHING     1e-9 /* and at which a plan counts as optimal */
 
+struct side {
+    struct stream stream;
+    struct slopes kernels;
+    struct critical critical; /* NULLs: the disk does not limit */
+    struct slopes mixture;    /* of it; s: NULL */
+    bool done;                /* searched completely */
+};
+
 struct latency {
     const struct plan_problem *p;
-    struct stream strict, relaxed;
-    struct slopes v, w; /* of the two */
+    struct side strict, relaxed;
     uint64_t deadline_ns;
     int *units, *trial;
-    bool found;
+    bool found, astray; /* astray: no plan is near the program's curve */
     double ns, bound;
-    bool strict_done, relaxed_done;
 };
+
+static void side_done(struct side *side)
+{
+    slopes_done(&side->kernels);
+    slopes_done(&side->mixture);
+    critical_done(&side->critical);
+    stream_done(&side->stream);
+}
+
+static int search(const struct latency *o, const struct side *side, int width, double below,
+                  int most_start, uint64_t until, struct reach_found *ret_f)
+{
+    struct reach_slopes v = {.kernels = &side->kernels,
+                             .mixture = side->mixture.s ? &side->mixture : NULL,
+                             .centre =
+                                 side == &o->strict && !o->astray ? side->critical.units : NULL};
+
+    return reach_search(&v, width, below, most_start, until, o->trial, ret_f);
+}
+
+static void keep(struct latency *o, double ns)
+{
+    memcpy(o->units, o->trial, ((size_t)o->p->n_layers + 1) * sizeof(int));
+    o->ns = ns;
+    o->found = true;
+}
+
+static int mix(struct side *side)
+{
+    int rc = isinf(side->stream.per_ns) ? 0 : critical_make(&side->stream, &side->critical);
+
+    if (rc == 0 && side->critical.wait)
+        rc = slopes_make(&side->stream, &side->critical, &side->mixture, NULL);
+    return rc;
+}
+
+static bool enough(const struct latency *o)
+{
+    return (o->strict.done && o->relaxed.done) || o->bound >= o->ns * (1 - ENOUGH);
+}
+
+static int both(struct latency *o, int width, uint64_t until)
+{
+    struct reach_found f;
+    int rc = 0;
+
+    if (!o->strict.done) {
+        rc = search(o, &o->strict, width, o->ns, INT_MAX, until, &f);
+        if (rc == 0 && !f.found && !o->found && !o->astray && o->strict.critical.units) {
+            o->astray = true;
+            rc = search(o, &o->strict, width, o->ns, INT_MAX, until, &f);
+        }
+        if (rc == 0 && f.found)
+            keep(o, f.ns);
+        o->strict.done = rc == 0 && f.complete;
+    }
+    if (rc == 0 && !o->relaxed.done && o->bound < o->ns * (1 - NOTHING)) {
+        rc = search(o, &o->relaxed, width, o->ns, INT_MAX, o->deadline_ns, &f);
+        if (rc == 0)
+            o->bound = fmax(o->bound, f.least);
+        o->relaxed.done = rc == 0 && f.complete;
+    }
+    return rc;
+}
 
 static int widen(struct latency *o)
 {
-    int width = FIRST_WIDTH; /* which always runs */
+    uint64_t until = UINT64_MAX; /* the first search for a plan always ends */
+    int width = FIRST_WIDTH, rc = 0;
 
-    for (int i = 0; width > 0 && width <= LAST_WIDTH && o->bound < o->ns * (1 - ENOUGH); i++) {
-        uint64_t start_ns = clock_ns(), until = i > 0 ? o->deadline_ns : UINT64_MAX;
-        struct reach_found f;
-        int rc;
+    while (rc == 0 && width > 0 && width <= LAST_WIDTH && !enough(o)) {
+        uint64_t start_ns = clock_ns();
 
-        if (!o->strict_done) {
-            rc = reach_search(&o->v, width, o->ns, INT_MAX, until, o->trial, &f);
-            if (rc < 0)
-                return rc;
-            if (f.found) {
-                memcpy(o->units, o->trial, ((size_t)o->p->n_layers + 1) * sizeof(int));
-                o->ns = f.ns;
-                o->found = true;
-            }
-            o->strict_done = f.complete;
-        }
-        if (!o->relaxed_done) {
-            rc = reach_search(&o->w, width, o->ns, INT_MAX, until, o->trial, &f);
-            if (rc < 0)
-                return rc;
-            o->bound = fmax(o->bound, f.least);
-            o->relaxed_done = f.complete;
-        }
-        if (o->strict_done && o->relaxed_done)
-            break;
-        width = plan_wider(width, 8, clock_ns() - start_ns, o->deadline_ns);
+        rc = both(o, width, until);
+        until = o->deadline_ns;
+        width = plan_wider(width, 8, clock_ns() - start_ns, until);
     }
-    return 0;
+    return rc;
 }
 
 /* Among curves as fast, one that preloads less: reading ahead of need takes memory and, where the
  * disk is the limit, gains nothing. The least start that keeps the time, by bisection. */
 static int start_later(struct latency *o)
 {
-    int low = o->strict.low[0] - 1, high = o->units[0], rc = 0;
+    int low = o->strict.stream.low[0] - 1, high = o->units[0], rc = 0;
 
     while (rc == 0 && high - low > 1 && clock_ns() < o->deadline_ns) {
         int mid = low + (high - low) / 2;
         struct reach_found f;
 
-        rc = reach_search(&o->v, LATER_WIDTH, o->ns * (1 + NOTHING), mid, o->deadline_ns, o->trial,
-                          &f);
+        rc = search(o, &o->strict, LATER_WIDTH, o->ns * (1 + NOTHING), mid, o->deadline_ns, &f);
         if (rc == 0 && f.found) {
-            memcpy(o->units, o->trial, ((size_t)o->p->n_layers + 1) * sizeof(int));
+            keep(o, o->ns);
             high = o->units[0] < mid ? o->units[0] : mid;
         } else {
             low = mid;
@@ -170,22 +220,22 @@ static void off_done(struct off *f)
 /* No plan is faster than ret_least even then. */
 static int least_within_fit(const struct latency *o, double *ret_least)
 {
-    struct stream s = {0};
-    struct slopes v = {0};
+    struct side side = {0};
     struct reach_found found;
     struct off f;
     int rc = off_new(o->p, -1, &f);
 
     if (rc == 0)
-        rc = stream_make(&f.p, true, &s);
+        rc = stream_make(&f.p, true, &side.stream);
     if (rc == 0)
-        rc = slopes_make(&s, &v, NULL);
+        rc = slopes_make(&side.stream, NULL, &side.kernels, NULL);
+    if (rc == 0 && o->relaxed.critical.wait) /* any mixture makes a bound */
+        rc = slopes_make(&side.stream, &o->relaxed.critical, &side.mixture, NULL);
     if (rc == 0)
-        rc = reach_search(&v, FIRST_WIDTH, o->ns, INT_MAX, UINT64_MAX, o->trial, &found);
+        rc = search(o, &side, FIRST_WIDTH, o->ns, INT_MAX, UINT64_MAX, &found);
     if (rc == 0)
         *ret_least = found.least;
-    slopes_done(&v);
-    stream_done(&s);
+    side_done(&side);
     off_done(&f);
     return rc;
 }
@@ -221,7 +271,7 @@ static int note_fit(const struct latency *o, struct plan *plan)
 
 static int take(const struct latency *o, struct plan *plan)
 {
-    int rc = stream_name(&o->strict, o->units, plan);
+    int rc = stream_name(&o->strict.stream, o->units, plan);
     double ns;
 
     if (rc < 0)
@@ -236,20 +286,26 @@ static int take(const struct latency *o, struct plan *plan)
 
 static int run(struct latency *o, struct plan *plan, struct err *err)
 {
-    int layer = 0, rc = stream_make(o->p, false, &o->strict);
+    int rc = stream_make(o->p, false, &o->strict.stream);
 
     if (rc == 0)
-        rc = stream_make(o->p, true, &o->relaxed);
+        rc = stream_make(o->p, true, &o->relaxed.stream);
     if (rc == 0)
-        rc = slopes_make(&o->strict, &o->v, &layer);
+        rc = slopes_make(&o->strict.stream, NULL, &o->strict.kernels, NULL);
     if (rc == -ENOSPC)
         return instead(o->p, plan, "no stream in order of need fits the limit", err);
     if (rc == 0)
-        rc = slopes_make(&o->relaxed, &o->w, &layer);
+        rc = slopes_make(&o->relaxed.stream, NULL, &o->relaxed.kernels, NULL);
     if (rc == 0) {
-        o->bound = slopes_least(&o->w);
-        rc = widen(o);
+        o->bound = slopes_least(&o->relaxed.kernels);
+        rc = mix(&o->relaxed);
     }
+    if (rc == 0)
+        rc = mix(&o->strict);
+    if (rc == 0 && o->relaxed.mixture.s)
+        o->bound = fmax(o->bound, slopes_least(&o->relaxed.mixture));
+    if (rc == 0)
+        rc = widen(o);
     if (rc == 0 && o->found)
         rc = start_later(o);
     if (rc < 0)
@@ -271,10 +327,8 @@ static int solve(const struct plan_problem *p, struct plan *plan, struct err *er
     o.trial = calloc(n, sizeof(int));
     if (o.units && o.trial)
         rc = run(&o, plan, err);
-    slopes_done(&o.v);
-    slopes_done(&o.w);
-    stream_done(&o.strict);
-    stream_done(&o.relaxed);
+    side_done(&o.strict);
+    side_done(&o.relaxed);
     free(o.units);
     free(o.trial);
     if (rc == -ENOMEM)

@@ -1,8 +1,9 @@
 /* Forward over the layers. A label is a curve so far: S, the time, the bytes read. Reading is never
  * put off, so a label beats another if it has moved no less, is no later, and its disk has idled no
- * longer (`idle` = time - bytes read / rate): it can do whatever the other does. Pruned by two
- * bounds: time + V(S), as if the disk were infinitely fast from here on; and, for each unit not yet
- * read, its arrival + the least time from the last layer on that may move it. */
+ * longer (`idle` = time - bytes read / rate): it can do whatever the other does. Pruned by three
+ * bounds: time + V(S), as if the disk were infinitely fast from here on; for each unit not yet
+ * read, its arrival + the least time from the last layer on that may move it; and a mixture of
+ * paths. */
 #include "harness/plan/latency/reach.h"
 
 #include <errno.h>
@@ -13,9 +14,12 @@
 #include "profiler/clock.h"
 
 #define SAME_NS 1e-3 /* times nearer than this are one */
-#define BALANCE 0.1  /* where the disk is the bound, kernels count still, or memory fills up later \
-                      */
-#define NARROW 1.02  /* without an incumbent, a label goes on to curves this near its best */
+#define ASTRAY                                                                                     \
+    0.1             /* of a unit's time, for each unit beside the centre: among equals, amid them  \
+                     */
+#define NARROW 1.02 /* without an incumbent, a label goes on to curves this near its best */
+
+enum { CORRIDOR = 16 }; /* units beside the centre, while there is no incumbent to prune by */
 
 struct label {
     double time, read, idle, bound, score;
@@ -27,14 +31,14 @@ struct node {
 };
 
 struct search {
-    const struct slopes *v;
+    const struct reach_slopes *v;
     const struct stream *s;
     int width, layer, most_start;
     double below, cut;
     struct label *now, *next; /* next: buckets by units, linked */
     int n_now, n_next, room_now, room_next;
-    int *bucket; /* [n_units + 1] index into next, -1: empty */
-    double *row; /* [n_units + 1] V of this layer */
+    int *bucket;       /* [n_units + 1] index into next, -1: empty */
+    double *row, *mix; /* [n_units + 1] V of this layer: of kernels; of the mixture */
     int row_from;
     double *arrival; /* [n_units + 2] bound of what is not read: greatest over later units */
     struct node *node;
@@ -64,7 +68,7 @@ static void set_arrival(struct search *s)
     for (int u = 1; u <= t->n_units; u++) {
         while (t->low[layer] < u)
             layer++;
-        s->arrival[u] = (t->fixed_bytes + t->at[u]) / t->per_ns + s->v->least[layer];
+        s->arrival[u] = (t->fixed_bytes + t->at[u]) / t->per_ns + s->v->kernels->least[layer];
         if (layer > 0) /* V before it would count the wait twice */
             s->arrival[u] += plan_layer_ns(&t->p->layer[layer - 1], 0);
     }
@@ -86,21 +90,28 @@ static int unread(const struct stream *t, double read)
     return u;
 }
 
-static double bound_of(const struct search *s, const struct label *x, double rest)
+/* What a mixture's mean path comes to, given V of its rest. */
+static double mean_path(const struct stream *t, const struct label *x, double share, double rest)
 {
-    const struct stream *t = s->s;
-    int u = unread(t, x->read);
-    double a = x->time + rest;
+    /* once all has been read, the disk stands still behind its last byte */
+    double idle = fmax(x->idle, x->time - (t->fixed_bytes + t->at[t->n_units]) / t->per_ns);
 
-    /* idle is measured from the first byte of all, those preloaded by rule included */
-    return u > t->n_units ? a : fmax(a, x->idle + s->arrival[u]);
+    return share * x->time + (1 - share) * idle + rest;
 }
 
-/* What a full beam keeps: for a plan, what looks best; for a bound, so that the least that is cut
- * off is high. */
-static double score_of(const struct stream *t, const struct label *x, double early)
+static void set_bounds(const struct search *s, struct label *x)
 {
-    return t->relaxed ? x->bound : x->bound + BALANCE * early;
+    const struct stream *t = s->s;
+    int u = unread(t, x->read), i = x->units - s->row_from;
+
+    x->bound = x->time + s->row[i];
+    if (u <= t->n_units) /* idle is measured from the first byte of all, also those by rule */
+        x->bound = fmax(x->bound, x->idle + s->arrival[u]);
+    if (s->v->mixture)
+        x->bound = fmax(x->bound, mean_path(t, x, s->v->mixture->share[s->layer], s->mix[i]));
+    x->score = x->bound;
+    if (s->v->centre)
+        x->score += ASTRAY * t->unit_bytes / t->per_ns * fabs(x->units - s->v->centre[s->layer]);
 }
 
 static void set_idle(const struct search *s, struct label *x)
@@ -181,6 +192,17 @@ static bool may_move(const struct search *s, const struct label *x, int units, d
     return stream_fits(t, s->layer, units, x->s0);
 }
 
+static void narrow(struct search *s, int *low, int *high)
+{
+    int centre = (int)lround(s->v->centre[s->layer]), to = centre + CORRIDOR;
+
+    if (*low < centre - CORRIDOR)
+        *low = centre - CORRIDOR < *high ? centre - CORRIDOR : *high;
+    if (*high > to)
+        *high = to > *low ? to : *low;
+    s->cut = 0; /* not all has been looked at */
+}
+
 static int extend(struct search *s, const struct label *x)
 {
     const struct stream *t = s->s;
@@ -191,6 +213,8 @@ static int extend(struct search *s, const struct label *x)
     double last = INFINITY;
 
     high = high < t->high[s->layer] ? high : t->high[s->layer];
+    if (s->v->centre && isinf(s->below))
+        narrow(s, &low, &high);
     for (int u = low; u <= high && may_move(s, x, u, pause) && rc == 0; u++) {
         struct label y = {.units = u, .s0 = x->s0, .node = x->node};
         double bytes = t->at[u] - t->at[x->units], ns = layer_ns(layer, bytes, &knot);
@@ -207,8 +231,7 @@ static int extend(struct search *s, const struct label *x)
                 break;
         } else {
             set_idle(s, &y);
-            y.bound = bound_of(s, &y, rest);
-            y.score = score_of(t, &y, early);
+            set_bounds(s, &y);
             if (y.bound < s->below)
                 rc = offer(s, &y);
         }
@@ -290,8 +313,11 @@ static int keep_best(struct search *s)
 static void fill_row(struct search *s, int from, int to)
 {
     s->row_from = from;
-    if (to >= from)
-        slopes_fill(s->v, s->layer, from, to, s->row);
+    if (to < from)
+        return;
+    slopes_fill(s->v->kernels, s->layer, from, to, s->row);
+    if (s->v->mixture)
+        slopes_fill(s->v->mixture, s->layer, from, to, s->mix);
 }
 
 /* Before execution: what can be preloaded, read at full speed. */
@@ -310,8 +336,7 @@ static int begin(struct search *s)
         if (isinf(t->per_ns))
             x.read = fmax(x.read, stream_pause_at(t, 0, u, u));
         set_idle(s, &x);
-        x.bound = bound_of(s, &x, s->row[u - from]);
-        x.score = score_of(t, &x, x.time + s->row[u - from]);
+        set_bounds(s, &x);
         if (x.bound < s->below)
             rc = offer(s, &x);
     }
@@ -348,8 +373,9 @@ static int search_new(struct search *s)
     s->cut = INFINITY;
     s->bucket = malloc(units * sizeof(int));
     s->row = malloc(units * sizeof(double));
+    s->mix = malloc(units * sizeof(double));
     s->arrival = malloc(units * sizeof(double));
-    if (!s->bucket || !s->row || !s->arrival)
+    if (!s->bucket || !s->row || !s->mix || !s->arrival)
         return -ENOMEM;
     for (size_t u = 0; u < units; u++)
         s->bucket[u] = -1;
@@ -379,10 +405,11 @@ static void report(const struct search *s, bool late, int *units, struct reach_f
     *ret_f = f;
 }
 
-int reach_search(const struct slopes *v, int width, double below, int most_start,
+int reach_search(const struct reach_slopes *v, int width, double below, int most_start,
                  uint64_t deadline_ns, int *units, struct reach_found *ret_f)
 {
-    struct search s = {.v = v, .s = v->s, .width = width, .below = below, .most_start = most_start};
+    struct search s = {
+        .v = v, .s = v->kernels->s, .width = width, .below = below, .most_start = most_start};
     bool late = false;
     int rc = search_new(&s);
 
@@ -398,6 +425,7 @@ int reach_search(const struct slopes *v, int width, double below, int most_start
     free(s.next);
     free(s.bucket);
     free(s.row);
+    free(s.mix);
     free(s.arrival);
     free(s.node);
     return rc;

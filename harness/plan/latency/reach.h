@@ -12,10 +12,18 @@ struct reach_found {
     double least;  /* no curve of the stream is faster, or `below` is not */
 };
 
-/* v: of the same stream. below: INFINITY, or a time that has to be beaten. units[N + 1] is the
- * caller's. most_start: no more units than that are preloaded. deadline_ns: clock_ns() at which to
- * stop, with complete false and least 0. -ENOMEM. */
-int reach_search(const struct slopes *v, int width, double below, int most_start,
+struct reach_slopes {             /* of the same stream */
+    const struct slopes *kernels; /* alone */
+    const struct slopes *mixture; /* of paths; may be NULL */
+    const double *centre;         /* [N + 1] S_l of a curve to stay near, where a full beam has to
+                                     choose among equals; may be NULL. Without an incumbent (below)
+                                     nothing far from it is tried */
+};
+
+/* below: INFINITY, or a time that has to be beaten. units[N + 1] is the caller's. most_start: no
+ * more units than that are preloaded. deadline_ns: clock_ns() at which to stop, with complete false
+ * and least 0. -ENOMEM. */
+int reach_search(const struct reach_slopes *v, int width, double below, int most_start,
                  uint64_t deadline_ns, int *units, struct reach_found *ret_f);
 
 #endif

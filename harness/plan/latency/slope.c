@@ -35,9 +35,9 @@ static int add_piece(struct pieces *to, double slope, int length)
     return 0;
 }
 
-/* What each further unit costs layer l, for up to `most` units: whole units inside a segment of the
- * curve cost the same. */
-static int layer_pieces(const struct stream *s, int l, int most, struct pieces *to)
+/* What each further unit costs `share` of layer l, for up to `most` units: whole units inside a
+ * segment of the curve cost the same. */
+static int layer_pieces(const struct stream *s, int l, int most, double share, struct pieces *to)
 {
     const struct plan_layer *layer = &s->p->layer[l - 1];
     const struct plan_curve *c = layer->curve;
@@ -47,14 +47,14 @@ static int layer_pieces(const struct stream *s, int l, int most, struct pieces *
     to->n = 0;
     while (x < most) {
         int end;
+        double each;
 
         while (k < c->n - 1 && c->bytes[k] <= x * unit * (1 + 1e-12))
             k++;
         end = k < c->n - 1 ? (int)fmin(most, floor(c->bytes[k] / unit + 1e-9)) : most;
         end = end > x ? end : x + 1; /* a unit across a knot */
-        if (add_piece(
-                to, (plan_layer_ns(layer, end * unit) - plan_layer_ns(layer, x * unit)) / (end - x),
-                end - x) < 0)
+        each = (plan_layer_ns(layer, end * unit) - plan_layer_ns(layer, x * unit)) / (end - x);
+        if (add_piece(to, share * each, end - x) < 0)
             return -ENOMEM;
         x = end;
     }
@@ -67,6 +67,7 @@ void slopes_done(struct slopes *v)
     free(v->right);
     free(v->end);
     free(v->least);
+    free(v->share);
     free(v->first);
     free(v->n);
     free(v->piece);
@@ -155,27 +156,51 @@ static double read_by(const struct stream *s, int l)
     return s->n_units > 0 ? least / s->unit_bytes : INFINITY;
 }
 
-/* g = V_l and the stall before layer l: beyond `read` units, rounded up, each costs what the disk
- * takes. */
-static int add_stall(const struct slopes *v, int l, double read, struct pieces *g, double *end)
-{
-    double each = v->s->unit_bytes / v->s->per_ns;
-    int at = v->left[l], whole = (int)ceil(fmax(0, fmin(read, v->s->n_units)));
+struct flow {                   /* of paths through layer l */
+    double kernels, wait, full; /* e_{l-1} -> e_l, i_{l-1} -> e_l, e_l -> i_l */
+};
 
-    g->n = 0;
+/* g = V_l, and what paths add to it by S_l: those from kernels the stall before layer l, where
+ * beyond `read` units, rounded up, each costs what the disk takes; those that wait for the disk,
+ * all that it reads; those behind which it stood still, less by what it had read. */
+static int add_paths(const struct slopes *v, int l, struct flow by, struct pieces *g, double *end)
+{
+    const struct stream *s = v->s;
+    struct critical_pause pause = critical_pause(s, l);
+    double unit_ns = s->unit_bytes / s->per_ns, read = read_by(s, l), each = 0;
+    int at = v->left[l], whole = (int)ceil(fmax(0, fmin(read, s->n_units)));
+
+    if (by.wait > 0 || by.full > 0) {
+        each = by.wait * unit_ns - by.full * pause.after / s->per_ns;
+        *end += (by.wait * s->fixed_bytes - by.full * (s->fixed_bytes + pause.at)) / s->per_ns +
+                v->right[l] * each;
+    }
     if (whole < v->right[l])
-        *end += (v->right[l] - whole) * each;
+        *end += by.kernels * (v->right[l] - whole) * unit_ns;
+    g->n = 0;
     for (int i = 0; i < v->n[l]; i++) {
         const struct slope_piece *p = &v->piece[v->first[l] + i];
+        double slope = p->slope + each;
         int before = whole - at, length = p->length;
 
         before = before < 0 ? 0 : before > length ? length : before;
-        if (add_piece(g, p->slope, before) < 0 ||
-            add_piece(g, p->slope + (before < length ? each : 0), length - before) < 0)
+        if (add_piece(g, slope, before) < 0 ||
+            add_piece(g, slope + (before < length ? by.kernels * unit_ns : 0), length - before) < 0)
             return -ENOMEM;
         at += length;
     }
     return 0;
+}
+
+/* And by S_{l-1}, to m, up to `right`. */
+static void add_before(const struct stream *s, int l, double full, int right, struct pieces *m,
+                       double *end)
+{
+    double each = full > 0 ? -full * critical_pause(s, l).before / s->per_ns : 0;
+
+    *end += right * each;
+    for (int i = 0; i < m->n; i++)
+        m->piece[i].slope += each;
 }
 
 static double least_of(double end, const struct pieces *m)
@@ -186,32 +211,38 @@ static double least_of(double end, const struct pieces *m)
 }
 
 /* V_{l-1} from V_l, not cropped yet. */
-static int through(struct slopes *v, int l, struct pieces *f, struct pieces *g, struct pieces *m,
-                   double *end)
+static int through(struct slopes *v, int l, const struct critical *c, struct pieces *f,
+                   struct pieces *g, struct pieces *m, double *end)
 {
     const struct stream *s = v->s;
     int most = v->right[l] - s->low[l - 1];
+    struct flow by = {.full = c ? fmax(0, fmin(c->full[l], 1 - v->share[l])) : 0};
+    double all = v->share[l] + by.full;
 
+    by.wait = c ? fmax(0, fmin(c->wait[l], all)) : 0;
+    by.kernels = v->share[l - 1] = all - by.wait;
     most = s->most[l] < most ? s->most[l] : most;
     most = most > 0 ? most : 0;
-    if (layer_pieces(s, l, most, f) < 0 || add_stall(v, l, read_by(s, l), g, end) < 0 ||
+    if (layer_pieces(s, l, most, all, f) < 0 || add_paths(v, l, by, g, end) < 0 ||
         merge(g->piece, g->n, f, m) < 0)
         return -ENOMEM;
-    *end += plan_layer_ns(&s->p->layer[l - 1], 0);
+    *end += all * plan_layer_ns(&s->p->layer[l - 1], 0);
+    add_before(s, l, by.full, v->right[l], m, end);
     return most;
 }
 
-static int fill(struct slopes *v, struct pieces *f, struct pieces *g, struct pieces *m,
-                int *ret_layer)
+static int fill(struct slopes *v, const struct critical *c, struct pieces *f, struct pieces *g,
+                struct pieces *m, int *ret_layer)
 {
     const struct stream *s = v->s;
     int used = 0, room = 0, n_layers = s->p->n_layers;
     int left = s->n_units, right = s->n_units;
     double end = 0;
 
+    v->share[n_layers] = 1;
     for (int l = n_layers; l >= 0; l--) {
         if (l < n_layers) {
-            int most = through(v, l + 1, f, g, m, &end);
+            int most = through(v, l + 1, c, f, g, m, &end);
 
             if (most < 0)
                 return most;
@@ -232,7 +263,8 @@ static int fill(struct slopes *v, struct pieces *f, struct pieces *g, struct pie
     return 0;
 }
 
-int slopes_make(const struct stream *s, struct slopes *ret_v, int *ret_layer)
+int slopes_make(const struct stream *s, const struct critical *c, struct slopes *ret_v,
+                int *ret_layer)
 {
     struct slopes v = {.s = s};
     struct pieces f = {0}, g = {0}, m = {0};
@@ -243,11 +275,13 @@ int slopes_make(const struct stream *s, struct slopes *ret_v, int *ret_layer)
     v.right = calloc(n, sizeof(int));
     v.end = calloc(n, sizeof(double));
     v.least = calloc(n, sizeof(double));
+    v.share = calloc(n, sizeof(double));
     v.first = calloc(n, sizeof(int));
     v.n = calloc(n, sizeof(int));
-    if (v.left && v.right && v.end && v.least && v.first && v.n && add_piece(&m, 0, 1) == 0) {
+    if (v.left && v.right && v.end && v.least && v.share && v.first && v.n &&
+        add_piece(&m, 0, 1) == 0) {
         m.n = 0;
-        rc = fill(&v, &f, &g, &m, ret_layer);
+        rc = fill(&v, c, &f, &g, &m, ret_layer);
     }
     free(f.piece);
     free(g.piece);
@@ -287,7 +321,20 @@ void slopes_fill(const struct slopes *v, int l, int from, int to, double *ret_va
 
 double slopes_least(const struct slopes *v)
 {
-    return v->least[0];
+    const struct stream *s = v->s;
+    double each = v->share[0] * s->unit_bytes / s->per_ns, least = INFINITY, value = v->end[0];
+    int units = v->right[0];
+
+    for (int k = v->n[0]; k >= 0; k--) { /* at the ends of its pieces, from the right */
+        least = fmin(least, value + each * units);
+        if (k > 0) {
+            const struct slope_piece *p = &v->piece[v->first[0] + k - 1];
+
+            value -= p->slope * p->length;
+            units -= p->length;
+        }
+    }
+    return least + v->share[0] * s->fixed_bytes / s->per_ns;
 }
 
 int slopes_curve(const struct slopes *v, int *units)

@@ -192,10 +192,6 @@ static void set_high(struct stream *s)
         }
         s->high[l] = high;
     }
-    for (int l = p->n_layers; l >= 1; l--) { /* S never falls */
-        if (s->high[l] < s->high[l - 1])
-            s->high[l - 1] = s->high[l];
-    }
 }
 
 static void set_most(struct stream *s)
@@ -236,6 +232,24 @@ static void set_freed(struct stream *s)
     }
 }
 
+/* What layer l moves has been read before it runs, without a ring into memory that is free by then:
+ * of reading B that is less than what may be there once the layer has run. */
+static void lower_high(struct stream *s)
+{
+    const struct plan_problem *p = s->p;
+    bool known = p->ring == 0 && (p->m_total > 0 || (p->m_peak >= 0 && p->limit == LIMIT_RESIDENT));
+
+    for (int l = 1; l <= p->n_layers && known; l++) {
+        int high = highest(s->at, s->n_units, stream_pause_at(s, l - 1, 0, 0) + 1e-6);
+
+        s->high[l] = high < s->high[l] ? high : s->high[l];
+    }
+    for (int l = p->n_layers; l >= 1; l--) { /* S never falls */
+        if (s->high[l] < s->high[l - 1])
+            s->high[l - 1] = s->high[l];
+    }
+}
+
 int stream_make(const struct plan_problem *p, bool relaxed, struct stream *ret_s)
 {
     struct stream s = {.p = p, .relaxed = relaxed, .per_ns = p->disk_bytes_per_s / 1e9};
@@ -264,6 +278,7 @@ int stream_make(const struct plan_problem *p, bool relaxed, struct stream *ret_s
     set_high(&s);
     set_most(&s);
     set_freed(&s);
+    lower_high(&s);
     *ret_s = s;
     return 0;
 }
