@@ -257,6 +257,51 @@ START_TEST(search_and_simulator_agree)
 }
 END_TEST
 
+/* What is left between plan and bound, in one instance: two weights of layer 3, of 1 and 3 chunks,
+ * behind one of 2, in memory for 6. The bound is fluid, and the plan moves in order of need; of all
+ * plans, by brute force, the best lies strictly between. */
+START_TEST(the_best_plan_lies_between)
+{
+    static const int capacity[] = {0, 0, 0, 0}, weight[][2] = {{2, 2}, {3, 1}, {3, 3}};
+    struct plan_curve curve[] = {
+        {.n = 4,
+         .bytes = {0, 218, 269, 391},
+         .ns = {189, 189, 205.665, 255.889},
+         .most_bytes = 277},
+        {.n = 4,
+         .bytes = {0, 45, 115, 302},
+         .ns = {93, 133.479, 242.143, 535.504},
+         .most_bytes = 276},
+        {.n = 4,
+         .bytes = {0, 153, 322, 483},
+         .ns = {207, 207, 280.116, 362.022},
+         .most_bytes = 285},
+    };
+    struct plan_case c;
+    struct plan *plan;
+    struct err err = {0};
+    double least;
+
+    case_make(&c, 4, capacity, 3, weight);
+    c.layer[0].time_us = 0.195;
+    for (int l = 1; l < 4; l++) {
+        c.layer[l].time_us = curve[l - 1].ns[0] / 1e3;
+        c.layer[l].curve = &curve[l - 1];
+    }
+    for (int w = 0; w < 3; w++)
+        c.weight[w].bytes = 100 * (uint64_t)c.weight[w].chunks;
+    c.p.disk_bytes_per_s = 1.44729e9;
+    c.p.m_total = 6;
+    least = brute_force(&c.p);
+    ck_assert_msg(plan_make(&policy_latency, &c.p, &plan, &err) == 0, "%s", err.text);
+    ck_assert_double_eq_tol(least, 1029.474, 0.01);
+    ck_assert_double_gt(plan->latency_ns, 1.05 * least);
+    ck_assert_double_lt(plan->latency_bound_ns, 0.95 * least);
+    ck_assert_int_eq(plan->status, PLAN_FEASIBLE);
+    plan_free(plan);
+}
+END_TEST
+
 /* Whatever the mixture of paths, no curve is faster than its mean path at best; and the planner's
  * mixture is no worse than kernels alone. */
 START_TEST(any_mixture_is_a_bound)
@@ -414,6 +459,7 @@ int main(void)
     tcase_add_test(tc, no_plan_is_faster_than_the_bound);
     tcase_add_test(tc, slope_trick_is_the_search_without_a_disk);
     tcase_add_test(tc, search_and_simulator_agree);
+    tcase_add_test(tc, the_best_plan_lies_between);
     tcase_add_test(tc, any_mixture_is_a_bound);
     tcase_add_test(tc, an_lp_solver_agrees);
     tcase_add_test(tc, simulated_by_hand);

@@ -192,12 +192,14 @@ static bool may_move(const struct search *s, const struct label *x, int units, d
     return stream_fits(t, s->layer, units, x->s0);
 }
 
-static void narrow(struct search *s, int *low, int *high)
+/* Leave out what is far from the centre; where nothing near it can be reached, come as near. */
+static void narrow(struct search *s, const struct label *x, double pause, int *low, int *high)
 {
     int centre = (int)lround(s->v->centre[s->layer]), to = centre + CORRIDOR;
+    int from = centre - CORRIDOR < *high ? centre - CORRIDOR : *high;
 
-    if (*low < centre - CORRIDOR)
-        *low = centre - CORRIDOR < *high ? centre - CORRIDOR : *high;
+    if (*low < from && may_move(s, x, from, pause))
+        *low = from;
     if (*high > to)
         *high = to > *low ? to : *low;
     s->cut = 0; /* not all has been looked at */
@@ -214,7 +216,7 @@ static int extend(struct search *s, const struct label *x)
 
     high = high < t->high[s->layer] ? high : t->high[s->layer];
     if (s->v->centre && isinf(s->below))
-        narrow(s, &low, &high);
+        narrow(s, x, pause, &low, &high);
     for (int u = low; u <= high && may_move(s, x, u, pause) && rc == 0; u++) {
         struct label y = {.units = u, .s0 = x->s0, .node = x->node};
         double bytes = t->at[u] - t->at[x->units], ns = layer_ns(layer, bytes, &knot);
