@@ -19,7 +19,7 @@
                      */
 #define NARROW 1.02 /* without an incumbent, a label goes on to curves this near its best */
 
-enum { CORRIDOR = 16 }; /* units beside the centre, while there is no incumbent to prune by */
+enum { AHEAD = 16 }; /* units before the centre, while there is no incumbent to prune by */
 
 struct label {
     double time, read, idle, bound, score;
@@ -192,19 +192,6 @@ static bool may_move(const struct search *s, const struct label *x, int units, d
     return stream_fits(t, s->layer, units, x->s0);
 }
 
-/* Leave out what is far from the centre; where nothing near it can be reached, come as near. */
-static void narrow(struct search *s, const struct label *x, double pause, int *low, int *high)
-{
-    int centre = (int)lround(s->v->centre[s->layer]), to = centre + CORRIDOR;
-    int from = centre - CORRIDOR < *high ? centre - CORRIDOR : *high;
-
-    if (*low < from && may_move(s, x, from, pause))
-        *low = from;
-    if (*high > to)
-        *high = to > *low ? to : *low;
-    s->cut = 0; /* not all has been looked at */
-}
-
 static int extend(struct search *s, const struct label *x)
 {
     const struct stream *t = s->s;
@@ -215,8 +202,12 @@ static int extend(struct search *s, const struct label *x)
     double last = INFINITY;
 
     high = high < t->high[s->layer] ? high : t->high[s->layer];
-    if (s->v->centre && isinf(s->below))
-        narrow(s, x, pause, &low, &high);
+    if (s->v->centre && isinf(s->below)) {
+        int most = (int)lround(s->v->centre[s->layer]) + AHEAD;
+
+        high = high < most ? high : most > low ? most : low;
+        s->cut = 0; /* not all has been looked at */
+    }
     for (int u = low; u <= high && may_move(s, x, u, pause) && rc == 0; u++) {
         struct label y = {.units = u, .s0 = x->s0, .node = x->node};
         double bytes = t->at[u] - t->at[x->units], ns = layer_ns(layer, bytes, &knot);

@@ -17,7 +17,7 @@ struct reach_slopes {             /* of the same stream */
     const struct slopes *mixture; /* of paths; may be NULL */
     const double *centre;         /* [N + 1] S_l of a curve to stay near, where a full beam has to
                                      choose among equals; may be NULL. Without an incumbent (below)
-                                     nothing far from it is tried */
+                                     nothing far ahead of it is tried */
 };
 
 /* below: INFINITY, or a time that has to be beaten. units[N + 1] is the caller's. most_start: no
