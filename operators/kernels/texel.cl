@@ -58,8 +58,8 @@ static inline float4 round_store(float4 v)
 typedef float store_t;
 #define VLOAD4(i, p) (((__global const float4 *)(p))[i])
 #define VSTORE4(v, i, p) (((__global float4 *)(p))[i] = (v))
-#define VLOADW(p) WIDE_NAME(vload, WIDE)(0, (p))
-#define VSTOREW(v, p) WIDE_NAME(vstore, WIDE)((v), 0, (p))
+#define VLOADW(p) (*(__global const wide_at_texel *)(p)) // PoCL makes three accesses of vstore16()
+#define VSTOREW(v, p) (*(__global wide_at_texel *)(p) = (v))
 #define round_store(v) (v)
 #endif
 
@@ -99,6 +99,7 @@ static inline int2 texel_at(int fold, int ct, int r, int c)
 #define WIDE_NAME_(a, n) a##n
 #define WIDE_NAME(a, n) WIDE_NAME_(a, n)
 typedef WIDE_NAME(float, WIDE) wide;
+typedef wide wide_at_texel __attribute__((aligned(16)));
 typedef WIDE_NAME(int, WIDE) iwide;
 #define AS_WIDE(v) WIDE_NAME(as_float, WIDE)(v)
 #define AS_IWIDE(v) WIDE_NAME(as_int, WIDE)(v)
