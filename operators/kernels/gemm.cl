@@ -52,14 +52,14 @@
 
 #if BIAS
 #define BIAS_PARAM VEC(bias),
-#define PLUS_BIAS(v, nt) ((v) + GETV(bias, nt))
+#define PLUS_BIAS(v, nt) ((v) + GETVW(bias, cty, nt))
 #else
 #define BIAS_PARAM
 #define PLUS_BIAS(v, nt) (v)
 #endif
 #if RES // laid out as y
 #define RES_PARAM IN(res),
-#define PLUS_RES(v, row, col) ((v) + GET(res, FOLD_RES, cty, row, col))
+#define PLUS_RES(v, row, col) ((v) + GETW(res, FOLD_RES, cty, row, col))
 #else
 #define RES_PARAM
 #define PLUS_RES(v, row, col) (v)
@@ -78,11 +78,11 @@
         const int y_col CONV_PARAMS LOAD_PARAMS
 #define BLOCK_PARAMS // a kernel's own
 
-// The texel of four sums of matrix `batch`, row m, texel column nt of N / 4. The bias of channel
-// groups stands side by side as they do; products of a batch share theirs.
+// The texel of four sums (conv_grouped.cl: WIDE) of matrix `batch`, row m, texel column nt of N / 4.
+// The bias of channel groups stands side by side as they do; products of a batch share theirs.
 #define GEMM_PUT_AT(p_row, p_col, nt, sums, n)                                                     \
-    PUT(y, FOLD_Y, cty, p_row, p_col,                                                              \
-        ACTIVATE(PLUS_RES(PLUS_BIAS(SCALE(sums), CONV ? p_col : (nt)), p_row, p_col), n))
+    PUTW(y, FOLD_Y, cty, p_row, p_col,                                                             \
+         ACTIVATE(PLUS_RES(PLUS_BIAS(SCALE(sums), CONV ? p_col : (nt)), p_row, p_col), n))
 #if CONV == 2
 #define GEMM_PUT(batch, m, nt, sums)                                                               \
     {                                                                                              \

@@ -136,35 +136,52 @@ static void conv2d_cost(const struct op_case *c, double *ret_macs, double *ret_o
     *ret_ops = outputs * gemm_end_ops(&end);
 }
 
-/* The grid of conv_grouped.cl: texels of y along x, tiles of pixels along y. */
-static void grouped_grid(const struct op_case *c, const struct op_variant *v, size_t ret_gws[2])
-{
-    int64_t tp = v->tunable[GROUPED_TP], tr = v->tunable[GROUPED_TR];
-
-    ret_gws[0] = (size_t)((c->p[P_COUT] + 3) / 4);
-    ret_gws[1] = (size_t)((out_h(c) + tr - 1) / tr * ((out_w(c) + tp - 1) / tp));
-}
-
 static bool depthwise(const struct op_case *c)
 {
     return c->p[P_CIN] == c->p[P_GROUPS] && c->p[P_COUT] == c->p[P_GROUPS];
 }
 
-/* Texels that a depthwise tile keeps in private memory, in steps, for they are part of the program;
- * 0 on GPUs, where private memory that is indexed is slow, and for tiles that would not stay in a
- * CPU's L1. */
+/* The kernel's TEXELS: on CPUs a vector of theirs, if there are as many channels. */
+static int64_t grouped_texels(const struct op_case *c, const struct device_info *dev)
+{
+    int64_t ct = (c->p[P_COUT] + 3) / 4;
+
+    return dev->type != DEVICE_CPU || !depthwise(c) || ct < 2 ? 1 : ct < 3 ? 2 : 4;
+}
+
+/* The grid of conv_grouped.cl: texels of y along x, tiles of pixels along y. */
+static void grouped_grid(const struct op_case *c, const struct op_variant *v,
+                         const struct device_info *dev, size_t ret_gws[2])
+{
+    int64_t tp = v->tunable[GROUPED_TP], tr = v->tunable[GROUPED_TR];
+    int64_t texels = grouped_texels(c, dev), ct = (c->p[P_COUT] + 3) / 4;
+
+    ret_gws[0] = (size_t)((ct + texels - 1) / texels);
+    ret_gws[1] = (size_t)((out_h(c) + tr - 1) / tr * ((out_w(c) + tp - 1) / tp));
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Vectors that a depthwise tile keeps in private memory, in steps, for they are part of the
+ * program; 0 on GPUs, where private memory that is indexed is slow, and for tiles that would not
+ * stay in a CPU's L2. */
 static int64_t grouped_stage(const struct op_case *c, const struct op_variant *v,
                              const struct device_info *dev)
 {
-    enum { STEP = 64, MOST = 1024, TAPS = 64 };
-    int64_t height = (v->tunable[GROUPED_TR] - 1) * c->p[P_STRIDE] + 1,
-            width = (v->tunable[GROUPED_TP] - 1) * along_w(c, P_STRIDE_W, P_STRIDE) + 1;
-    int64_t texels = (height + (c->p[P_R] - 1) * c->p[P_DIL]) *
-                     (width + (c->p[P_S] - 1) * along_w(c, P_DIL_W, P_DIL));
+    enum { STEP = 64, MOST_TEXELS = 8192, TAPS = 64, STRIP = 8 };
+    int64_t rows = min64(v->tunable[GROUPED_TR], out_h(c));
+    int64_t cols = min64(v->tunable[GROUPED_TP], (out_w(c) + STRIP - 1) / STRIP * STRIP);
+    int64_t height = (rows - 1) * c->p[P_STRIDE] + (c->p[P_R] - 1) * c->p[P_DIL] + 1;
+    int64_t width = (cols - 1) * along_w(c, P_STRIDE_W, P_STRIDE) +
+                    (c->p[P_S] - 1) * along_w(c, P_DIL_W, P_DIL) + 1;
 
-    if (dev->type != DEVICE_CPU || !depthwise(c) || texels > MOST || c->p[P_R] * c->p[P_S] > TAPS)
+    if (dev->type != DEVICE_CPU || !depthwise(c) || c->p[P_R] * c->p[P_S] > TAPS ||
+        width * height * grouped_texels(c, dev) > MOST_TEXELS)
         return 0;
-    return (texels + STEP - 1) / STEP * STEP;
+    return (width * height + STEP - 1) / STEP * STEP;
 }
 
 static void conv2d_prefer(const struct op_case *c, const struct device_info *dev,
@@ -178,9 +195,14 @@ static void conv2d_prefer(const struct op_case *c, const struct device_info *dev
         return;
     }
     v->kernel = GROUPED;
+    if (dev->type == DEVICE_CPU && depthwise(c)) { /* images: to decode few texels twice */
+        v->tunable[GROUPED_TP] = v->tunable[GROUPED_TR] = v->path == PATH_IMAGE ? 32 : 16;
+        v->lws[0] = v->lws[1] = 1;
+        return;
+    }
     v->tunable[GROUPED_TP] = dev->type == DEVICE_CPU ? 8 : 4;
-    v->tunable[GROUPED_TR] = dev->type == DEVICE_CPU && depthwise(c) ? 8 : 1;
-    grouped_grid(c, v, gws);
+    v->tunable[GROUPED_TR] = 1;
+    grouped_grid(c, v, dev, gws);
     grid_prefer(dev, (int64_t)gws[0], (int64_t)gws[1], v->lws);
 }
 
@@ -224,7 +246,7 @@ static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
     if (v->kernel == GROUPED) {
         l = (struct op_launch){
             .n_ints = 5, .ints = {(int)g.m, (int)g.n, (int)g.k, (int)g.k_texels, (int)g.batches}};
-        grouped_grid(c, v, l.gws);
+        grouped_grid(c, v, dev, l.gws);
     } else {
         rc = gemm_launch(&g, v, dev, &l, err);
         if (rc < 0)
@@ -234,8 +256,9 @@ static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
         l.ints[l.n_ints++] = (int)ints[i];
     if (v->kernel == GROUPED)
         snprintf(l.options, sizeof l.options,
-                 "-DDEPTHWISE=%d -DSTAGE=%" PRId64 " -DSTAGE_TAPS=%" PRId64 " ", depthwise(c),
-                 grouped_stage(c, v, dev), c->p[P_R] * c->p[P_S]);
+                 "-DDEPTHWISE=%d -DWIDE=%d -DSTAGE=%" PRId64 " -DSTAGE_TAPS=%" PRId64 " ",
+                 depthwise(c), 4 * (int)grouped_texels(c, dev), grouped_stage(c, v, dev),
+                 c->p[P_R] * c->p[P_S]);
     gemm_options(&end, &l, "-DCONV=1 -DTB=1");
     *ret_launch = l;
     return 0;
@@ -299,13 +322,14 @@ const struct op op_conv2d = {
                [P_RES] = {"res", 0, 0, 1, NULL, "1: a residual of the output's shape is added"},
                [P_ACT] = ACTIVATION_PARAM},
     .kernels =
-        {GEMM_KERNELS, [GROUPED] =
-                           {"grouped",
-                            "conv_grouped.cl",
-                            "gemm.cl",
-                            GEMM_FORMS,
-                            {[GROUPED_TP] = {"TP", 8, 4, {1, 2, 4, 8, 16}, "pixels of an item"},
-                             [GROUPED_TR] = {"TR", 8, 1, {1, 2, 4, 8, 16}, "in as many rows"}}}},
+        {GEMM_KERNELS, [GROUPED] = {"grouped",
+                                    "conv_grouped.cl",
+                                    "gemm.cl",
+                                    GEMM_FORMS,
+                                    {[GROUPED_TP] =
+                                         {"TP", 16, 4, {1, 2, 4, 8, 16, 32}, "pixels of an item"},
+                                     [GROUPED_TR] =
+                                         {"TR", 16, 1, {1, 2, 4, 8, 16, 32}, "in as many rows"}}}},
     .tol_f32 = 1e-5, /* as matmul */
     .tol_f16 = 1e-3,
     .check = conv2d_check,

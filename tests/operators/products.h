@@ -48,6 +48,8 @@ static const struct row products_cases[] = {
     {"conv2d", "h=3,w=5,cin=9,cout=6,r=1,s=1,groups=3", false, {"grouped:TP=1"}, false},
     {"conv2d", "h=13,w=19,cin=10,cout=10,r=3,s=3,pad=1,groups=10,bias=1,res=1,act=relu", true,
      {"grouped:TP=1,TR=1", "grouped:TP=16,TR=2,lws=2x3"}, false},
+    {"conv2d", "h=29,w=70,cin=37,cout=37,r=9,s=9,stride=3,pad=4,groups=37", false,
+     {"grouped:TP=2,TR=4", "grouped:TP=8,TR=16"}, false}, /* more taps than are staged */
     {"conv2d", "h=13,w=9,cin=7,cout=7,r=5,s=4,stride=2,pad=2,dil=2,groups=7", false, {NULL}, false},
     {"conv2d", "h=97,w=89,cin=3,cout=3,r=1,s=2,groups=3,act=sigmoid", false, {NULL}, false},
 
