@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "profiler/clock.h"
 
@@ -22,9 +23,12 @@ void bench_open(struct bench *b, int argc, char **argv)
     struct err err = {0};
 
     *b = (struct bench){.rounds = 15};
-    for (int i = 1; i + 1 < argc; i++)
+    for (int i = 1; i + 1 < argc; i++) {
         if (strcmp(argv[i], "--rounds") == 0)
             b->rounds = atoi(argv[i + 1]) < 1 ? 1 : atoi(argv[i + 1]);
+        if (strcmp(argv[i], "--clock") == 0)
+            b->cpu_time = strcmp(argv[i + 1], "cpu") == 0;
+    }
     if (device_open(getenv("FLASHMEM_DEVICE"), &b->dev, &err) < 0) {
         fprintf(stderr, "bench: %s\n", err.text);
         exit(77);
@@ -102,12 +106,22 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static double run_once(const struct bench_side *s, int times)
+static uint64_t now_ns(const struct bench *b)
 {
-    uint64_t start = clock_ns();
+    struct timespec t;
+
+    if (!b->cpu_time)
+        return clock_ns();
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static double run_once(const struct bench *b, const struct bench_side *s, int times)
+{
+    uint64_t start = now_ns(b);
 
     s->run(s->ctx, times);
-    return (double)(clock_ns() - start) / times;
+    return (double)(now_ns(b) - start) / times;
 }
 
 void bench_time(struct bench *b, struct bench_side *sides, int n)
@@ -123,14 +137,14 @@ void bench_time(struct bench *b, struct bench_side *sides, int n)
         double once;
 
         sides[i].run(sides[i].ctx, 1); /* compiles, wakes threads */
-        once = run_once(&sides[i], 2);
+        once = run_once(b, &sides[i], 2);
         times[i] = (int)fmin(TIMES_MAX, ceil(batch_ns / fmax(once, 1)));
     }
     for (int r = 0; r < b->rounds; r++)
         for (int j = 0; j < n; j++) {
             int i = r % 2 ? n - 1 - j : j;
 
-            ns[i * b->rounds + r] = run_once(&sides[i], times[i]);
+            ns[i * b->rounds + r] = run_once(b, &sides[i], times[i]);
         }
     for (int r = 0; r < b->rounds; r++)
         for (int i = 0; i < n; i++)
@@ -152,8 +166,8 @@ void bench_time(struct bench *b, struct bench_side *sides, int n)
 
 void bench_head(const struct bench *b, const char *what)
 {
-    printf("# %s on %s (%s), medians of %d turns\n", what, b->dev->info.name,
-           b->dev->info.platform, b->rounds);
+    printf("# %s on %s (%s), medians of %d turns%s\n", what, b->dev->info.name,
+           b->dev->info.platform, b->rounds, b->cpu_time ? " of CPU time" : "");
 }
 
 void bench_goal(const char *name, double value, double goal, const char *fmt, ...)

@@ -15,10 +15,11 @@ struct bench {
     struct device *dev;
     cl_command_queue queue;
     int rounds;
+    bool cpu_time; /* all threads' time, which others on the machine disturb less */
 };
 
 /* $FLASHMEM_DEVICE, else the default device; ends the program with 77 where there is none.
- * `--rounds N` among the arguments sets the rounds (15). */
+ * `--rounds N` among the arguments sets the rounds (15), `--clock cpu` is for CPU devices. */
 void bench_open(struct bench *b, int argc, char **argv);
 void bench_close(struct bench *b);
 

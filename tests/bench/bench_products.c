@@ -4,10 +4,11 @@
  *   square   beside the libraries on the same shape; odd sizes also beside the round one
  *   real     shapes of models; on a CPU beside the larger of two times in the same run: their
  *            operations at the rate of our own 1024^3, their bytes at the rate of a copy on the
- * same path; on a GPU beside cuBLAS resnet   ResNet50's convolutions beside our own 1024^3, then
- * all layers together
+ *            same path; on a GPU beside cuBLAS
+ *   resnet   ResNet50's convolutions beside our own 1024^3, then all layers together
  *
- * `bench_products [--rounds N] [buffer|image] [square] [real] [resnet]`, all by default. */
+ * `bench_products [--rounds N] [buffer|image] [square] [real] [resnet]`, all by default;
+ * `--case TEXT` (and any number of `--variant TEXT`) times one case as `real` does. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,23 +283,31 @@ static void square(struct bench *b, int path, int n)
     bench_op_done(&sides[1]);
 }
 
-static void real(struct bench *b, int path, const char *op_case)
+/* Variants of a case beside what bounds it. */
+static void real(struct bench *b, int path, const char *op_case, const char *const *variants, int n)
 {
-    struct bench_side sides[3] = {0};
+    struct bench_side sides[BENCH_SIDES] = {0};
     double compute, bytes;
-    char name[128];
+    char text[OP_TEXT_MAX], name[2 * OP_TEXT_MAX];
 
     sides[0] = bench_op(b, "1024^3", square_case, path_names[path], false);
     sides[1] = bench_op(b, "copy", copy_case, path_names[path], false);
-    sides[2] = bench_op(b, "ours", op_case, path_names[path], false);
-    bench_time(b, sides, 3);
+    for (int i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "%s%s%s", path_names[path], *variants[i] ? "," : "",
+                 variants[i]);
+        sides[i + 2] = bench_op(b, "ours", op_case, text, false);
+    }
+    bench_time(b, sides, n + 2);
     compute = case_flop(op_case) / case_flop(square_case);
     bytes = case_bytes(op_case) / case_bytes(copy_case) * sides[1].ratio;
-    snprintf(name, sizeof name, "%s %s", path_names[path], op_case);
-    bench_goal(name, fmax(compute, bytes) / sides[2].ratio, real_goal,
-               "of the bound by %s; %.0f us, %.1f GFLOP/s", compute > bytes ? "compute" : "bytes",
-               sides[2].median_ns / 1e3, case_flop(op_case) / sides[2].median_ns);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "%s %s", path_names[path], n > 1 ? variants[i] : op_case);
+        bench_goal(name, fmax(compute, bytes) / sides[i + 2].ratio, real_goal,
+                   "of the bound by %s; %.0f us, %.1f GFLOP/s",
+                   compute > bytes ? "compute" : "bytes", sides[i + 2].median_ns / 1e3,
+                   case_flop(op_case) / sides[i + 2].median_ns);
+    }
+    for (int i = 0; i < n + 2; i++)
         bench_op_done(&sides[i]);
 }
 
@@ -386,8 +395,10 @@ int main(int argc, char **argv)
 {
     static const char *const parts[] = {"square", "real", "resnet", NULL};
     static const char *const paths[] = {"buffer", "image", NULL};
+    const char *variants[BENCH_SIDES - 2] = {""}, *one = NULL;
     struct bench b;
     bool cpu;
+    int n_variants = 0;
 
     /* Its idle threads spin for 20 ms otherwise, into the turn of the next. Read at load time. */
     if (!getenv("OPENBLAS_THREAD_TIMEOUT")) {
@@ -400,15 +411,28 @@ int main(int argc, char **argv)
 #if HAVE_OPENBLAS
     openblas_set_num_threads((int)b.dev->info.compute_units);
 #endif
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--case") == 0)
+            one = argv[i + 1];
+        if (strcmp(argv[i], "--variant") == 0 && n_variants < BENCH_SIDES - 2)
+            variants[n_variants++] = argv[i + 1];
+    }
     for (int path = 0; path < (b.dev->info.images ? 2 : 1); path++) {
         if (!wanted(argc, argv, paths, path_names[path]))
             continue;
+        if (one) {
+            real(&b, path, one, variants, n_variants ? n_variants : 1);
+            continue;
+        }
         if (wanted(argc, argv, parts, "square"))
             for (const int *n = cpu ? squares_cpu : squares_gpu; *n; n++)
                 square(&b, path, *n);
         if (wanted(argc, argv, parts, "real")) {
             for (size_t i = 0; i < sizeof real_cases / sizeof *real_cases; i++)
-                (cpu ? real : real_gpu)(&b, path, real_cases[i]);
+                if (cpu)
+                    real(&b, path, real_cases[i], variants, 1);
+                else
+                    real_gpu(&b, path, real_cases[i]);
             for (size_t i = 0; i < (cpu ? 0 : sizeof many_heads / sizeof *many_heads); i++)
                 real_gpu(&b, path, many_heads[i]);
         }
