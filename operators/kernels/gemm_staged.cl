@@ -48,9 +48,10 @@ typedef float8 vec;
 #else
 #define VW             16
 typedef float16 vec;
-#define VECLOAD(p)     vload16(0, p)
-#define VECSTORE(v, p) vstore16(v, 0, p)
+#define VECLOAD(p)     (*(__local const float16_at_texel *)(p)) // PoCL: vstore16() is three stores
+#define VECSTORE(v, p) (*(__local float16_at_texel *)(p) = (v))
 #endif
+typedef float16 float16_at_texel __attribute__((aligned(16)));
 #define NV   (NR / VW)
 #define TILE (MR * NR)
 // Not a power of two from panel to panel, for texels across panels would share a set of the cache.
@@ -97,6 +98,72 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
                  p + i * 4 * stride, stride);
 #endif
 }
+
+// Buffers: 16 k of 16 neighbouring rows at a time, or of 8, as whole vectors. v0 .. v3 are four lanes of four elements each:
+// BLOCKS4 transposes the 4x4 lanes, LANES4 the 4x4 elements of each lane.
+#if !IMAGE
+#define UNPACK_LO(a, b)                                                                            \
+    (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc,  \
+              a.sd, b.sd)
+#define UNPACK_HI(a, b)                                                                            \
+    (float16)(a.s2, b.s2, a.s3, b.s3, a.s6, b.s6, a.s7, b.s7, a.sa, b.sa, a.sb, b.sb, a.se, b.se,  \
+              a.sf, b.sf)
+#define LANES4(v0, v1, v2, v3)                                                                     \
+    {                                                                                              \
+        const float16 l0 = UNPACK_LO(v0, v1), l1 = UNPACK_LO(v2, v3), h0 = UNPACK_HI(v0, v1),      \
+                      h1 = UNPACK_HI(v2, v3);                                                      \
+        v0 = (float16)(l0.s01, l1.s01, l0.s45, l1.s45, l0.s89, l1.s89, l0.scd, l1.scd);            \
+        v1 = (float16)(l0.s23, l1.s23, l0.s67, l1.s67, l0.sab, l1.sab, l0.sef, l1.sef);            \
+        v2 = (float16)(h0.s01, h1.s01, h0.s45, h1.s45, h0.s89, h1.s89, h0.scd, h1.scd);            \
+        v3 = (float16)(h0.s23, h1.s23, h0.s67, h1.s67, h0.sab, h1.sab, h0.sef, h1.sef);            \
+    }
+#define BLOCKS4(v0, v1, v2, v3)                                                                    \
+    {                                                                                              \
+        const float16 l0 = (float16)(v0.lo, v1.lo), l1 = (float16)(v2.lo, v3.lo),                  \
+                      h0 = (float16)(v0.hi, v1.hi), h1 = (float16)(v2.hi, v3.hi);                  \
+        v0 = (float16)(l0.s0123, l0.s89ab, l1.s0123, l1.s89ab);                                    \
+        v1 = (float16)(l0.s4567, l0.scdef, l1.s4567, l1.scdef);                                    \
+        v2 = (float16)(h0.s0123, h0.s89ab, h1.s0123, h1.s89ab);                                    \
+        v3 = (float16)(h0.s4567, h0.scdef, h1.s4567, h1.scdef);                                    \
+    }
+#if HALF
+#define LOAD16(p) vload_half16(0, p)
+#else
+#define LOAD16(p) (*(__global const float16_at_texel *)(p))
+#endif
+#define STORE16(v, p) (*(__local float16_at_texel *)(p) = (v))
+#define EACH16(i, n)  _Pragma("unroll") for (int i = 0; i < (n); i++)
+
+static inline void pack16(__global const store_t *t, size_t pitch, __local float *p, int stride)
+{
+    float16 v[16];
+
+    EACH16(i, 16) v[i] = LOAD16(t + i * pitch);
+    EACH16(i, 4) BLOCKS4(v[i], v[i + 4], v[i + 8], v[i + 12])
+    EACH16(i, 4) LANES4(v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3])
+    EACH16(i, 16) STORE16(v[i], p + i * stride);
+}
+
+static inline void pack8(__global const store_t *t, size_t pitch, __local float *p)
+{
+    float16 v[8];
+
+    EACH16(i, 8) v[i] = LOAD16(t + i * pitch);
+    LANES4(v[0], v[1], v[2], v[3])
+    LANES4(v[4], v[5], v[6], v[7])
+    BLOCKS4(v[0], v[4], v[1], v[5])
+    BLOCKS4(v[2], v[6], v[3], v[7])
+    STORE16(v[0], p);
+    STORE16(v[2], p + 16);
+    STORE16(v[4], p + 32);
+    STORE16(v[6], p + 48);
+    STORE16(v[1], p + 64);
+    STORE16(v[3], p + 80);
+    STORE16(v[5], p + 96);
+    STORE16(v[7], p + 112);
+}
+#define TEXEL_OF(t, ct, row, col) ((t) + ((size_t)(row) * (ct) + (col)) * 4)
+#endif
 
 // c[MR, NR] (+)= a panel [k, MR] * b panel [k, NR]. A macro: LLVM 15 in PoCL 3.1 crashes when it
 // inlines this as a function at two places.
@@ -159,10 +226,26 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
 #define STAGE_A                                                                                    \
     for (int i = 0; i < rows; i += 4) {                                                            \
         const int4 m = m0 + i + (int4)(0, 1, 2, 3);                                                \
+        const int packed = PACK8(i);                                                               \
                                                                                                    \
-        pack_rows(a, FOLD_A, cta, select((int4)(-1), batch *a_row + m, m < M), batch *a_col + kt0, \
-                  kts, A_ROWS(i), MR);                                                             \
+        pack_rows(a, FOLD_A, cta, select((int4)(-1), batch *a_row + m, m < M),                     \
+                  batch *a_col + kt0 + packed, kts - packed, A_ROWS(i) + 4 * packed * MR, MR);     \
     }
+// How many texels of rows i .. i + 3 are packed: with the other four of their panel.
+#if !IMAGE && MR == 8
+#define PACK8(i) (m0 + (i) / 8 * 8 + 8 > M ? 0 : (i) % 8 ? kts & -4 : PACK8_HERE(i))
+#define PACK8_HERE(i)                                                                              \
+    pack_panel8(TEXEL_OF(a, cta, batch *a_row + m0 + (i), batch *a_col + kt0), (size_t)cta * 4,    \
+                kts & -4, A_ROWS(i))
+static inline int pack_panel8(__global const store_t *t, size_t pitch, int n, __local float *p)
+{
+    for (int kt = 0; kt < n; kt += 4)
+        pack8(t + 4 * kt, pitch, p + 4 * kt * MR);
+    return n;
+}
+#else
+#define PACK8(i) 0
+#endif
 #endif
 
 // `panels` panels of b from column n on: bl[panel][k][column].
@@ -181,9 +264,24 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
     for (int i = 0; i < NR; i += 4) {                                                              \
         const int4 col = (n) + i + (int4)(0, 1, 2, 3);                                             \
         const int4 row = select((int4)(-1), batch * b_row + col, col < N);                         \
+        const int packed = PACK16(n, i);                                                           \
                                                                                                    \
         STAGE_B4(row, bl + i)                                                                      \
     }
+#if !IMAGE && NR % 16 == 0 && CONV != 2
+#define PACK16(n, i) ((n) + (i) / 16 * 16 + 16 > N ? 0 : (i) % 16 ? kts & -4 : PACK16_HERE(n, i))
+#define PACK16_HERE(n, i)                                                                          \
+    pack_panel16(TEXEL_OF(b, ctb, batch *b_row + (n) + (i), batch *b_col + kt0), (size_t)ctb * 4,  \
+                 kts & -4, bl + (i))
+static inline int pack_panel16(__global const store_t *t, size_t pitch, int n, __local float *p)
+{
+    for (int kt = 0; kt < n; kt += 4)
+        pack16(t + 4 * kt, pitch, p + 4 * kt * NR, NR);
+    return n;
+}
+#else
+#define PACK16(n, i) 0
+#endif
 #if CONV == 2
 #define STAGE_B4(row, p)                                                                           \
     EACH_TAP                                                                                       \
@@ -192,7 +290,9 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
                   (p) + 4 * kt * NR, NR);                                                          \
     }
 #else
-#define STAGE_B4(row, p) pack_rows(b, FOLD_B, ctb, row, batch *b_col + kt0, kts, p, NR);
+#define STAGE_B4(row, p)                                                                           \
+    pack_rows(b, FOLD_B, ctb, row, batch *b_col + kt0 + packed, kts - packed, (p) + 4 * packed * NR, \
+              NR);
 #endif
 #endif
 
