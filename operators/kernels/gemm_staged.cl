@@ -253,11 +253,26 @@ static inline int pack_panel8(__global const store_t *t, size_t pitch, int n, __
 #define PANELS 4
 #define STAGE_B(n, panels)                                                                         \
     for (int k = 0; k < depth; k++)                                                                \
-        for (int i = 0; i < (panels)*NR; i += 4)                                                   \
-            vstore4(GET_ROW(b, FOLD_B, ctb,                                                        \
-                            4 * kt0 + k < K && (n) + i < N ? batch * b_row + 4 * kt0 + k : -1,     \
-                            batch * b_col + ((n) + i) / 4),                                        \
-                    0, bl + i / NR * B_PANEL + k * NR + i % NR);
+        for (int i = 0; i < (panels)*NR; i += 4) {                                                 \
+            const int in = 4 * kt0 + k < K && (n) + i < N;                                         \
+            const int row = in ? batch * b_row + 4 * kt0 + k : -1;                                 \
+            const int col = batch * b_col + ((n) + i) / 4;                                         \
+            __local float *const p = bl + i / NR * B_PANEL + k * NR + i % NR;                      \
+                                                                                                   \
+            if (RUN16(n, i)) {                                                                     \
+                COPY16(row, col, p)                                                                \
+                i += 12;                                                                           \
+            } else {                                                                               \
+                vstore4(GET_ROW(b, FOLD_B, ctb, row, col), 0, p);                                  \
+            }                                                                                      \
+        }
+#if !IMAGE && NR % 16 == 0
+#define RUN16(n, i)         (in && (i) % 16 == 0 && (n) + (i) + 16 <= N)
+#define COPY16(row, col, p) STORE16(LOAD16(TEXEL_OF(b, ctb, row, col)), p);
+#else
+#define RUN16(n, i) 0
+#define COPY16(row, col, p)
+#endif
 #else
 #define PANELS 1
 #define STAGE_B(n, panels)                                                                         \

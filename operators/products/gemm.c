@@ -61,8 +61,8 @@ void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_
     v->kernel = GEMM_DIRECT;
     if (dev->type != DEVICE_CPU) {
         gemm_tiled_prefer(g, dev, v);
-    } else if (g->m == 1 || !gemm_staged_prefer(g, dev, v)) {
-        /* a row times a matrix: nothing to reuse */
+    } else if ((g->m == 1 && v->path == PATH_IMAGE) || !gemm_staged_prefer(g, dev, v)) {
+        /* a row times an image: nothing to reuse, and no vectors to pack it by */
         v->tunable[GEMM_TM] = g->ta || g->m >= 4 ? 4 : g->m < 2 ? 1 : 2;
         v->lws[0] = v->lws[1] = 1;
     }

@@ -116,6 +116,7 @@ bool gemm_staged_prefer(const struct gemm *g, const struct device_info *dev, str
     }
     if (isinf(best))
         return false;
+    v->tunable[GEMM_MR] = g->m <= 4 ? 4 : 8;
     v->kernel = GEMM_STAGED;
     v->lws[0] = v->lws[1] = 1;
     return true;
