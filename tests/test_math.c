@@ -10,26 +10,9 @@
 #include <string.h>
 
 #include "operators/op.h"
-#include "tests/need_device.h"
+#include "tests/with_device.h"
 
 enum { SIDE = 1024, DENSE = SIDE * SIDE };
-
-static struct device *dev;
-static cl_command_queue queue;
-
-static void setup(void)
-{
-    struct err err = {0};
-
-    ck_assert_msg(device_open(NULL, &dev, &err) == 0, "%s", err.text);
-    ck_assert_msg(device_queue(dev, false, &queue, &err) == 0, "%s", err.text);
-}
-
-static void teardown(void)
-{
-    clReleaseCommandQueue(queue);
-    device_close(dev);
-}
 
 /* One launch on buffers: row-major inputs in, row-major output out. */
 static void compute(const char *text, const char *variant, const float *const *in, float *y)

@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "operators/trial.h"
-#include "tests/need_device.h"
+#include "tests/with_device.h"
 
 struct row {
     const char *op, *params;
@@ -65,23 +65,6 @@ enum { SANITIZED = 1 };
 #else
 enum { SANITIZED = 0 };
 #endif
-
-static struct device *dev;
-static cl_command_queue queue;
-
-static void setup(void)
-{
-    struct err err = {0};
-
-    ck_assert_msg(device_open(NULL, &dev, &err) == 0, "%s", err.text);
-    ck_assert_msg(device_queue(dev, false, &queue, &err) == 0, "%s", err.text);
-}
-
-static void teardown(void)
-{
-    clReleaseCommandQueue(queue);
-    device_close(dev);
-}
 
 static int64_t output_elements(const struct op_case *c)
 {

@@ -10,10 +10,7 @@
 #include "operators/stream.h"
 #include "profiler/program.h"
 #include "profiler/rng.h"
-#include "tests/need_device.h"
-
-static struct device *dev;
-static cl_command_queue queue;
+#include "tests/with_device.h"
 
 static const char where_text[] =
     "__kernel void where(const int8 run, __global int *at)\n"
@@ -26,20 +23,6 @@ static const char where_text[] =
     "    at[3 * t + 1] = p.y;\n"
     "    at[3 * t + 2] = load_from(run, p);\n"
     "}\n";
-
-static void setup(void)
-{
-    struct err err = {0};
-
-    ck_assert_msg(device_open(NULL, &dev, &err) == 0, "%s", err.text);
-    ck_assert_msg(device_queue(dev, false, &queue, &err) == 0, "%s", err.text);
-}
-
-static void teardown(void)
-{
-    clReleaseCommandQueue(queue);
-    device_close(dev);
-}
 
 static cl_kernel build(const char *last, const char *name, bool block)
 {
