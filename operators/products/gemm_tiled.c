@@ -58,8 +58,9 @@ int gemm_tiled_launch(const struct gemm *g, const struct op_variant *v,
                        s.bm);
     if (s.local_bytes > dev->local_bytes)
         return err_set(err, -EINVAL,
-                       "%s kernel: takes %" PRIu64 " bytes of local memory, device '%s' has %"
-                       PRIu64, name, s.local_bytes, dev->name, dev->local_bytes);
+                       "%s kernel: takes %" PRIu64
+                       " bytes of local memory, device '%s' has %" PRIu64,
+                       name, s.local_bytes, dev->name, dev->local_bytes);
     snprintf(l->options, sizeof l->options, "-DLX=%d -DLY=%d ", s.lx, s.ly);
     l->gws[order] = (size_t)(ceil_div(g->n, s.bn) * v->lws[order]);
     l->gws[1 - order] = (size_t)(ceil_div(g->m, s.bm) * g->batches * v->lws[1 - order]);
@@ -68,45 +69,53 @@ int gemm_tiled_launch(const struct gemm *g, const struct op_variant *v,
 
 /* ---- which blocks ---- */
 
-/* Blocks worth having, each a program to build, and what an H100 says of them: the rate in GFLOP/s
- * of a multiprocessor that is full of them, and how many groups it takes. On images
- * TM=8,TN=8,BK=16,STAGES=1,lws=16x16 is faster while it carries nothing (50 TFLOP/s at 4096 where
- * the second row has 46), but slower with a load: the compiler is short of registers. */
+/* Blocks worth having, each a program to build, and what an H100 says of them on each memory path:
+ * how many groups a multiprocessor takes, their rate in GFLOP/s when it is full, and how long a
+ * pass of a group takes that has it to itself. On images TM=8,TN=8,BK=16,STAGES=1,lws=16x16 is
+ * faster while it carries nothing (50 TFLOP/s at 4096 where the second row has 46), but slower with
+ * a load: the compiler is short of registers. */
 static const struct block {
-    int kernel, tm, tn, bk, stages, sk, lx, ly, resident;
-    double rate;
-    bool buffers; /* for buffers alone */
+    int kernel, tm, tn, bk, stages, sk, lx, ly;
+    struct {
+        int resident;
+        double rate, alone_us;
+    } on[2]; /* by enum mem_path; resident 0: not there */
 } blocks[] = {
-    {GEMM_TILED, 8, 16, 8, 2, 1, 16, 16, 1, 354, true},  /* 128 x 256 results */
-    {GEMM_TILED, 8, 8, 16, 2, 1, 8, 16, 4, 337, false},  /* 128 x 64 */
-    {GEMM_TILED, 4, 8, 16, 2, 1, 8, 16, 6, 311, false},  /* 64 x 64 */
-    {GEMM_SPLIT, 4, 8, 32, 2, 2, 8, 8, 6, 311, false},   /* 32 x 64 */
-    {GEMM_SPLIT, 8, 4, 32, 2, 4, 8, 4, 6, 273, false},   /* 32 x 32 */
-    {GEMM_SPLIT, 8, 4, 64, 2, 8, 8, 4, 3, 273, false},
-    {GEMM_SPLIT, 4, 4, 64, 2, 8, 8, 4, 4, 250, false},   /* 16 x 32 */
-    {GEMM_SPLIT, 4, 4, 128, 2, 16, 4, 4, 4, 170, false}, /* 16 x 16 */
-    {GEMM_SPLIT, 4, 4, 256, 1, 32, 4, 4, 2, 170, false},
+    {GEMM_TILED, 8, 16, 8, 2, 1, 16, 16, {{0}, {1, 354, 0.52}}},            /* 128 x 256 results */
+    {GEMM_TILED, 8, 8, 16, 2, 1, 8, 16, {{4, 337, 0.684}, {4, 319, 1.4}}},  /* 128 x 64 */
+    {GEMM_TILED, 8, 8, 16, 2, 1, 16, 8, {{0}, {4, 339, 1.25}}},             /* 64 x 128 */
+    {GEMM_TILED, 8, 12, 16, 2, 1, 8, 16, {{3, 348, 1.7}, {0}}},             /* 128 x 96 */
+    {GEMM_TILED, 12, 4, 16, 2, 1, 16, 8, {{0}, {6, 322, 1.2}}},             /* 96 x 64 */
+    {GEMM_TILED, 4, 8, 16, 2, 1, 8, 16, {{6, 311, 0.576}, {6, 275, 1.25}}}, /* 64 x 64 */
+    {GEMM_SPLIT, 4, 8, 32, 2, 2, 8, 8, {{6, 311, 0.684}, {4, 256, 1.4}}},   /* 32 x 64 */
+    {GEMM_SPLIT, 8, 4, 32, 2, 4, 8, 4, {{6, 273, 0.576}, {6, 205, 0.77}}},  /* 32 x 32 */
+    {GEMM_SPLIT, 8, 4, 64, 2, 8, 8, 4, {{3, 273, 0.576}, {3, 205, 0.77}}},
+    {GEMM_SPLIT, 4, 4, 64, 2, 8, 8, 4, {{4, 250, 0.522}, {4, 188, 0.7}}},    /* 16 x 32 */
+    {GEMM_SPLIT, 4, 4, 128, 2, 16, 4, 4, {{4, 170, 0.576}, {4, 128, 0.77}}}, /* 16 x 16 */
+    {GEMM_SPLIT, 4, 4, 256, 1, 32, 4, 4, {{2, 170, 0.576}, {2, 128, 0.77}}},
 };
 enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
 /* Microseconds, for ranking blocks. A pass of k takes as long as its arithmetic on a full
- * multiprocessor, but not less than its texels take to arrive; groups run in rounds of as many as a
- * multiprocessor takes. Fitted to 1267 timings of matmul and conv2d on an H100, images: the choice
- * costs 3 % over the best of 25 blocks on average, 12 % at most. */
-static double block_us(const struct gemm *g, const struct device_info *dev, const struct block *b)
+ * multiprocessor, but not less than alone; groups run in rounds of as many as a multiprocessor
+ * takes. For images fitted to 1267 timings of matmul and conv2d on an H100: the choice costs 3 %
+ * over the best of 25 blocks on average, 12 % at most. For buffers the first six rows are fitted to
+ * timings of 14 squares from 1000 to 2100; the others take a third longer than on images. */
+static double block_us(const struct gemm *g, const struct device_info *dev, enum mem_path path,
+                       const struct block *b)
 {
-    int64_t units = dev->compute_units < 1 ? 1 : dev->compute_units;
+    int64_t units = dev->compute_units < 1 ? 1 : dev->compute_units,
+            resident = b->on[path].resident;
     int bm = b->ly * b->tm, bn = b->lx * b->tn, items = b->lx * b->ly * b->sk;
     int64_t groups = ceil_div(ceil_div(g->m, bm) * ceil_div(g->n, bn) * g->batches, units);
     int64_t passes = ceil_div(ceil_div(g->k_texels, b->sk), b->bk / 4 / b->sk);
-    double pass = 2e-3 * bm * bn * b->bk / b->rate;
-    double arrival = 0.36 + 0.054 * (bm + bn) * b->bk / 4 / items;
+    double pass = 2e-3 * bm * bn * b->bk / b->on[path].rate, alone = b->on[path].alone_us;
     double end = (b->sk > 1 ? 1.9 : 0) + 0.08 * b->sk * bm * bn / items;
-    double full = (double)(groups / b->resident), rest = (double)(groups % b->resident);
+    double full = (double)(groups / resident), rest = (double)(groups % resident);
 
-    return passes * (full * fmax(arrival, b->resident * pass) +
-                     (rest > 0 ? fmax(arrival, rest * pass) : 0)) +
-           end * (double)groups / b->resident;
+    return (double)passes * (full * fmax(alone, (double)resident * pass) +
+                             (rest > 0 ? fmax(alone, rest * pass) : 0)) +
+           end * (double)groups / (double)resident;
 }
 
 static void choose(const struct block *b, struct op_variant *v)
@@ -130,12 +139,14 @@ void gemm_tiled_prefer(const struct gemm *g, const struct device_info *dev, stru
     double least = INFINITY;
 
     for (int i = 0; i < BLOCKS; i++) {
-        double us = block_us(g, dev, &blocks[i]);
         struct op_variant w = *v;
+        double us;
 
+        if (blocks[i].on[v->path].resident == 0)
+            continue;
+        us = block_us(g, dev, v->path, &blocks[i]);
         choose(&blocks[i], &w);
-        if (us < least && (!blocks[i].buffers || v->path == PATH_BUFFER) &&
-            tiles_of(&w).local_bytes <= dev->local_bytes &&
+        if (us < least && tiles_of(&w).local_bytes <= dev->local_bytes &&
             (uint64_t)w.lws[0] * (uint64_t)w.lws[1] <= dev->max_group) {
             least = us;
             best = w;

@@ -7,7 +7,8 @@ static const struct row products_cases[] = {
     {"matmul", "m=7,n=31,k=65,bias=1", false, {"direct:TM=2,TN=4,lws=2x4"}, false},
     {"matmul", "m=1,n=257,k=129,bias=1", false, {"staged:lws=1x1"}, false},
     {"matmul", "m=129,n=257,k=257", false, /* a block and one more, each way */
-     {"tiled:TM=8,TN=8,BK=8,STAGES=1,lws=8x4", "tiled:TM=4,TN=4,BK=32,lws=16x4"}, false},
+     {"tiled:TM=8,TN=8,BK=8,STAGES=1,lws=8x4", "tiled:TM=4,TN=4,BK=32,lws=16x4",
+      "tiled:TM=12,TN=12,BK=16,lws=4x4"}, false},
     {"matmul", "m=2,n=8209,k=5", false, {NULL}, false},    /* b folded by its rows */
     {"matmul", "m=8195,n=3,k=4", false, {NULL}, false},    /* a and y folded by theirs */
     {"matmul", "m=3,n=2,k=32777", false, {NULL}, false},   /* a and b folded by their columns */
@@ -31,7 +32,7 @@ static const struct row products_cases[] = {
     /* a transposed, a as the weight */
     {"matmul", "m=35,n=70,k=301,ta=1", false,
      {"staged:BM=8,BN=64,BK=32,MR=4,NR=16,ORDER=2", "direct:TM=8,TN=8,ORDER=2,lws=4x2",
-      "tiled:TM=4,TN=8,BK=16,lws=4x4"}, false},
+      "tiled:TM=12,TN=8,BK=16,lws=4x4"}, false},
     {"matmul", "m=1,n=5,k=3,ta=1,tb=0", false, {NULL}, false},
     {"matmul", "m=6,n=9,k=13,batch=3,ta=1,tb=0,aheads=1,bheads=1,a=weight,b=input", false,
      {"tiled:TM=4,TN=4,BK=8,lws=2x1"}, false},
