@@ -19,11 +19,16 @@
 #define SLOTS (STRANDS / WY) // strands of an item
 #define ROW(i) (ly + (i)*WY)
 #define ROWS_OF(rows) (((rows)-ly + WY - 1) / WY)
+#if SLOTS == 1 // some rows at once on their way from memory
+#define SLOT(i) 0
+#define EACH_ROW(i, n) _Pragma("unroll 8") for (int i = 0; i < (n); i++)
+#else
 #define SLOT(i) slot_of
 #define EACH_ROW(i, n)                                                                             \
     for (int i##_from = 0; i##_from < (n); i##_from += SLOTS)                                      \
         _Pragma("unroll") for (int slot_of = 0, i = i##_from; slot_of < SLOTS; slot_of++, i++)     \
         if (i < (n))
+#endif
 
 #define PLUS(a, b) ((a) + (b))
 #if WY > 1

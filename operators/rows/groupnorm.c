@@ -9,6 +9,7 @@
 #include "operators/rows/rows.h"
 
 enum { P_ROWS, P_C, P_GROUPS, P_EPS_EXP, P_ACT };
+enum { SPLIT_MAX = 16 };
 
 static int groupnorm_check(const struct op_case *c, struct err *err)
 {
@@ -49,10 +50,16 @@ static int64_t bundle_texels(const struct op_case *c)
 static void groupnorm_prefer(const struct op_case *c, const struct device_info *dev,
                              struct op_variant *v)
 {
-    int64_t bundle = bundle_texels(c);
+    int64_t bundle = bundle_texels(c), turns = (bundle + 15) / 16;
+    int64_t bundles = (c->p[P_C] + 4 * bundle - 1) / (4 * bundle);
+    bool cpu = dev->type == DEVICE_CPU;
 
-    v->lws[0] = dev->type == DEVICE_CPU ? 1 : bundle < 16 ? (int)bundle : 16;
-    v->lws[1] = dev->type == DEVICE_CPU ? 1 : (uint64_t)v->lws[0] * 64 <= dev->max_group ? 64 : 8;
+    v->tunable[0] = 1;
+    v->lws[0] = cpu ? 1 : (int)((bundle + turns - 1) / turns);
+    v->lws[1] = cpu ? 1 : (uint64_t)v->lws[0] * 64 <= dev->max_group ? 64 : 8;
+    while (!cpu && v->tunable[0] < SPLIT_MAX && 2 * v->tunable[0] * bundles <= dev->compute_units &&
+           2 * v->tunable[0] * v->lws[1] <= c->p[P_ROWS])
+        v->tunable[0] *= 2;
 }
 
 static int groupnorm_launch(const struct op_case *c, const struct op_variant *v,
@@ -60,11 +67,11 @@ static int groupnorm_launch(const struct op_case *c, const struct op_variant *v,
                             struct err *err)
 {
     int64_t rows = c->p[P_ROWS], cols = c->p[P_C], ct = (cols + 3) / 4, bundle = bundle_texels(c);
-    uint64_t local = (uint64_t)bundle * 48 + (uint64_t)v->lws[0] * (uint64_t)v->lws[1] * 16;
-    struct op_launch l = {
-        .gws = {(size_t)((ct + bundle - 1) / bundle) * (size_t)v->lws[0], (size_t)v->lws[1]},
-        .n_ints = 4,
-        .ints = {(int)rows, (int)cols, (int)ct, (int)(cols / c->p[P_GROUPS])}};
+    uint64_t local = (uint64_t)bundle * 64 + (uint64_t)v->lws[0] * (uint64_t)v->lws[1] * 16;
+    struct op_launch l = {.gws = {(size_t)((ct + bundle - 1) / bundle) * (size_t)v->lws[0],
+                                  (size_t)v->lws[1] * (size_t)v->tunable[0]},
+                          .n_ints = 4,
+                          .ints = {(int)rows, (int)cols, (int)ct, (int)(cols / c->p[P_GROUPS])}};
     size_t n;
     int rc;
 
@@ -118,7 +125,13 @@ const struct op op_groupnorm = {
     .kernels = {{.name = "direct",
                  .source = "groupnorm.cl",
                  .shared = "columns.cl",
-                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED}},
+                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED,
+                 .tunables = {{"SPLIT",
+                               1,
+                               4,
+                               {1, 2, 4, 8, SPLIT_MAX},
+                               "work groups that share the rows of a bundle",
+                               true}}}},
     .tol_f32 = 4e-6,
     .tol_f16 = 5e-4,
     .check = groupnorm_check,

@@ -20,9 +20,9 @@ static const struct row rows_cases[] = {
 
     {"groupnorm", "rows=1,c=1,groups=1", false, {NULL}, false},
     {"groupnorm", "rows=35,c=6,groups=2,act=silu", true, {"lws=2x4", "lws=4x1"}, false},
-    {"groupnorm", "rows=67,c=40,groups=4", false, {"lws=4x16"}, false}, /* two groups a bundle */
+    {"groupnorm", "rows=67,c=40,groups=4", false, {"lws=4x16", "SPLIT=4,lws=5x2"}, false}, /* two groups a bundle */
     {"groupnorm", "rows=31,c=7,groups=7,eps_exp=6,act=sigmoid", false, {"lws=1x2"}, false},
-    {"groupnorm", "rows=8195,c=16,groups=2", false, {"lws=2x8"}, false},
+    {"groupnorm", "rows=8195,c=16,groups=2", false, {"lws=2x8", "SPLIT=8,lws=2x8"}, false},
     {"groupnorm", "rows=5,c=260,groups=1", false, {"lws=8x8"}, false},
 
     {"reduce", "rows=1,cols=1", false, {NULL}, false},
