@@ -2,6 +2,8 @@
 //   tensors : [rows, cols], ct texels a row     grid: (ceil(ct / VT), rows) or more, any local size
 //   item    : VT texels of row gid 1, in vectors of WIDE elements. The items of a group take turns
 //             along the row, so that neighbours touch neighbours.
+//   FOLD_Y and VT 1: the grid is the folded image of y, whose rows hold many rows of the tensor or
+//             a part of one: writing strips of an image takes a GPU twice as long as writing tiles.
 //
 // EACH_VECTOR(DO)  DO(r, c) for each vector of the item: row r, first texel column c
 #ifndef VT
@@ -9,11 +11,19 @@
 #endif
 #define VECTORS (VT / TEXELS)
 
+#if FOLD_Y && VT == 1
+#define ITEM                                                                                       \
+    const uint texel = (uint)get_global_id(1) << FOLD_SHIFT | (uint)get_global_id(0);              \
+    const int r = (int)(texel / (uint)ct), first = (int)(texel % (uint)ct), step = 1;              \
+    const int mine = get_global_id(0) <= FOLD_MASK && r < rows;                                    \
+    int i = 0;
+#else
 #define ITEM                                                                                       \
     const int r = (int)get_global_id(1), step = (int)get_local_size(0) * TEXELS;                   \
     const int first = (int)get_group_id(0) * step * VECTORS + (int)get_local_id(0) * TEXELS;       \
     const int mine = r < rows && first < ct ? min(VECTORS, (ct - first + step - 1) / step) : 0;    \
     int i = 0;
+#endif
 #define ITEM_LOAD                                                                                  \
     LOAD_BEGIN(get_global_id(1) * get_global_size(0) + get_global_id(0),                           \
                get_global_size(0) * get_global_size(1), VECTORS)
@@ -28,6 +38,13 @@
                    get_num_groups(0) * get_num_groups(1), 1)                                       \
         LOAD_STEP(i)                                                                               \
     }                                                                                              \
+    if (mine)                                                                                      \
+        DO(r, first);
+#elif FORM == 2 && VECTORS == 1
+// The only iteration carries all. Loops for what more there might be would cost a GPU registers: 63
+// for 30 in gelu, so half as many items at once.
+#define EACH_VECTOR(DO)                                                                            \
+    ITEM ITEM_LOAD LOAD_END()                                                                      \
     if (mine)                                                                                      \
         DO(r, first);
 #elif FORM == 2
