@@ -12,7 +12,8 @@
 //   LOAD_STEP(i)              in iteration i; branching form: a branch; pipelined: only call it for
 //                             i < LOAD_ITERS, from a loop of its own
 //   LOAD_TAKE(i) LOAD_GIVE(i) the two halves of LOAD_STEP(i), for kernels that compute in between:
-//                             one texel is read here and written there
+//                             one texel is read here and written there; it stays as it was stored
+//                             in between, because to convert it is to wait for it
 //   LOAD_END()                whatever is left (n was too small, or nothing was interleaved)
 #ifndef FORM
 #define FORM 0
@@ -47,8 +48,8 @@
 
 #if IMAGE
 #define LOAD_DST(i) __write_only image2d_t ld_dst##i
-#define LOAD_READ(i, t) VLOAD4((size_t)load_from(ld##i, load_at(ld##i, t)), ld_src##i)
-#define LOAD_WRITE(i, t, v) write_imagef(ld_dst##i, load_at(ld##i, t), v)
+#define LOAD_READ(i, t) RAW((size_t)load_from(ld##i, load_at(ld##i, t)), ld_src##i)
+#define LOAD_WRITE(i, t, v) write_imagef(ld_dst##i, load_at(ld##i, t), from_raw(v))
 
 // Exact for 0 <= v < 2^31: Granlund and Montgomery 1994, theorem 4.2.
 static inline int load_div(const int8 l, int v)
@@ -98,8 +99,8 @@ static inline int load_from(const int8 l, int2 p)
 }
 #else
 #define LOAD_DST(i) __global store_t *restrict ld_dst##i
-#define LOAD_READ(i, t) VLOAD4((size_t)(ld##i.s0 + (t)), ld_src##i)
-#define LOAD_WRITE(i, t, v) VSTORE4(v, (size_t)(ld##i.s3 + (t)), ld_dst##i)
+#define LOAD_READ(i, t) RAW((size_t)(ld##i.s0 + (t)), ld_src##i)
+#define LOAD_WRITE(i, t, v) STORE_RAW(v, (size_t)(ld##i.s3 + (t)), ld_dst##i)
 #endif
 
 // Number t of all runs together: CALL(i, t) of its own run.
@@ -182,7 +183,7 @@ static inline int load_from(const int8 l, int2 p)
 #endif
 #define LOAD_TAKE(i)                                                                               \
     const int ld_now = LOAD_TEXEL(ld_done), ld_due = LOAD_DUE(i);                                  \
-    float4 ld_held = (float4)(0.0f);                                                               \
+    raw_t ld_held = (raw_t)(0);                                                                    \
     if (ld_due) {                                                                                  \
         LOAD_EACH(ld_now, LOAD_HOLD);                                                              \
     }

@@ -33,10 +33,14 @@
 // compiler makes four accesses of it.
 #if HALF
 typedef half store_t;
+typedef ushort4 raw_t; // a texel as it is stored
+static inline float4 from_raw(raw_t u)
+{
+    return vload_half4(0, (__private const half *)&u);
+}
 static inline float4 load_texel(__global const half *p, size_t i)
 {
-    const ushort4 u = ((__global const ushort4 *)p)[i];
-    return vload_half4(0, (__private const half *)&u);
+    return from_raw(((__global const raw_t *)p)[i]);
 }
 static inline void store_texel(float4 v, __global half *p, size_t i)
 {
@@ -56,12 +60,17 @@ static inline float4 round_store(float4 v)
 }
 #else
 typedef float store_t;
+typedef float4 raw_t;
+#define from_raw(u) (u)
 #define VLOAD4(i, p) (((__global const float4 *)(p))[i])
 #define VSTORE4(v, i, p) (((__global float4 *)(p))[i] = (v))
 #define VLOADW(p) (*(__global const wide_at_texel *)(p)) // PoCL makes three accesses of vstore16()
 #define VSTOREW(v, p) (*(__global wide_at_texel *)(p) = (v))
 #define round_store(v) (v)
 #endif
+
+#define RAW(i, p) (((__global const raw_t *)(p))[i])
+#define STORE_RAW(u, i, p) (((__global raw_t *)(p))[i] = (u))
 
 static inline float4 keep_lanes(float4 v, int n)
 {
