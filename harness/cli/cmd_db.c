@@ -2,13 +2,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/cli/cli.h"
+#include "harness/store/exchange.h"
 #include "harness/store/store.h"
-#include "harness/text/csv.h"
-#include "harness/text/units.h"
+
+struct db_opts {
+    bool canonical;
+};
 
 /* Names are from the database itself, which may be anyone's: quoted as SQL wants it. */
 static char *quote_name(const char *name)
@@ -158,137 +160,88 @@ static int check(const struct cli *cli, struct err *err)
     return rc;
 }
 
-/* ---- export ---- */
+/* ---- export, import, merge ---- */
 
-struct dump {
-    const char *folder;
-    struct table *t;
-};
-
-/* Empty text is "", NULL is nothing: whoever imports can tell them apart. */
-static void put_value(FILE *f, struct store_query *q, int col)
+static void list_file(void *ctx, const char *path, int64_t rows)
 {
-    char number[UNIT_TEXT];
-
-    switch (store_type(q, col)) {
-    case STORE_NULL:
-    case STORE_BLOB: /* the schema has none */
-        break;
-    case STORE_INT:
-        fprintf(f, "%" PRId64, store_int(q, col));
-        break;
-    case STORE_REAL:
-        fputs(format_real(number, store_real(q, col)), f);
-        break;
-    case STORE_TEXT:
-        if (*store_text(q, col))
-            csv_put(f, store_text(q, col));
-        else
-            fputs("\"\"", f);
-        break;
-    }
+    table_text(ctx, path);
+    table_int(ctx, rows);
 }
 
-static int put_rows(FILE *f, struct store_query *q, int64_t *ret_rows, struct err *err)
+static int export_all(const struct cli *cli, const char *folder, bool canonical, struct err *err)
 {
-    int n = store_columns(q), rc;
-
-    for (int c = 0; c < n; c++) {
-        fputs(c ? "," : "", f);
-        csv_put(f, store_column_name(q, c));
-    }
-    fputc('\n', f);
-    *ret_rows = 0;
-    while ((rc = store_step(q, err)) == 1) {
-        for (int c = 0; c < n; c++) {
-            fputs(c ? "," : "", f);
-            put_value(f, q, c);
-        }
-        fputc('\n', f);
-        ++*ret_rows;
-        if (cli_interrupted)
-            return err_set(err, -EINTR, "interrupted");
-    }
-    return rc;
-}
-
-/* Whole under its name, or not there at all. */
-static int write_file(const char *path, const char *tmp, struct store_query *q, int64_t *ret_rows,
-                      struct err *err)
-{
-    FILE *f = fopen(tmp, "wx");
-    int rc;
-
-    if (!f)
-        return err_set(err, -errno, "cannot write '%s': %s", tmp, strerror(errno));
-    rc = put_rows(f, q, ret_rows, err);
-    if (rc == 0 && (fflush(f) != 0 || ferror(f) || fsync(fileno(f)) != 0))
-        rc = err_set(err, -EIO, "cannot write '%s': %s", tmp, strerror(errno));
-    if (fclose(f) != 0 && rc == 0)
-        rc = err_set(err, -errno, "cannot write '%s': %s", tmp, strerror(errno));
-    if (rc == 0 && rename(tmp, path) != 0)
-        rc = err_set(err, -errno, "cannot write '%s': %s", path, strerror(errno));
-    if (rc < 0)
-        unlink(tmp);
-    return rc;
-}
-
-static int export_table(struct store *st, const char *name, void *ctx, struct err *err)
-{
-    struct dump *e = ctx;
-    char *quoted = quote_name(name), *sql = NULL, *path = NULL, *tmp = NULL;
-    struct store_query *q = NULL;
-    int64_t rows = 0;
-    int rc = -ENOMEM;
-
-    /* A scan goes by the primary key: the order of two exports is the same. */
-    if (!quoted || asprintf(&sql, "SELECT * FROM %s", quoted) < 0 ||
-        asprintf(&path, "%s/%s.csv", e->folder, name) < 0 ||
-        asprintf(&tmp, "%s.%ld.tmp", path, (long)getpid()) < 0) {
-        err_set(err, rc, "out of memory");
-        goto out;
-    }
-    rc = store_query(st, &q, err, sql, "");
-    if (rc == 0)
-        rc = write_file(path, tmp, q, &rows, err);
-    if (rc == 0) {
-        table_text(e->t, path);
-        table_int(e->t, rows);
-    }
-out:
-    store_query_done(q);
-    free(tmp);
-    free(path);
-    free(sql);
-    free(quoted);
-    return rc;
-}
-
-static int export_all(const struct cli *cli, const char *folder, struct err *err)
-{
-    struct dump e = {.folder = folder};
+    struct table *t = table_new("file,rows");
     struct store *st = NULL;
-    int rc = store_open(cli->db_path, STORE_READ, &st, err);
+    int rc = t ? store_open(cli->db_path, STORE_READ, &st, err)
+               : err_set(err, -ENOMEM, "out of memory");
 
-    if (rc < 0)
-        return EXIT_FAILED;
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-        err_set(err, -errno, "cannot make the folder '%s': %s", folder, strerror(errno));
-        store_close(st);
-        return EXIT_FAILED;
-    }
-    e.t = table_new("file,rows");
-    /* One transaction: all files show the database at one moment. */
-    rc = e.t ? store_begin(st, err) : err_set(err, -ENOMEM, "out of memory");
-    if (rc == 0) {
-        rc = for_tables(st, export_table, &e, err);
-        store_end(st, false, NULL);
-    }
+    if (rc == 0)
+        rc = store_export(st, folder, canonical, &cli_interrupted, list_file, t, err);
     store_close(st);
-    rc =
-        rc < 0 ? EXIT_FAILED : cli_printed(table_print(e.t, (enum format)cli->format, stdout), err);
-    table_free(e.t);
+    return cli_finish(cli, t, rc, err);
+}
+
+static void list_source(struct table *t, const char *path, const struct merge_count *n,
+                        const char *error)
+{
+    table_text(t, path);
+    table_text(t, error ? "refused" : "merged");
+    if (error) {
+        for (int i = 0; i < 5; i++)
+            table_empty(t);
+    } else {
+        table_int(t, n->schema);
+        table_int(t, n->rows);
+        table_int(t, n->new_rows);
+        table_int(t, n->new_sessions);
+        table_int(t, n->filled);
+    }
+    table_text(t, error);
+}
+
+/* ret_refused: it is the source that is wrong, and others may be right. */
+static int merge_one(const struct cli *cli, const char *path, bool folder, struct table *t,
+                     bool *ret_refused, struct err *err)
+{
+    struct merge_count n;
+    struct stage *s = NULL;
+    int rc = folder ? stage_folder(path, &cli_interrupted, &s, err)
+                    : stage_database(path, &cli_interrupted, &s, err);
+
+    *ret_refused = rc < 0 && rc != -EINTR && rc != -ENOSPC && rc != -ENOMEM;
+    if (rc == 0) {
+        rc = stage_merge(s, cli->db_path, &n, err);
+        *ret_refused = rc == -EEXIST;
+    }
+    if (rc == 0 || *ret_refused)
+        list_source(t, path, &n, rc < 0 ? err->text : NULL);
+    stage_free(s);
     return rc;
+}
+
+static int merge(const struct cli *cli, int n, char **paths, bool folder, struct err *err)
+{
+    struct table *t = table_new("file,status,schema,rows,new_rows,new_sessions,filled,error");
+    int refused = 0, rc = t ? 0 : err_set(err, -ENOMEM, "out of memory");
+    bool is_refused = false;
+    struct err first = {0};
+
+    for (int i = 0; i < n && rc == 0; i++) {
+        rc = merge_one(cli, paths[i], folder, t, &is_refused, err);
+        if (rc == 0 || !is_refused)
+            continue;
+        if (refused++ == 0)
+            first = *err;
+        if (n > 1)
+            cli_note(cli, "refused: %s", err->text);
+        rc = 0;
+    }
+    if (rc == 0 && refused == n) {
+        *err = first;
+        rc = first.code;
+    }
+    rc = cli_finish(cli, t, rc, err);
+    return rc == EXIT_DONE && refused > 0 ? EXIT_PARTLY : rc;
 }
 
 /* ---- upgrade ---- */
@@ -311,26 +264,46 @@ static int upgrade(const struct cli *cli, struct err *err)
     return EXIT_DONE;
 }
 
+static const struct opt options[] = {
+    {.name = "--canonical",
+     .type = OPT_FLAG,
+     .offset = offsetof(struct db_opts, canonical),
+     .help = "export: number rows by content, so that equal databases give equal files"},
+    {0},
+};
+
 static int run(const struct cli *cli, const void *opts, int n_args, char **args, struct err *err)
 {
-    (void)opts;
+    const struct db_opts *o = opts;
+
+    if (o->canonical && strcmp(args[0], "export") != 0) {
+        err_set(err, -EINVAL, "--canonical is of 'db export'");
+        return EXIT_USAGE;
+    }
     if (strcmp(args[0], "check") == 0 && n_args == 1)
         return check(cli, err);
     if (strcmp(args[0], "export") == 0 && n_args == 2)
-        return export_all(cli, args[1], err);
+        return export_all(cli, args[1], o->canonical, err);
+    if (strcmp(args[0], "import") == 0 && n_args == 2)
+        return merge(cli, 1, args + 1, true, err);
+    if (strcmp(args[0], "merge") == 0 && n_args >= 2)
+        return merge(cli, n_args - 1, args + 1, false, err);
     if (strcmp(args[0], "upgrade") == 0 && n_args == 1)
         return upgrade(cli, err);
-    err_set(err, -EINVAL, "db: want 'check', 'export DIR' or 'upgrade', got '%s'%s", args[0],
-            n_args > 1 ? " and an argument" : "");
+    err_set(err, -EINVAL, "db: want 'check', 'export DIR', 'import DIR', 'merge FILE...' or "
+            "'upgrade', got '%s'%s", args[0], n_args > 1 ? " and an argument" : "");
     return EXIT_USAGE;
 }
 
 const struct command command_db = {
     .name = "db",
-    .args = "check|export DIR|upgrade",
-    .summary = "checks the database, writes its tables as CSV, brings an old one up",
-    .example = "flashmem db export results/csv",
+    .args = "check|export DIR|import DIR|merge FILE...|upgrade",
+    .summary = "checks the database, joins those of other machines, CSV out and in, brings an old "
+               "one up",
+    .example = "flashmem --db all.db db merge laptop.db phone.db",
+    .opts = options,
+    .opts_size = sizeof(struct db_opts),
     .min_args = 1,
-    .max_args = 2,
+    .max_args = -1,
     .run = run,
 };

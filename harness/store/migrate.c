@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-static int newest_version(void)
+int store_newest(void)
 {
     int n = 0;
 
@@ -39,7 +39,7 @@ static int get_identity(sqlite3 *db, const char *path, struct identity *ret_id, 
 static int check_identity(const char *path, const struct identity *id, enum store_mode mode,
                           struct err *err)
 {
-    int newest = newest_version();
+    int newest = store_newest();
 
     if (id->application == 0 && id->version == 0 && id->tables == 0) {
         if (mode == STORE_WRITE)
@@ -49,6 +49,9 @@ static int check_identity(const char *path, const struct identity *id, enum stor
     if (id->application != STORE_APPLICATION_ID)
         return err_set(err, -EUCLEAN,
                        "'%s' is another program's database: name ours with --db FILE", path);
+    if (id->version < 1)
+        return err_set(err, -EUCLEAN, "'%s' is damaged: its schema is numbered %d", path,
+                       id->version);
     if (id->version > newest)
         return err_set(err, -EPROTO,
                        "'%s' has schema %d, newer than this program's %d: use a newer flashmem, "
@@ -83,6 +86,28 @@ static int step(sqlite3 *db, const char *path, int version, struct err *err)
     return err->code;
 }
 
+int store_version(sqlite3 *db, const char *path, int *ret_version, struct err *err)
+{
+    struct identity id = {0};
+    int rc = get_identity(db, path, &id, err);
+
+    if (rc == 0)
+        *ret_version = id.version;
+    return rc;
+}
+
+int store_build(sqlite3 *db, const char *path, int from, int to, struct err *err)
+{
+    int rc = 0;
+
+    for (int version = from; version < to && rc == 0; version++) {
+        rc = sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+        rc = rc == SQLITE_OK ? step(db, path, version, err)
+                             : store_error(db, path, rc, "cannot write", err);
+    }
+    return rc;
+}
+
 int store_migrate(sqlite3 *db, const char *path, enum store_mode mode, struct err *err)
 {
     struct identity id;
@@ -90,9 +115,9 @@ int store_migrate(sqlite3 *db, const char *path, enum store_mode mode, struct er
 
     if (rc == 0)
         rc = check_identity(path, &id, mode, err);
-    if (rc < 0 || mode == STORE_READ)
+    if (rc < 0 || mode != STORE_WRITE)
         return rc;
-    while (id.version < newest_version()) {
+    while (id.version < store_newest()) {
         /* IMMEDIATE: of two processes that found the same old version, the second waits here and
          * then sees what the first one made. */
         rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
@@ -101,7 +126,7 @@ int store_migrate(sqlite3 *db, const char *path, enum store_mode mode, struct er
         rc = get_identity(db, path, &id, err);
         if (rc == 0)
             rc = check_identity(path, &id, mode, err);
-        if (rc < 0 || id.version == newest_version()) {
+        if (rc < 0 || id.version == store_newest()) {
             sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
             return rc;
         }

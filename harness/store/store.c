@@ -12,7 +12,6 @@
 
 #include "harness/store/internal.h"
 
-#define BUSY_MS    10000
 #define MAX_CACHED 64
 
 /* A statement, and whether somebody steps through it. Kept for the next call with the same text. */
@@ -46,6 +45,8 @@ static int store_errno(sqlite3 *db, int rc)
         return -EBUSY;
     case SQLITE_NOMEM:
         return -ENOMEM;
+    case SQLITE_INTERRUPT:
+        return -EINTR;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return -EUCLEAN;
@@ -78,7 +79,9 @@ int store_error(sqlite3 *db, const char *path, int rc, const char *what, struct 
                        path);
     case -EBUSY:
         return err_set(err, code, "'%s': another process held it for %d s: wait for it to end",
-                       path, BUSY_MS / 1000);
+                       path, STORE_BUSY_MS / 1000);
+    case -EINTR:
+        return err_set(err, code, "interrupted");
     case -EUCLEAN:
         return err_set(err, code, "'%s' is no database of flashmem, or damaged: %s", path, said);
     case -EACCES:
@@ -122,7 +125,7 @@ static int make_folders(const char *path, struct err *err)
 }
 
 /* SQLite gives meanings to names such as ":memory:" and "file:x?mode=ro"; a path has none. */
-static char *plain_path(const char *path)
+char *store_plain_path(const char *path)
 {
     char *text = NULL;
 
@@ -176,12 +179,32 @@ static int check_path(const char *path, enum store_mode mode, struct err *err)
     return 0;
 }
 
+/* As sqlite.org/security.html advises for files from elsewhere. Their schema is still parsed. */
+static void distrust(sqlite3 *db)
+{
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, STORE_MAX_VALUE);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 50);
+    sqlite3_limit(db, SQLITE_LIMIT_TRIGGER_DEPTH, 1);
+    sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100);
+    /* What it reads is checked anyway; a mapped file that shrinks would be a signal. */
+    sqlite3_exec(db, "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; "
+                 "PRAGMA ignore_check_constraints = ON", NULL, NULL, NULL);
+}
+
 static int configure(struct store *st, struct err *err)
 {
     int rc;
 
+    if (st->mode == STORE_FOREIGN)
+        distrust(st->db);
     sqlite3_extended_result_codes(st->db, 1);
-    sqlite3_busy_timeout(st->db, BUSY_MS);
+    sqlite3_busy_timeout(st->db, STORE_BUSY_MS);
     rc = sqlite3_exec(st->db, "PRAGMA foreign_keys = ON", NULL, NULL, NULL);
     if (rc != SQLITE_OK)
         return store_error(st->db, st->path, rc, "cannot open", err);
@@ -270,7 +293,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_st, st
     if (rc < 0)
         return rc;
     st = calloc(1, sizeof(*st));
-    name = plain_path(path);
+    name = store_plain_path(path);
     if (st)
         st->path = strdup(path);
     if (!st || !st->path || !name) {
@@ -283,7 +306,7 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_st, st
                                        : SQLITE_OPEN_READONLY,
                    err);
     /* ENOENT is of the -shm file: the database was there a moment ago. */
-    if (mode == STORE_READ && (rc == -EACCES || rc == -EROFS || rc == -EPERM || rc == -ENOENT))
+    if (mode != STORE_WRITE && (rc == -EACCES || rc == -EROFS || rc == -EPERM || rc == -ENOENT))
         rc = open_immutable(st, err);
     if (rc == 0 && mode == STORE_WRITE)
         rc = set_journal(st, err);
@@ -314,6 +337,11 @@ void store_close(struct store *st)
 const char *store_path(const struct store *st)
 {
     return st->path;
+}
+
+sqlite3 *store_db(struct store *st)
+{
+    return st->db;
 }
 
 /* ---- statements ---- */
@@ -483,6 +511,11 @@ void store_query_done(struct store_query *q)
         sqlite3_finalize(q->stmt);
         free(q);
     }
+}
+
+sqlite3_stmt *store_statement(struct store_query *q)
+{
+    return q->stmt;
 }
 
 /* ---- columns ---- */

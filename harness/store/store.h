@@ -14,7 +14,11 @@
 
 struct store;
 
-enum store_mode { STORE_READ, STORE_WRITE }; /* WRITE creates the file and its folder */
+enum store_mode {
+    STORE_READ,
+    STORE_WRITE,  /* creates the file and its folder */
+    STORE_FOREIGN /* reads somebody else's: any schema up to ours, nothing of theirs runs */
+};
 
 /* Opens and migrates (WRITE only). -ENOENT: no such file (READ), err says which command makes one;
  * -EPROTO: newer schema than this program's, or older in READ; -EUCLEAN: not one of our databases

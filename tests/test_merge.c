@@ -1,0 +1,618 @@
+/* Merging databases. What has to come out is written in SQL of the test's own: every table with the
+ * names of what it refers to in place of ids, as a set of lines; a merge is the union of sets. */
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "harness/store/exchange.h"
+#include "tests/folder.h"
+
+#define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
+
+/* ---- SQLite itself ---- */
+
+static sqlite3 *must_open(const char *path)
+{
+    sqlite3 *db = NULL;
+
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    return db;
+}
+
+static void raw(const char *path, const char *sql)
+{
+    sqlite3 *db = must_open(path);
+    char *why = NULL;
+
+    sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
+    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &why) == SQLITE_OK, "%.60s: %s", sql, why);
+    sqlite3_close(db);
+}
+
+static void copy(const char *from, const char *to)
+{
+    char command[1200];
+
+    snprintf(command, sizeof(command), "cp '%s' '%s' && rm -f '%s-wal' '%s-shm'", from, to, to, to);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* ---- a database with rows in every table ---- */
+
+static void make_empty(const char *path)
+{
+    struct store *st = NULL;
+    struct err err = {0};
+
+    ck_assert_msg(store_open(path, STORE_WRITE, &st, &err) == 0, "%s", err.text);
+    store_close(st);
+}
+
+/* Sessions `first` to `last`; each has its samples of five of eight configurations, a run of a plan
+ * and a regressor. Rows are made in an order, and with ids, that depend on `seed`. */
+static void make_database(const char *path, int first, int last, int seed)
+{
+    static const char sql[] =
+        "BEGIN;"
+        "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 7)"
+        "INSERT OR IGNORE INTO config SELECT NULL, 'key' || ((i * 5 + @k) % 8), 'add',"
+        " 'elemental', 'n=' || i, 'f32', 'image', 'direct', 'naive', 'v', '1', '1', '', '', 0.25,"
+        " 64, 'hot' FROM c WHERE 1;"
+        "UPDATE config SET shape = 'n=' || substr(key, 4);"
+        "INSERT OR IGNORE INTO device SELECT NULL, 'P', 'G' || (@s % 2), 'OpenCL 1.2', '1',"
+        " 'gpu', 16384, 8192, 49152, 0, 1, 4, 256, 1000;"
+        "INSERT INTO session SELECT NULL, 'uuid-@s', (SELECT id FROM device WHERE name = 'G' ||"
+        " (@s % 2)), '2020-01-0@sT00:00:00Z', NULL, 'h', 'o', 'c', 2, 8, 'p', 'gcc', 'cmd',"
+        " NULL, NULL, 0.@s;"
+        "INSERT INTO sample (session_id, config_id, taken_utc, status, median_ns, error)"
+        " SELECT s.id, c.id, '2020-01-0@sT00:00:0' || substr(key, 4) || 'Z', 'ok',"
+        " @s + substr(key, 4) / 8.0, nullif(@s % 3, 0) FROM session s, config c"
+        " WHERE uuid = 'uuid-@s' AND (substr(key, 4) + @s) % 8 < 5;"
+        "INSERT INTO repeat SELECT m.id, 0, k.value, k.value * m.median_ns * 8 FROM sample m,"
+        " session s, json_each('[1,2,3]') k WHERE s.id = m.session_id AND uuid = 'uuid-@s';"
+        "INSERT INTO regressor SELECT NULL, device_id, started_utc, 'latency', 'f32', 'image', 5,"
+        " 5, 2, '', '', '{\"r\": @s}' FROM session WHERE uuid = 'uuid-@s';"
+        "INSERT INTO metric SELECT r.id, 'all', 0, 5, 0.5, NULL, 0.25, 0.125, 1 FROM regressor r"
+        " WHERE model_json LIKE '% @s}';"
+        "INSERT INTO prediction SELECT r.id, m.id, 1, m.median_ns + 0.1, m.median_ns"
+        " FROM regressor r, sample m, session s WHERE model_json LIKE '% @s}'"
+        " AND s.id = m.session_id AND uuid = 'uuid-@s';"
+        /* Twice, and a third time with other parts: all three are plans of their own. */
+        "INSERT INTO plan (made_utc, device_id, model, dtype, path, policy, price, limit_reading,"
+        " m_peak_bytes, lambda, chunk_bytes, capacity_source, objective, status, preloaded_bytes,"
+        " peak_bytes, solve_ns) SELECT started_utc, s.device_id, 'M@s', 'f32', 'image', 'greedy',"
+        " 'bytes', 'unified', NULL, 0.9, 4096, 'regressor ' || r.id, 0.1, 'FEASIBLE', 1, 2, 3"
+        " FROM session s, regressor r, json_each('[1,2,3]') WHERE uuid = 'uuid-@s'"
+        " AND model_json LIKE '% @s}';"
+        "INSERT INTO plan_weight SELECT p.id, 'w', 4096, 1, 2, 0, (SELECT 1 WHERE p.id > (SELECT"
+        " min(id) + 1 FROM plan WHERE model = 'M@s')) FROM plan p WHERE model = 'M@s';"
+        "INSERT INTO plan_load SELECT p.id, 'w', 1, 1 FROM plan p WHERE model = 'M@s';"
+        "INSERT INTO run (session_id, plan_id, taken_utc, model, policy, dtype, path, kernel,"
+        " reader, source, cache, repeats, setup_ns, build_ns, integrated_ns, integrated_low_ns,"
+        " integrated_high_ns, integrated_mean_ns, peak_bytes, avg_bytes, mem_byte_s, bytes_read,"
+        " output_hash, status) SELECT s.id, max(p.id), started_utc, 'M@s', 'greedy', 'f32',"
+        " 'image', 'pipelined', 'ahead', 'disk', 'cold', 3, 1, 2, 5.5, 5, 6, 5.6, 7, 8, 9, 10, 'h',"
+        " 'ok' FROM session s, plan p WHERE uuid = 'uuid-@s' AND p.model = 'M@s';"
+        "INSERT INTO run_repeat SELECT id, 1, @s, 2, NULL, 4, 5, 6.5 FROM run"
+        " WHERE model = 'M@s';"
+        "INSERT INTO run_memory SELECT id, 1, @s, 2, 3, 4, 5, 6, NULL FROM run"
+        " WHERE model = 'M@s';"
+        "INSERT INTO run_layer SELECT id, 1, 'l', 'add', 3, 4, 5, NULL, 'v' FROM run"
+        " WHERE model = 'M@s';"
+        "COMMIT";
+    char text[16384], *to;
+
+    make_empty(path);
+    for (int i = 0; i <= last - first; i++) {
+        int session = seed % 2 ? first + i : last - i;
+
+        to = text;
+        for (const char *p = sql; *p; p++) {
+            *to++ = *p;
+            if (p[0] == '@') /* one digit each */
+                to[-1] = (char)('0' + (*++p == 's' ? session : seed));
+        }
+        *to = '\0';
+        raw(path, text);
+    }
+}
+
+/* ---- the oracle ---- */
+
+#define SAMPLE "(SELECT uuid || key FROM sample m, session s, config c WHERE s.id = m.session_id "  \
+               "AND c.id = m.config_id AND m.id = t.sample_id)"
+#define REGRESSOR "(SELECT model_json FROM regressor WHERE id = t.regressor_id)"
+#define MODEL_OF(run) "(SELECT model FROM " run " WHERE id = t." run "_id)"
+#define PARTS "(SELECT count(*) FROM plan_weight WHERE plan_id = p.id AND load_layer IS NULL)"
+
+static const char *const lines[] = {
+    "SELECT 'device', platform, name, driver, image_width, half_images FROM device",
+    "SELECT 'session', uuid, d.name, started_utc, ended_utc, host, load_avg FROM session s, device d"
+    " WHERE d.id = device_id",
+    "SELECT 'config', key, shape, extra_ratio, load_bytes FROM config",
+    "SELECT 'sample', uuid, key, taken_utc, t.status, median_ns, error FROM sample t, session s,"
+    " config c WHERE s.id = session_id AND c.id = config_id",
+    "SELECT 'repeat', " SAMPLE ", side, seq, time_ns FROM repeat t",
+    "SELECT 'regressor', d.name, trained_utc, target, model_json FROM regressor, device d"
+    " WHERE d.id = device_id",
+    "SELECT 'metric', " REGRESSOR ", scope, noisy, samples, within_5pct, mape FROM metric t",
+    "SELECT 'prediction', " REGRESSOR ", " SAMPLE ", fold, predicted, measured FROM prediction t",
+    "SELECT 'plan', d.name, model, made_utc, (SELECT model_json FROM regressor WHERE"
+    " capacity_source = 'regressor ' || id), objective, " PARTS ", count(*) FROM plan p, device d"
+    " WHERE d.id = device_id GROUP BY 2, 3, 4, 5, 6, 7",
+    "SELECT 'weight', model, weight, bytes, load_layer, count(*) FROM plan_weight, plan"
+    " WHERE id = plan_id GROUP BY 2, 3, 4, 5",
+    "SELECT 'load', model, weight, layer, l.chunks, count(*) FROM plan_load l, plan"
+    " WHERE id = plan_id GROUP BY 2, 3, 4, 5",
+    "SELECT 'run', uuid, (SELECT model || " PARTS " FROM plan p WHERE id = plan_id), t.model,"
+    " integrated_ns FROM run t, session s WHERE s.id = session_id",
+    "SELECT 'run_repeat', " MODEL_OF("run") ", seq, integrated_ns, disk_ns, avg_bytes"
+    " FROM run_repeat t",
+    "SELECT 'run_memory', " MODEL_OF("run") ", seq, t_ns, host_bytes, rss_bytes FROM run_memory t",
+    "SELECT 'run_layer', " MODEL_OF("run") ", layer, name, end_ns, variant FROM run_layer t",
+};
+
+struct set {
+    int n;
+    char *line[4096];
+};
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void add_lines(struct set *s, const char *path)
+{
+    sqlite3 *db = must_open(path);
+
+    for (int i = 0; i < N(lines); i++) {
+        sqlite3_stmt *q = NULL;
+
+        ck_assert_msg(sqlite3_prepare_v2(db, lines[i], -1, &q, NULL) == SQLITE_OK, "%s: %s",
+                      lines[i], sqlite3_errmsg(db));
+        while (sqlite3_step(q) == SQLITE_ROW) {
+            char line[1024];
+            int n = 0;
+
+            for (int c = 0; c < sqlite3_column_count(q); c++) {
+                const unsigned char *text = sqlite3_column_text(q, c);
+
+                n += snprintf(line + n, sizeof(line) - (size_t)n, "%s|",
+                              text ? (const char *)text : "NULL");
+            }
+            ck_assert_int_lt(s->n, N(s->line));
+            s->line[s->n++] = strdup(line);
+        }
+        sqlite3_finalize(q);
+    }
+    sqlite3_close(db);
+}
+
+/* A set once more: what several databases say alike is one line. */
+static void sort_lines(struct set *s)
+{
+    int n = 0;
+
+    qsort(s->line, (size_t)s->n, sizeof(s->line[0]), by_text);
+    for (int i = 0; i < s->n; i++) {
+        if (n > 0 && strcmp(s->line[i], s->line[n - 1]) == 0)
+            free(s->line[i]);
+        else
+            s->line[n++] = s->line[i];
+    }
+    s->n = n;
+}
+
+static void free_lines(struct set *s)
+{
+    for (int i = 0; i < s->n; i++)
+        free(s->line[i]);
+    s->n = 0;
+}
+
+static void check_lines(const struct set *want, const char *path)
+{
+    static struct set got;
+    int before;
+
+    got.n = 0;
+    add_lines(&got, path);
+    before = got.n;
+    sort_lines(&got);
+    ck_assert_int_eq(before, got.n); /* nothing is there twice */
+    for (int i = 0; i < got.n && i < want->n; i++)
+        ck_assert_str_eq(got.line[i], want->line[i]);
+    ck_assert_int_eq(got.n, want->n);
+    free_lines(&got);
+}
+
+/* ---- merging ---- */
+
+static int merge(const char *from, const char *into, struct merge_count *n, struct err *err)
+{
+    struct stage *s = NULL;
+    int rc = stage_database(from, NULL, &s, err);
+
+    if (rc == 0)
+        rc = stage_merge(s, into, n, err);
+    stage_free(s);
+    return rc;
+}
+
+static struct merge_count must_merge(const char *from, const char *into)
+{
+    struct merge_count n = {0};
+    struct err err = {0};
+
+    ck_assert_msg(merge(from, into, &n, &err) == 0, "%s", err.text);
+    return n;
+}
+
+static void export(const char *path, const char *to)
+{
+    struct store *st = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), 0);
+    ck_assert_msg(store_export(st, to, true, NULL, NULL, NULL, &err) == 0, "%s", err.text);
+    store_close(st);
+}
+
+static void check_same_folders(const char *a, const char *b)
+{
+    char command[600];
+
+    snprintf(command, sizeof(command), "diff -r '%s' '%s'", a, b);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static char a[256], b[256], c[256], all[256];
+static struct set want;
+
+/* Once for all tests, each of which has copies: every database made waits for the disk. */
+static void make_models(void)
+{
+    char path[256];
+
+    folder_make();
+    snprintf(path, sizeof(path), "mkdir %s/model", folder);
+    if (system(path) != 0)
+        exit(EXIT_FAILURE);
+    make_database(in_folder("model/a.db"), 1, 4, 1);
+    make_database(in_folder("model/b.db"), 3, 6, 2); /* 3 and 4 are in both, under other ids */
+    make_database(in_folder("model/c.db"), 7, 9, 3);
+    make_database(in_folder("model/small.db"), 1, 2, 1);
+    make_empty(in_folder("model/empty.db"));
+    raw(in_folder("model/small.db"),
+        "PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM");
+}
+
+static void setup(void)
+{
+    char command[256];
+
+    snprintf(command, sizeof(command), "rm -rf %s/now && cp -r %s/model %s/now", folder, folder,
+             folder);
+    ck_assert_int_eq(system(command), 0);
+    strcpy(a, in_folder("now/a.db"));
+    strcpy(b, in_folder("now/b.db"));
+    strcpy(c, in_folder("now/c.db"));
+    strcpy(all, in_folder("now/all.db"));
+    want.n = 0;
+    add_lines(&want, a);
+    add_lines(&want, b);
+    add_lines(&want, c);
+    sort_lines(&want);
+}
+
+static void teardown(void)
+{
+    free_lines(&want);
+}
+
+/* Whatever the order, and which of them stands first; and once more changes nothing. */
+START_TEST(orders)
+{
+    static const int order[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    const char *const from[] = {a, b, c};
+    char first[256], other[256];
+
+    strcpy(first, in_folder("now/first"));
+    strcpy(other, in_folder("now/other"));
+    for (int i = 0; i < N(order); i++) {
+        struct merge_count n;
+
+        unlink(all);
+        if (i > 0)
+            copy(in_folder("now/empty.db"), all);
+        for (int k = 0; k < 3; k++)
+            must_merge(from[order[i][k]], all);
+        check_lines(&want, all);
+        export(all, i ? other : first);
+        if (i)
+            check_same_folders(first, other);
+        for (int k = 2; k >= 0; k--) {
+            n = must_merge(from[order[i][k]], all);
+            ck_assert_int_eq(n.new_rows + n.filled + n.new_sessions, 0);
+            ck_assert_int_gt(n.rows, 100);
+        }
+        n = must_merge(all, all);
+        ck_assert_int_eq(n.new_rows, 0);
+        export(all, other);
+        check_same_folders(first, other);
+    }
+    ck_assert_int_eq(must_merge(all, a).new_sessions, 5); /* joined one by one or together */
+    check_lines(&want, a);
+}
+END_TEST
+
+/* What was unknown is known, whichever came first; what drifts is the least. */
+START_TEST(fills)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        struct merge_count n;
+
+        copy(a, b);
+        unlink(all);
+        raw(b, "UPDATE session SET ended_utc = 'then', clock_mhz = 5 WHERE uuid = 'uuid-2';"
+               "UPDATE sample SET error = 'said' WHERE error IS NULL;"
+               "UPDATE device SET image_width = 8192, local_bytes = 99999;"
+               "UPDATE config SET extra_ratio = 0.24 WHERE key = 'key3'");
+        must_merge(turn ? b : a, all);
+        n = must_merge(turn ? a : b, all);
+        ck_assert_int_eq(n.new_rows, 0);
+        ck_assert_int_eq(n.filled, turn ? 2 : 1 + 5 + 2 + 1); /* local_bytes, or all but it */
+        free_lines(&want);
+        copy(b, c);
+        raw(c, "UPDATE device SET local_bytes = 49152");
+        add_lines(&want, c);
+        sort_lines(&want);
+        check_lines(&want, all);
+    }
+}
+END_TEST
+
+/* The same row says two things: nobody knows which is right, and nothing of that file is merged. */
+START_TEST(conflicts)
+{
+    static const char *const changes[][2] = {
+        {"UPDATE sample SET median_ns = median_ns + 1 WHERE id = 3", "median_ns of row 3 in sample"},
+        {"UPDATE session SET host = 'x' WHERE id = 2", "host of row 2 in session"},
+        {"UPDATE config SET shape = 'n=77' WHERE id = 1", "shape of row 1 in config"},
+        {"UPDATE repeat SET time_ns = 1 WHERE sample_id = 1 AND seq = 2",
+         "time_ns of row 1 in repeat"},
+    };
+    static struct set before;
+    struct merge_count n;
+    struct err err = {0};
+
+    must_merge(a, all);
+    add_lines(&before, all);
+    sort_lines(&before);
+    for (int i = 0; i < N(changes); i++) {
+        make_database(in_folder("now/a2.db"), 1, 8, 1);
+        raw(in_folder("now/a2.db"), changes[i][0]);
+        ck_assert_int_eq(merge(in_folder("now/a2.db"), all, &n, &err), -EEXIST);
+        ck_assert_msg(strstr(err.text, changes[i][1]) != NULL, "%s", err.text);
+        check_lines(&before, all);
+        unlink(in_folder("now/a2.db"));
+    }
+    free_lines(&before);
+}
+END_TEST
+
+/* Killed at any point, then asked again. */
+START_TEST(killed)
+{
+    const char *const from[] = {a, b, c};
+    int died = 0, status;
+    unsigned seed = 1;
+
+    for (int round = 0; round < 30; round++) {
+        pid_t pid;
+
+        if (round % 10 == 0)
+            unlink(all);
+        pid = fork();
+        if (pid == 0) {
+            struct merge_count n;
+            struct err err;
+
+            for (int i = 0; i < 3; i++)
+                if (merge(from[(i + round) % 3], all, &n, &err) < 0)
+                    _exit(1);
+            _exit(0);
+        }
+        usleep((unsigned)rand_r(&seed) % 60000);
+        kill(pid, SIGKILL);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+        died += WIFSIGNALED(status);
+        if (round % 10 < 9)
+            continue;
+        for (int i = 0; i < 3; i++)
+            must_merge(from[i], all);
+        check_lines(&want, all);
+    }
+    ck_assert_int_gt(died, 0);
+}
+END_TEST
+
+START_TEST(older_schema)
+{
+    struct merge_count n;
+
+    copy(a, in_folder("now/old.db")); /* as if 006 had not been */
+    raw(in_folder("now/old.db"), "ALTER TABLE run_layer DROP COLUMN variant; PRAGMA user_version = 5");
+    raw(a, "UPDATE run_layer SET variant = NULL");
+    n = must_merge(in_folder("now/old.db"), all);
+    ck_assert_int_eq(n.schema, 5);
+    ck_assert_int_eq(n.new_sessions, 4);
+    free_lines(&want);
+    add_lines(&want, a);
+    sort_lines(&want);
+    check_lines(&want, all);
+}
+END_TEST
+
+/* ---- what others may send ---- */
+
+#define LOOSE(table) "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                 \
+                     "replace(sql, 'STRICT', '/* */') WHERE name = '" table "'"
+#define LOOSE_FOR_EVER(table) "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "        \
+                     "replace(sql, 'STRICT', '/* - */') WHERE name = '" table "'"
+#define STRICT_AGAIN "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                 \
+                     "replace(sql, '/* */', 'STRICT')"
+
+static const struct {
+    const char *loosen, *sql;
+    int code;
+    const char *text;
+} hostile[] = {
+    {NULL, "PRAGMA user_version = 99", -EPROTO, "schema 99, newer"},
+    {NULL, "PRAGMA user_version = -3", -EUCLEAN, "numbered -3"},
+    {NULL, "PRAGMA application_id = 7", -EUCLEAN, "another program's"},
+    {NULL, "CREATE TRIGGER t AFTER INSERT ON device BEGIN SELECT 1; END", -EUCLEAN, "trigger 't'"},
+    {NULL, "CREATE VIEW v AS SELECT 1", -EUCLEAN, "a view 'v'"},
+    {NULL, "CREATE INDEX i ON device (length(name))", -EUCLEAN, "an index 'i'|a index 'i'"},
+    {NULL, "CREATE VIRTUAL TABLE f USING fts5(x)", -EUCLEAN, "a table 'f"},
+    {NULL, "DROP TABLE metric; CREATE VIEW metric AS SELECT 1", -EUCLEAN, "a view 'metric'"},
+    {NULL, "DROP TABLE metric; CREATE VIRTUAL TABLE metric USING rtree(a, b, c)", -EUCLEAN,
+     "metric"},
+    {NULL, "ALTER TABLE device ADD COLUMN more TEXT", -EUCLEAN, "columns of 'device'"},
+    {NULL, "ALTER TABLE device ADD COLUMN more BLOB AS (zeroblob(1000000000))", -EUCLEAN,
+     "columns of 'device'"},
+    {NULL, "ALTER TABLE metric RENAME COLUMN mape TO map", -EUCLEAN, "columns of 'metric'"},
+    {NULL, "DROP TABLE repeat", -EUCLEAN, "no table 'repeat'"},
+    {LOOSE("repeat"), "UPDATE repeat SET time_ns = 'soon' WHERE sample_id = 2", -EUCLEAN,
+     "non-INTEGER value in repeat.time_ns"},
+    {LOOSE("sample"), "UPDATE sample SET median_ns = x'00' WHERE id = 2", -EUCLEAN,
+     "non-REAL value in sample.median_ns"},
+    {LOOSE_FOR_EVER("repeat"), "UPDATE repeat SET time_ns = 'soon' WHERE sample_id = 2", -EUCLEAN,
+     "table repeat, row 4: column 'time_ns' holds text, want a whole number"},
+    {LOOSE_FOR_EVER("repeat"), "UPDATE repeat SET time_ns = 1.5 WHERE sample_id = 2", -EUCLEAN,
+     "column 'time_ns' holds a number, want a whole number"},
+    {LOOSE_FOR_EVER("sample"), "UPDATE sample SET median_ns = x'00' WHERE id = 2", -EUCLEAN,
+     "column 'median_ns' holds bytes, want a number"},
+    {NULL, "UPDATE session SET host = CAST(x'41ff' AS TEXT)", -EINVAL, "not UTF-8"},
+    {NULL, "UPDATE session SET host = CAST(x'41c1bf' AS TEXT)", -EINVAL, "not UTF-8"},
+    {NULL, "UPDATE session SET host = CAST(x'eda080' AS TEXT)", -EINVAL, "not UTF-8"},
+    {NULL, "UPDATE session SET host = CAST(x'410042' AS TEXT)", -EINVAL, "zero byte"},
+    {NULL, "UPDATE session SET host = CAST(zeroblob(70000000) AS TEXT) WHERE id = 1", -EIO,
+     "too big"},
+    {NULL, "PRAGMA foreign_keys = OFF; UPDATE sample SET config_id = 77 WHERE id = 1", -EINVAL,
+     "FOREIGN KEY"},
+    {NULL, "PRAGMA foreign_keys = OFF; UPDATE device SET id = -1 WHERE id = 1", -EINVAL, "id -1"},
+    {NULL, "PRAGMA foreign_keys = OFF; UPDATE device SET id = 9007199254740992 WHERE id = 1",
+     -EINVAL, "want 1 to 2^53 - 1"},
+    {NULL, "PRAGMA ignore_check_constraints = ON; UPDATE sample SET status = 'fine'", -EINVAL,
+     "CHECK constraint"},
+    {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'host TEXT NOT NULL',"
+     " 'host TEXT         ') WHERE name = 'session'",
+     "UPDATE session SET host = NULL", -EUCLEAN, "columns of 'session'"},
+    {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM"
+     " sqlite_schema WHERE name = 'device') WHERE name = 'session'",
+     "SELECT 1", -EUCLEAN, ""},
+};
+
+START_TEST(refused)
+{
+    const char *path = in_folder("now/theirs.db");
+    struct merge_count n;
+    struct err err = {0};
+    char kept[256];
+    bool found = false;
+
+    strcpy(kept, path);
+    copy(a, kept);
+    raw(kept, "PRAGMA journal_mode = DELETE");
+    if (hostile[_i].loosen)
+        raw(kept, hostile[_i].loosen);
+    raw(kept, hostile[_i].sql);
+    if (hostile[_i].loosen)
+        raw(kept, STRICT_AGAIN);
+    ck_assert_msg(merge(kept, all, &n, &err) == hostile[_i].code, "%s: %d %s", hostile[_i].sql,
+                  err.code, err.text);
+    for (const char *p = hostile[_i].text; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL) {
+        char one[128];
+
+        snprintf(one, sizeof(one), "%.*s", (int)strcspn(p, "|"), p);
+        found = found || strstr(err.text, one);
+    }
+    ck_assert_msg(found, "%s: %s", hostile[_i].sql, err.text);
+    ck_assert_int_ne(access(all, F_OK), 0); /* nothing was made of it */
+}
+END_TEST
+
+/* Bits at random, 1 to 8 of them: refused or merged, but never a crash, and what is merged is whole. */
+START_TEST(fuzz)
+{
+    static unsigned char whole[1 << 20], bytes[1 << 20];
+    unsigned seed = (unsigned)_i + 1;
+    int refused = 0, merged = 0;
+    size_t size;
+    FILE *f;
+
+    f = fopen(in_folder("now/small.db"), "rb");
+    size = fread(whole, 1, sizeof(whole), f);
+    fclose(f);
+    ck_assert_uint_gt(size, 10000);
+    for (int round = 0; round < 100; round++) {
+        struct merge_count n;
+        struct err err = {0};
+        int flips = 1 + rand_r(&seed) % 8;
+
+        memcpy(bytes, whole, size);
+        for (int i = 0; i < flips; i++) /* a third of them in the header and the schema */
+            bytes[(size_t)rand_r(&seed) % (i % 3 ? size : 4096)] ^= 1 << rand_r(&seed) % 8;
+        f = fopen(in_folder("now/mutant.db"), "wb");
+        ck_assert_uint_eq(fwrite(bytes, 1, size - (round % 9 ? 0 : 700), f),
+                          size - (round % 9 ? 0 : 700));
+        fclose(f);
+        copy(in_folder("now/empty.db"), all);
+        if (merge(in_folder("now/mutant.db"), all, &n, &err) < 0) {
+            ck_assert_str_ne(err.text, "");
+            refused++;
+            continue;
+        }
+        merged++;
+        raw(all, "CREATE TEMP TABLE ok (x CHECK (x = 'ok'));"
+                 "INSERT INTO ok SELECT * FROM pragma_integrity_check");
+    }
+    ck_assert_int_gt(refused, 20);
+    ck_assert_int_gt(merged, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("merge");
+    TCase *t = tcase_create("merge");
+    SRunner *r;
+    int failed;
+
+    tcase_add_unchecked_fixture(t, make_models, folder_remove);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 100);
+    tcase_add_test(t, orders);
+    tcase_add_test(t, fills);
+    tcase_add_test(t, conflicts);
+    tcase_add_test(t, killed);
+    tcase_add_test(t, older_schema);
+    tcase_add_loop_test(t, refused, 0, N(hostile));
+    tcase_add_loop_test(t, fuzz, 0, 4);
+    suite_add_tcase(s, t);
+    r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
