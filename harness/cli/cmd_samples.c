@@ -1,11 +1,14 @@
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "harness/cli/cli.h"
+#include "harness/store/filter.h"
 #include "harness/store/store.h"
 #include "profiler/measure.h"
 
 struct samples {
-    const char *op, *status;
+    const char *op, *status, *where;
     int64_t limit;
 };
 
@@ -20,6 +23,11 @@ static const struct opt options[] = {
      .offset = offsetof(struct samples, status),
      .arg = "STATUS",
      .help = "ok, noisy, wrong, build_failed, launch_failed, timeout, crashed, ..."},
+    {.name = "--where",
+     .type = OPT_TEXT,
+     .offset = offsetof(struct samples, where),
+     .arg = "CONDITIONS",
+     .help = FILTER_HELP "; columns are those that are printed"},
     {.name = "--limit",
      .type = OPT_INT,
      .offset = offsetof(struct samples, limit),
@@ -32,17 +40,17 @@ static const struct opt options[] = {
 
 #define COLUMNS                                                                                    \
     "id,device,op,shape,dtype,path,kernel,gws,lws,tile,order,extra_ratio,cache,timer,batch,"       \
-    "median_us,low_us,high_us,repeats,build_hash,status,error,form,slowdown"
+    "median_us,low_us,high_us,repeats,build_hash,status,error,form,slowdown,session,taken_utc"
 
-/* In the order of COLUMNS; the latest N, oldest first. */
+/* Under the names of COLUMNS, in their order. */
 static const char select_samples[] =
-    "SELECT * FROM (SELECT sample.id, device.name, op, shape, dtype, path, kernel, gws, lws, tile,"
-    " loop_order, extra_ratio, cache, timer, batch, median_ns / 1000, low_ns / 1000,"
-    " high_ns / 1000, repeats, build_hash, status, error, form, slowdown"
+    "SELECT sample.id AS id, device.name AS device, op, shape, dtype, path, kernel, gws, lws, tile,"
+    " loop_order AS \"order\", extra_ratio, cache, timer, batch, median_ns / 1000 AS median_us,"
+    " low_ns / 1000 AS low_us, high_ns / 1000 AS high_us, repeats, build_hash, status, error, form,"
+    " slowdown, session_id AS session, taken_utc"
     " FROM sample JOIN config ON config.id = config_id"
     " JOIN session ON session.id = session_id JOIN device ON device.id = device_id"
-    " WHERE op = coalesce(?, op) AND status = coalesce(?, status)"
-    " ORDER BY sample.id DESC LIMIT ?) ORDER BY 1";
+    " WHERE op = coalesce(?, op) AND status = coalesce(?, status)";
 
 static void add_cell(struct table *t, struct store_query *q, int col)
 {
@@ -63,19 +71,30 @@ static void add_cell(struct table *t, struct store_query *q, int col)
     }
 }
 
-static int list_samples(struct store *st, const struct samples *o, struct table *t, struct err *err)
+/* The latest N, oldest first. */
+static int list_samples(struct store *st, const struct samples *o, struct filter *where,
+                        struct table *t, struct err *err)
 {
     struct store_query *q = NULL;
-    int rc;
+    char *filtered = NULL, *sql = NULL;
+    int rc = filter_sql(st, where, select_samples, &filtered, err);
 
-    rc = store_query(st, &q, err, select_samples, "ssi", o->op, o->status,
-                     o->limit > 0 ? o->limit : INT64_C(-1));
+    if (rc < 0)
+        return err_prefix(err, "--where");
+    if (asprintf(&sql, "SELECT * FROM (%s ORDER BY taken_utc DESC, id DESC LIMIT ?) ORDER BY id",
+                 filtered) < 0)
+        rc = err_set(err, -ENOMEM, "out of memory");
+    if (rc == 0)
+        rc = store_query(st, &q, err, sql, "ssfi", o->op, o->status, where,
+                         o->limit > 0 ? o->limit : INT64_C(-1));
     while (rc >= 0 && !cli_interrupted && (rc = store_step(q, err)) == 1)
         for (int c = 0; c < store_columns(q); c++)
             add_cell(t, q, c);
     if (rc >= 0 && cli_interrupted)
         rc = err_set(err, -EINTR, "interrupted");
     store_query_done(q);
+    free(sql);
+    free(filtered);
     return rc;
 }
 
@@ -84,9 +103,14 @@ static int run(const struct cli *cli, const void *opts, int n_args, char **args,
     const struct samples *o = opts;
     struct store *st = NULL;
     struct table *t = NULL;
+    struct filter where;
     int rc;
 
     (void)n_args, (void)args;
+    if (filter_parse(o->where, &where, err) < 0) {
+        err_prefix(err, "--where");
+        return EXIT_USAGE;
+    }
     if (o->status && sample_status_parse(o->status) < 0) {
         err_set(err, -EINVAL, "--status: want a status such as ok, noisy or timeout, got '%s'",
                 o->status);
@@ -96,11 +120,11 @@ static int run(const struct cli *cli, const void *opts, int n_args, char **args,
     if (rc < 0)
         return EXIT_FAILED;
     t = table_new(COLUMNS);
-    rc = t ? list_samples(st, o, t, err) : err_set(err, -ENOMEM, "out of memory");
+    rc = t ? list_samples(st, o, &where, t, err) : err_set(err, -ENOMEM, "out of memory");
     store_close(st);
     if (rc < 0) {
         table_free(t);
-        return EXIT_FAILED;
+        return rc == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
     }
     rc = table_print(t, (enum format)cli->format, stdout);
     if (rc == 0 && table_rows(t) == 0)
@@ -113,7 +137,7 @@ const struct command command_samples = {
     .name = "samples",
     .args = "",
     .summary = "recorded samples, one row each",
-    .example = "flashmem samples --op matmul --status noisy --format csv",
+    .example = "flashmem samples --op matmul --where 'median_us > 500 AND form = pipelined' --format csv",
     .opts = options,
     .opts_size = sizeof(struct samples),
     .run = run,

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "harness/store/filter.h"
 #include "harness/store/internal.h"
+#include "harness/text/units.h"
 
 #define MAX_CACHED 64
 
@@ -403,32 +405,56 @@ found:
     return 0;
 }
 
+/* The terms of a filter from parameter *i on, which moves. SQLITE_OK or a code. */
+static int bind_filter(sqlite3_stmt *q, const struct filter *f, int *i)
+{
+    int rc = SQLITE_OK;
+
+    for (int t = 0; t < f->n && rc == SQLITE_OK; t++) {
+        const struct filter_term *term = &f->term[t];
+        int64_t v;
+
+        if (term->null)
+            continue;
+        if (!term->number)
+            rc = sqlite3_bind_text(q, (*i)++, term->value, -1, SQLITE_TRANSIENT);
+        else if (parse_int(term->value, INT64_MIN, INT64_MAX, &v, NULL) == 0)
+            rc = sqlite3_bind_int64(q, (*i)++, v);
+        else
+            rc = sqlite3_bind_double(q, (*i)++, strtod(term->value, NULL));
+    }
+    return rc;
+}
+
 static int bind_all(struct store_query *q, const char *binds, va_list ap, struct err *err)
 {
-    int n = (int)strlen(binds), rc = SQLITE_OK;
+    int i = 1, rc = SQLITE_OK;
 
-    assert(n == sqlite3_bind_parameter_count(q->stmt));
-    for (int i = 1; i <= n && rc == SQLITE_OK; i++) {
-        switch (binds[i - 1]) {
+    for (const char *kind = binds; *kind && rc == SQLITE_OK; kind++) {
+        switch (*kind) {
         case 'i':
-            rc = sqlite3_bind_int64(q->stmt, i, va_arg(ap, int64_t));
+            rc = sqlite3_bind_int64(q->stmt, i++, va_arg(ap, int64_t));
             break;
         case 'd': /* SQLite itself turns NaN into NULL */
-            rc = sqlite3_bind_double(q->stmt, i, va_arg(ap, double));
+            rc = sqlite3_bind_double(q->stmt, i++, va_arg(ap, double));
             break;
         case 's':
-            rc = sqlite3_bind_text(q->stmt, i, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
+            rc = sqlite3_bind_text(q->stmt, i++, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
             break;
         case 'b': {
             const void *data = va_arg(ap, const void *);
 
-            rc = sqlite3_bind_blob64(q->stmt, i, data, va_arg(ap, size_t), SQLITE_TRANSIENT);
+            rc = sqlite3_bind_blob64(q->stmt, i++, data, va_arg(ap, size_t), SQLITE_TRANSIENT);
             break;
         }
+        case 'f':
+            rc = bind_filter(q->stmt, va_arg(ap, const struct filter *), &i);
+            break;
         default:
-            assert(!"binds: i, d, s or b");
+            assert(!"binds: i, d, s, b or f");
         }
     }
+    assert(rc != SQLITE_OK || i - 1 == sqlite3_bind_parameter_count(q->stmt));
     return rc == SQLITE_OK ? 0 : store_error(q->st->db, q->st->path, rc, "cannot bind", err);
 }
 
