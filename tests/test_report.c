@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "harness/report/report.h"
+#include "harness/store/filter.h"
 #include "tests/folder.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
@@ -453,6 +454,54 @@ START_TEST(one_figure_without_gnuplot)
 }
 END_TEST
 
+/* A figure of a researcher's own: what passes, in the size asked for, and both files run alone. */
+START_TEST(narrowed)
+{
+    struct report *r = NULL;
+    struct filter where;
+    struct err err = {0};
+    char command[600];
+    int rows;
+
+    ck_assert_int_eq(report_open(st, 1, &r, &err), 0);
+    ck_assert_int_eq(filter_parse("form ~ [bc]* AND slowdown != 1.05", &where, &err), 0);
+    ck_assert_int_eq(report_narrow(r, report_find("summary"), &where, &err), -EINVAL);
+    ck_assert_msg(report_narrow(r, report_find("figure5"), &where, &err) == 0, "%s", err.text);
+    report_size(r, 7, 2.5);
+    ck_assert_msg(report_write(r, report_find("figure5"), out, &rows, &err) == 0, "%s", err.text);
+    has("figure5.csv", "branching");
+    has("figure5.csv", ",1.25,");
+    has_not("figure5.csv", ",1.05,");
+    has("figure5.gp", "size 7in,2.50in");
+    has("figure5.gp", "size 2240,800");
+    report_close(r);
+    snprintf(command, sizeof(command), "cd '%s' && rm *.svg *.pdf *.png && gnuplot figure5.gp", out);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert(there("figure5.svg") && there("figure5.pdf") && there("figure5.png"));
+}
+END_TEST
+
+/* Newest by time: an older sample that was merged later has the greater id. */
+START_TEST(newest_by_time)
+{
+    all_ok();
+    has("figure5.csv", "1.5");
+    exec("INSERT INTO session SELECT NULL, 'zz', device_id, '2000', NULL, host, os, cpu, cpus,"
+         " memory_bytes, program, compiler, command, NULL, NULL, NULL FROM session LIMIT 1");
+    exec("INSERT INTO sample (session_id, config_id, taken_utc, status, base_median_ns, slowdown,"
+         " slowdown_low, slowdown_high) SELECT (SELECT max(id) FROM session), config_id, '2000',"
+         " 'ok', 1, 77, 77, 77 FROM sample WHERE slowdown IS NOT NULL");
+    exec("INSERT INTO regressor SELECT NULL, device_id, '2000', target, dtype, path, samples, shapes,"
+         " folds, options, 'older', model_json FROM regressor");
+    store_close(st);
+    ck_assert_int_eq(store_open(db, STORE_WRITE, &st, NULL), 0);
+    all_ok();
+    has_not("figure5.csv", "77");
+    has_not("capacity.csv", "77");
+    has("figure4.csv", "matmul");
+}
+END_TEST
+
 static void session_alone(void)
 {
     open_store();
@@ -489,6 +538,8 @@ int main(void)
     tcase_add_test(filled, names_are_not_code);
     tcase_add_test(filled, without_gnuplot);
     tcase_add_test(filled, one_figure_without_gnuplot);
+    tcase_add_test(filled, narrowed);
+    tcase_add_test(filled, newest_by_time);
     tcase_add_test(empty, nothing_measured);
     tcase_add_test(none, no_session);
     srunner_run_all(runner, CK_NORMAL);

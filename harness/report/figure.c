@@ -41,12 +41,12 @@ static int put_array(FILE *f, const char *name, const struct grid *g, int col)
     return n;
 }
 
-/* One column of a paper: 3.3 inches wide with type of 8 points, whatever the format. */
-static void put_script(FILE *f, const struct report_item *item, const struct grid *g)
+/* Type of 8 points, whatever the format and the size: 160 pixels of SVG to an inch, 320 of PNG. */
+static void put_script(FILE *f, const struct report_item *item, const struct grid *g, double width,
+                       double height)
 {
     static const char *const kinds[] = {"svg", "png", "pdf"};
     const struct embedded_file *style = report_file("style.gp"), *body = report_file(item->gnuplot);
-    double height;
     int panels;
 
     fprintf(f,
@@ -55,22 +55,23 @@ static void put_script(FILE *f, const struct report_item *item, const struct gri
             item->title, item->name, item->name, item->name);
     panels = put_array(f, "panels", g, 0);
     put_array(f, "series", g, 1);
-    height = item->height * (panels > 1 ? panels : 1);
+    width = width > 0 ? width : 3.3; /* one column of a paper */
+    height = height > 0 ? height : item->height * (panels > 1 ? panels : 1);
     fwrite(style->text, 1, style->length, f);
     for (size_t t = 0; t < sizeof(kinds) / sizeof(kinds[0]); t++) {
         fputs("set terminal ", f);
         if (t == 2)
-            fprintf(f, "pdfcairo noenhanced size 3.3in,%.2fin font 'Helvetica,8'", height);
+            fprintf(f, "pdfcairo noenhanced size %.4gin,%.2fin font 'Helvetica,8'", width, height);
         else if (t == 1)
             fprintf(f,
-                    "pngcairo noenhanced size 1056,%d font 'Helvetica,26' linewidth 2.5 "
+                    "pngcairo noenhanced size %d,%d font 'Helvetica,26' linewidth 2.5 "
                     "pointscale 2.5",
-                    (int)(height * 320));
+                    (int)(width * 320 + 0.5), (int)(height * 320));
         else
             fprintf(f,
-                    "svg noenhanced name '%s' size 528,%d dynamic font 'Helvetica,15' linewidth "
+                    "svg noenhanced name '%s' size %d,%d dynamic font 'Helvetica,15' linewidth "
                     "1.4 background rgb 'white'",
-                    item->name, (int)(height * 160));
+                    item->name, (int)(width * 160 + 0.5), (int)(height * 160));
         fprintf(f, "\nset output \"%s.%s\"\n", item->name, kinds[t]);
         fwrite(body->text, 1, body->length, f);
         fputs("unset output\n", f);
@@ -120,8 +121,8 @@ static int run_gnuplot(const char *dir, const char *script, struct err *err)
     return err_set(err, -EIO, "gnuplot failed on '%s/%s': %s", dir, script, line);
 }
 
-int figure_write(const struct report_item *item, const struct grid *g, const char *dir,
-                 struct err *err)
+int figure_write(const struct report_item *item, const struct grid *g, double width_in,
+                 double height_in, const char *dir, struct err *err)
 {
     static const char *const kinds[] = {"svg", "png", "pdf"};
     char path[4096], script[256];
@@ -137,7 +138,7 @@ int figure_write(const struct report_item *item, const struct grid *g, const cha
     f = file_begin(path, err);
     if (!f)
         return err->code;
-    put_script(f, item, g);
+    put_script(f, item, g, width_in, height_in);
     rc = file_end(f, path, true, err);
     return rc < 0 ? rc : run_gnuplot(dir, script, err);
 }

@@ -6,8 +6,8 @@
 #include "harness/report/grid.h"
 #include "harness/report/report.h"
 
-/* Writes NAME.gp and runs it; NAME.csv is already there. */
-int figure_write(const struct report_item *item, const struct grid *g, const char *dir,
-                 struct err *err);
+/* Writes NAME.gp and runs it; NAME.csv is already there. Size in inches; 0: default. */
+int figure_write(const struct report_item *item, const struct grid *g, double width_in,
+                 double height_in, const char *dir, struct err *err);
 
 #endif

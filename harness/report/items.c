@@ -14,6 +14,7 @@ const struct report_item report_items[] = {
     {.name = "table7",
      .title = "Table 7: latency",
      .sql = "table7.sql",
+     .narrows = "current_run",
      .caption =
          "Integrated latency runs from the first byte asked for to the last output, weights "
          "cold on disk; a run's init ends when its first layer may start. \"Preload / this\" "
@@ -34,6 +35,7 @@ const struct report_item report_items[] = {
     {.name = "bounds",
      .title = "How near the bound",
      .sql = "bounds.sql",
+     .narrows = "current_run",
      .caption =
          "The bound is the larger of reading all weights and running all kernels, each alone, "
          "measured in the same rounds. The ceiling is the most that overlap could gain over a "
@@ -47,6 +49,7 @@ const struct report_item report_items[] = {
     {.name = "table8",
      .title = "Table 8: memory",
      .sql = "table8.sql",
+     .narrows = "current_run",
      .caption =
          "Accounted bytes of every kind (staging, unified memory, textures, activations): time "
          "average over the integrated run, and peak. \"Preload / this\" above 1 means that "
@@ -59,6 +62,7 @@ const struct report_item report_items[] = {
     {.name = "memory",
      .title = "Memory over time",
      .sql = "memory.sql",
+     .narrows = "current_run",
      .gnuplot = "memory.gp",
      .height = 2.3,
      .caption =
@@ -68,6 +72,7 @@ const struct report_item report_items[] = {
     {.name = "figure2",
      .title = "Figure 2: latency against extra load",
      .sql = "figure2.sql",
+     .narrows = "current_sample",
      .gnuplot = "figure2.gp",
      .height = 3.0,
      .caption =
@@ -80,6 +85,7 @@ const struct report_item report_items[] = {
     {.name = "figure5",
      .title = "Figure 5 measured: four ways to carry load",
      .sql = "figure5.sql",
+     .narrows = "current_sample",
      .gnuplot = "figure5.gp",
      .height = 1.7,
      .caption =
@@ -93,6 +99,7 @@ const struct report_item report_items[] = {
     {.name = "capacity",
      .title = "Load capacity by operator (the paper's Table 5)",
      .sql = "capacity.sql",
+     .narrows = "current_sample",
      .caption =
          "Extra load, in multiples of the kernel's own input bytes, at which the measured "
          "slowdown first passes a threshold: median (least to most) over curves, one for each "
@@ -102,6 +109,7 @@ const struct report_item report_items[] = {
     {.name = "figure4",
      .title = "Figure 4: predicted against measured latency",
      .sql = "figure4.sql",
+     .narrows = "current_prediction",
      .gnuplot = "figure4.gp",
      .height = 3.8,
      .caption =

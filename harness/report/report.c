@@ -9,11 +9,13 @@
 #include "harness/model/model.h"
 #include "harness/report/figure.h"
 #include "harness/report/page.h"
+#include "harness/store/filter.h"
 #include "harness/text/csv.h"
 
 struct report {
     struct store *st;
     int64_t device_id;
+    double width_in, height_in; /* of figures; 0: default */
 };
 
 static int exec_free(struct store *st, char *sql, struct err *err)
@@ -112,7 +114,8 @@ static int make_views(struct store *st, struct err *err)
 static int newest_device(struct store *st, int64_t *ret_id, struct err *err)
 {
     struct store_query *q = NULL;
-    int rc = store_query(st, &q, err, "SELECT device_id FROM session ORDER BY id DESC LIMIT 1", "");
+    int rc = store_query(st, &q, err, "SELECT device_id FROM session ORDER BY started_utc DESC, uuid DESC "
+                         "LIMIT 1", "");
 
     if (rc == 0)
         rc = store_step(q, err);
@@ -152,6 +155,38 @@ int report_open(struct store *st, int64_t device_id, struct report **ret_r, stru
 void report_close(struct report *r)
 {
     free(r);
+}
+
+/* A view cannot hold values, so that a table takes its place. */
+int report_narrow(struct report *r, const struct report_item *item, struct filter *where,
+                  struct err *err)
+{
+    char select[96], *filtered = NULL, *sql = NULL;
+    int rc;
+
+    if (!item->narrows)
+        return err_set(err, -EINVAL, "%s takes no conditions", item->name);
+    snprintf(select, sizeof(select), "SELECT * FROM %s", item->narrows);
+    rc = filter_sql(r->st, where, select, &filtered, err);
+    if (rc < 0)
+        return rc;
+    if (asprintf(&sql, "CREATE TEMP TABLE narrowed AS %s", filtered) < 0)
+        rc = err_set(err, -ENOMEM, "out of memory for a query");
+    free(filtered);
+    if (rc == 0)
+        rc = store_exec(r->st, err, sql, "f", where);
+    free(sql);
+    snprintf(select, sizeof(select), "DROP VIEW %s", item->narrows);
+    if (rc == 0)
+        rc = store_exec(r->st, err, select, "");
+    snprintf(select, sizeof(select), "ALTER TABLE narrowed RENAME TO %s", item->narrows);
+    return rc < 0 ? rc : store_exec(r->st, err, select, "");
+}
+
+void report_size(struct report *r, double width_in, double height_in)
+{
+    r->width_in = width_in;
+    r->height_in = height_in;
 }
 
 static int query(struct report *r, const struct report_item *item, struct grid *ret_g,
@@ -229,7 +264,7 @@ int report_write(struct report *r, const struct report_item *item, const char *d
     if (rc == 0)
         rc = write_item(r, item, dir, &g, err);
     if (rc == 0 && item->gnuplot && g.rows > 0)
-        rc = figure_write(item, &g, dir, err);
+        rc = figure_write(item, &g, r->width_in, r->height_in, dir, err);
     if (rc == 0)
         *ret_rows = g.rows;
     grid_done(&g);
@@ -250,7 +285,7 @@ int report_all(struct report *r, const char *dir, struct err *err)
         rc = write_item(r, &report_items[i], dir, &grid[i], err);
         if (rc < 0 || !report_items[i].gnuplot || grid[i].rows == 0)
             continue;
-        rc = figure_write(&report_items[i], &grid[i], dir, err);
+        rc = figure_write(&report_items[i], &grid[i], r->width_in, r->height_in, dir, err);
         if (rc == -ENOENT) { /* no gnuplot: the numbers are still worth a page */
             drawn = rc;
             rc = 0;

@@ -14,6 +14,7 @@ struct report_item {
     const char *title;
     const char *caption; /* what to see in it */
     const char *sql;     /* embedded file; ?1 is the device's row */
+    const char *narrows; /* the view of latest.sql that --where is about; NULL: it takes none */
     const char *gnuplot; /* embedded file; NULL for a table */
     double height;       /* of a figure, a panel: inches, at 3.3 inches of width */
     const char *note;    /* what the paper itself says otherwise; NULL: nothing */
@@ -22,11 +23,19 @@ extern const struct report_item report_items[]; /* in the order of the page; end
 const struct report_item *report_find(const char *name);
 
 struct report;
+struct filter;
 
 /* Loads datasets/paper beside the database (as temporary tables paper_NAME). device_id 0: the device
  * of the newest session. Once for each open store. -ENODATA: nothing was measured yet. */
 int report_open(struct store *st, int64_t device_id, struct report **ret_r, struct err *err);
 void report_close(struct report *r);
+
+/* From here on, of this item's view only what passes. -EINVAL: no such column, or it takes none. */
+int report_narrow(struct report *r, const struct report_item *item, struct filter *where,
+                  struct err *err);
+
+/* Size of figures in inches. 0: 3.3 wide, one column of a paper; as high as the item says. */
+void report_size(struct report *r, double width_in, double height_in);
 
 /* One table on a stream. */
 int report_print(struct report *r, const struct report_item *item, enum format format, FILE *f,

@@ -1,5 +1,5 @@
 -- What the numbers were measured on: the newest session of the device.
-WITH now AS (SELECT * FROM session WHERE device_id = ?1 ORDER BY id DESC LIMIT 1),
+WITH now AS (SELECT * FROM session WHERE device_id = ?1 ORDER BY started_utc DESC, uuid DESC LIMIT 1),
      d AS (SELECT * FROM device WHERE id = ?1)
 SELECT 'device' AS "what", name || ' (' || type || ')' AS "value" FROM d
 UNION ALL SELECT 'platform, driver', platform || ', ' || driver FROM d

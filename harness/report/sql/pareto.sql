@@ -2,12 +2,14 @@
 -- and limit, with the bound that it proved; and the runs under a limit, as measured. gnuplot cuts a
 -- string at a comma or a double quote, so the panel's name has neither.
 WITH front AS (
-    SELECT * FROM plan
-    WHERE id IN (SELECT max(id) FROM plan
-                 WHERE policy = 'latency' AND latency_bound_ns > 0 AND memory_limit_bytes > 0
-                   AND (device_id = ?1 OR device_id IS NULL)
-                 GROUP BY device_id, model, dtype, path, chunk_bytes, disk_bytes_per_s,
-                          memory_limit_bytes)
+    SELECT * FROM (
+        SELECT *, row_number() OVER (PARTITION BY device_id, model, dtype, path, chunk_bytes,
+                                                  disk_bytes_per_s, memory_limit_bytes
+                                     ORDER BY made_utc DESC, id DESC) AS age
+        FROM plan
+        WHERE policy = 'latency' AND latency_bound_ns > 0 AND memory_limit_bytes > 0
+          AND (device_id = ?1 OR device_id IS NULL))
+    WHERE age = 1
 ), panel AS (
     SELECT id, replace(replace(model, ',', ' '), char(34), ' ')
                || coalesce(printf(' (%.2g GB/s)', disk_bytes_per_s / 1e9), '') AS name

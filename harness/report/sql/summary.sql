@@ -60,6 +60,7 @@ WITH pair AS (
                          (SELECT count(*) FROM current_sample WHERE device_id = ?1),
                          (SELECT count(*) FROM current_sample WHERE device_id = ?1 AND status = 'noisy'))
     FROM device d JOIN session s ON s.device_id = d.id
-    WHERE d.id = ?1 AND s.id = (SELECT max(id) FROM session WHERE device_id = ?1)
+    WHERE d.id = ?1 AND s.id = (SELECT id FROM session WHERE device_id = ?1
+                                ORDER BY started_utc DESC, uuid DESC LIMIT 1)
 )
 SELECT text AS "summary" FROM line ORDER BY part, name;

@@ -1,10 +1,12 @@
 -- Solvers on the same instances (scripts/cpsat/table4): the newest plan of each, the paper's formulation
 -- under CP-SAT beside ours. The paper's own times were on 128 threads.
 WITH newest AS (
-    SELECT * FROM plan
-    WHERE id IN (SELECT max(id) FROM plan WHERE policy IN ('cp-sat', 'lc-opg', 'greedy')
-                 GROUP BY device_id, model, policy, price, limit_reading, m_peak_bytes,
-                          memory_limit_bytes, lambda, chunk_bytes)
+    SELECT * FROM (
+        SELECT *, row_number() OVER (PARTITION BY device_id, model, policy, price, limit_reading,
+                                                  m_peak_bytes, memory_limit_bytes, lambda, chunk_bytes
+                                     ORDER BY made_utc DESC, id DESC) AS age
+        FROM plan WHERE policy IN ('cp-sat', 'lc-opg', 'greedy'))
+    WHERE age = 1
 )
 SELECT c.model AS "instance", p.policy AS "solver", p.status AS "status",
        round(p.objective, 1) AS "objective", round(p.lower_bound, 1) AS "lower bound",
