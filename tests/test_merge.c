@@ -126,15 +126,17 @@ static void make_database(const char *path, int first, int last, int seed)
 
 /* ---- the oracle ---- */
 
-#define SAMPLE "(SELECT uuid || key FROM sample m, session s, config c WHERE s.id = m.session_id "  \
-               "AND c.id = m.config_id AND m.id = t.sample_id)"
-#define REGRESSOR "(SELECT model_json FROM regressor WHERE id = t.regressor_id)"
+#define SAMPLE                                                                                     \
+    "(SELECT uuid || key FROM sample m, session s, config c WHERE s.id = m.session_id "            \
+    "AND c.id = m.config_id AND m.id = t.sample_id)"
+#define REGRESSOR     "(SELECT model_json FROM regressor WHERE id = t.regressor_id)"
 #define MODEL_OF(run) "(SELECT model FROM " run " WHERE id = t." run "_id)"
-#define PARTS "(SELECT count(*) FROM plan_weight WHERE plan_id = p.id AND load_layer IS NULL)"
+#define PARTS         "(SELECT count(*) FROM plan_weight WHERE plan_id = p.id AND load_layer IS NULL)"
 
 static const char *const lines[] = {
     "SELECT 'device', platform, name, driver, image_width, half_images FROM device",
-    "SELECT 'session', uuid, d.name, started_utc, ended_utc, host, load_avg FROM session s, device d"
+    "SELECT 'session', uuid, d.name, started_utc, ended_utc, host, load_avg FROM session s, device "
+    "d"
     " WHERE d.id = device_id",
     "SELECT 'config', key, shape, extra_ratio, load_bytes FROM config",
     "SELECT 'sample', uuid, key, taken_utc, t.status, median_ns, error FROM sample t, session s,"
@@ -154,7 +156,7 @@ static const char *const lines[] = {
     "SELECT 'run', uuid, (SELECT model || " PARTS " FROM plan p WHERE id = plan_id), t.model,"
     " integrated_ns FROM run t, session s WHERE s.id = session_id",
     "SELECT 'run_repeat', " MODEL_OF("run") ", seq, integrated_ns, disk_ns, avg_bytes"
-    " FROM run_repeat t",
+                                            " FROM run_repeat t",
     "SELECT 'run_memory', " MODEL_OF("run") ", seq, t_ns, host_bytes, rss_bytes FROM run_memory t",
     "SELECT 'run_layer', " MODEL_OF("run") ", layer, name, end_ns, variant FROM run_layer t",
 };
@@ -321,7 +323,8 @@ static void teardown(void)
 /* Whatever the order, and which of them stands first; and once more changes nothing. */
 START_TEST(orders)
 {
-    static const int order[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    static const int order[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                   {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     const char *const from[] = {a, b, c};
     char first[256], other[256];
 
@@ -384,7 +387,8 @@ END_TEST
 START_TEST(conflicts)
 {
     static const char *const changes[][2] = {
-        {"UPDATE sample SET median_ns = median_ns + 1 WHERE id = 3", "median_ns of row 3 in sample"},
+        {"UPDATE sample SET median_ns = median_ns + 1 WHERE id = 3",
+         "median_ns of row 3 in sample"},
         {"UPDATE session SET host = 'x' WHERE id = 2", "host of row 2 in session"},
         {"UPDATE config SET shape = 'n=77' WHERE id = 1", "shape of row 1 in config"},
         {"UPDATE repeat SET time_ns = 1 WHERE sample_id = 1 AND seq = 2",
@@ -451,7 +455,8 @@ START_TEST(older_schema)
     struct merge_count n;
 
     copy(a, in_folder("now/old.db")); /* as if 006 had not been */
-    raw(in_folder("now/old.db"), "ALTER TABLE run_layer DROP COLUMN variant; PRAGMA user_version = 5");
+    raw(in_folder("now/old.db"),
+        "ALTER TABLE run_layer DROP COLUMN variant; PRAGMA user_version = 5");
     raw(a, "UPDATE run_layer SET variant = NULL");
     n = must_merge(in_folder("now/old.db"), all);
     ck_assert_int_eq(n.schema, 5);
@@ -465,12 +470,15 @@ END_TEST
 
 /* ---- what others may send ---- */
 
-#define LOOSE(table) "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                 \
-                     "replace(sql, 'STRICT', '/* */') WHERE name = '" table "'"
-#define LOOSE_FOR_EVER(table) "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "        \
-                     "replace(sql, 'STRICT', '/* - */') WHERE name = '" table "'"
-#define STRICT_AGAIN "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                 \
-                     "replace(sql, '/* */', 'STRICT')"
+#define LOOSE(table)                                                                               \
+    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                                 \
+    "replace(sql, 'STRICT', '/* */') WHERE name = '" table "'"
+#define LOOSE_FOR_EVER(table)                                                                      \
+    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                                 \
+    "replace(sql, 'STRICT', '/* - */') WHERE name = '" table "'"
+#define STRICT_AGAIN                                                                               \
+    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                                 \
+    "replace(sql, '/* */', 'STRICT')"
 
 static const struct {
     const char *loosen, *sql;
@@ -515,7 +523,8 @@ static const struct {
      -EINVAL, "want 1 to 2^53 - 1"},
     {NULL, "PRAGMA ignore_check_constraints = ON; UPDATE sample SET status = 'fine'", -EINVAL,
      "CHECK constraint"},
-    {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'host TEXT NOT NULL',"
+    {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'host TEXT NOT "
+     "NULL',"
      " 'host TEXT         ') WHERE name = 'session'",
      "UPDATE session SET host = NULL", -EUCLEAN, "columns of 'session'"},
     {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM"
@@ -552,7 +561,8 @@ START_TEST(refused)
 }
 END_TEST
 
-/* Bits at random, 1 to 8 of them: refused or merged, but never a crash, and what is merged is whole. */
+/* Bits at random, 1 to 8 of them: refused or merged, but never a crash, and what is merged is
+ * whole. */
 START_TEST(fuzz)
 {
     static unsigned char whole[1 << 20], bytes[1 << 20];

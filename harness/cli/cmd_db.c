@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "harness/cli/cli.h"
+#include "harness/store/dictionary.h"
 #include "harness/store/exchange.h"
 #include "harness/store/store.h"
 
@@ -172,8 +173,8 @@ static int export_all(const struct cli *cli, const char *folder, bool canonical,
 {
     struct table *t = table_new("file,rows");
     struct store *st = NULL;
-    int rc = t ? store_open(cli->db_path, STORE_READ, &st, err)
-               : err_set(err, -ENOMEM, "out of memory");
+    int rc =
+        t ? store_open(cli->db_path, STORE_READ, &st, err) : err_set(err, -ENOMEM, "out of memory");
 
     if (rc == 0)
         rc = store_export(st, folder, canonical, &cli_interrupted, list_file, t, err);
@@ -264,6 +265,38 @@ static int upgrade(const struct cli *cli, struct err *err)
     return EXIT_DONE;
 }
 
+/* ---- schema ---- */
+
+static int schema(const struct cli *cli, struct err *err)
+{
+    struct dictionary d;
+    struct table *t;
+    int rc = dictionary_make(&d, err);
+
+    if (rc < 0)
+        return EXIT_FAILED;
+    if (cli->format == FORMAT_MARKDOWN) {
+        dictionary_page(&d, stdout);
+        rc = fflush(stdout) == 0 && !ferror(stdout) ? 0 : -EIO;
+        dictionary_done(&d);
+        return cli_printed(rc, err);
+    }
+    t = table_new("table,column,type,key,null,references,since,meaning");
+    rc = t ? 0 : err_set(err, -ENOMEM, "out of memory");
+    for (int i = 0; i < d.n && t; i++) {
+        table_text(t, d.row[i].table);
+        table_text(t, d.row[i].column);
+        table_text(t, d.row[i].type);
+        table_text(t, d.row[i].key ? "yes" : "");
+        table_text(t, d.row[i].null ? "yes" : "");
+        table_text(t, d.row[i].references);
+        table_int(t, d.row[i].since);
+        table_text(t, d.row[i].meaning);
+    }
+    dictionary_done(&d);
+    return cli_finish(cli, t, rc, err);
+}
+
 static const struct opt options[] = {
     {.name = "--canonical",
      .type = OPT_FLAG,
@@ -288,18 +321,22 @@ static int run(const struct cli *cli, const void *opts, int n_args, char **args,
         return merge(cli, 1, args + 1, true, err);
     if (strcmp(args[0], "merge") == 0 && n_args >= 2)
         return merge(cli, n_args - 1, args + 1, false, err);
+    if (strcmp(args[0], "schema") == 0 && n_args == 1)
+        return schema(cli, err);
     if (strcmp(args[0], "upgrade") == 0 && n_args == 1)
         return upgrade(cli, err);
-    err_set(err, -EINVAL, "db: want 'check', 'export DIR', 'import DIR', 'merge FILE...' or "
-            "'upgrade', got '%s'%s", args[0], n_args > 1 ? " and an argument" : "");
+    err_set(err, -EINVAL,
+            "db: want 'check', 'export DIR', 'import DIR', 'merge FILE...', "
+            "'schema' or 'upgrade', got '%s'%s",
+            args[0], n_args > 1 ? " and an argument" : "");
     return EXIT_USAGE;
 }
 
 const struct command command_db = {
     .name = "db",
-    .args = "check|export DIR|import DIR|merge FILE...|upgrade",
-    .summary = "checks the database, joins those of other machines, CSV out and in, brings an old "
-               "one up",
+    .args = "check|export DIR|import DIR|merge FILE...|schema|upgrade",
+    .summary = "checks the database, joins those of other machines, CSV out and in, says what "
+               "every column means, brings an old one up",
     .example = "flashmem --db all.db db merge laptop.db phone.db",
     .opts = options,
     .opts_size = sizeof(struct db_opts),

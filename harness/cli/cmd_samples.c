@@ -137,7 +137,7 @@ const struct command command_samples = {
     .name = "samples",
     .args = "",
     .summary = "recorded samples, one row each",
-    .example = "flashmem samples --op matmul --where 'median_us > 500 AND form = pipelined' --format csv",
+    .example = "flashmem samples --op matmul --where 'median_us > 500 AND form = pipelined'",
     .opts = options,
     .opts_size = sizeof(struct samples),
     .run = run,

@@ -44,8 +44,10 @@ static int number_rows(struct store *st, const struct tables *all, const struct 
             id = t->column[c].name;
     sqlite3_str_appendf(make, "CREATE TEMP TABLE \"map_%w\" (src INTEGER PRIMARY KEY, dst INTEGER)",
                         t->name);
-    sqlite3_str_appendf(sql, "INSERT INTO temp.\"map_%w\" SELECT m.\"%w\", row_number() OVER"
-                        " (ORDER BY ", t->name, id ? id : "");
+    sqlite3_str_appendf(sql,
+                        "INSERT INTO temp.\"map_%w\" SELECT m.\"%w\", row_number() OVER"
+                        " (ORDER BY ",
+                        t->name, id ? id : "");
     for (int utc = 1; utc >= 0; utc--)
         for (int c = 0; c < t->n; c++)
             if (!t->column[c].id && is_utc(&t->column[c]) == utc) {

@@ -13,8 +13,8 @@
 static const struct {
     const char *text, *sql;
 } operators[] = {/* the longer first */
-                 {"!=", "<>"}, {"<=", "<="}, {">=", ">="},       {"!~", "NOT GLOB"},
-                 {"=", "="},   {"<", "<"},   {">", ">"},         {"~", "GLOB"}};
+                 {"!=", "<>"}, {"<=", "<="}, {">=", ">="}, {"!~", "NOT GLOB"},
+                 {"=", "="},   {"<", "<"},   {">", ">"},   {"~", "GLOB"}};
 
 static int fail(const char *at, const char *want, struct err *err)
 {
@@ -156,7 +156,9 @@ int filter_sql(struct store *st, struct filter *f, const char *query, char **ret
         const struct filter_term *t = &f->term[i];
 
         fprintf(sql, "%s\"%s\" %s", i ? " AND " : " WHERE ", t->column,
-                !t->null ? t->op : *t->op == '=' ? "IS NULL" : "IS NOT NULL");
+                !t->null        ? t->op
+                : *t->op == '=' ? "IS NULL"
+                                : "IS NOT NULL");
         if (!t->null)
             fputs(" ?", sql);
     }

@@ -9,7 +9,7 @@
 
 /* For --help. */
 #define FILTER_HELP                                                                                \
-    "'COLUMN OP VALUE [AND ...]', OP being one of = != < <= > >= or ~ !~ (a pattern with * ? []); "  \
+    "'COLUMN OP VALUE [AND ...]', OP being one of = != < <= > >= ~ !~ (a pattern with * ? []); "  \
     "'quote' values with blanks; null: nothing is there"
 
 struct filter {
@@ -26,7 +26,7 @@ struct filter {
 /* -EINVAL: err says where. NULL or "" is a filter that lets everything through. */
 int filter_parse(const char *text, struct filter *ret_f, struct err *err);
 
-/* "SELECT * FROM (query) WHERE ...", which the caller frees, for store_query() with binding 'f' after
+/* "SELECT * FROM (query) WHERE ...", which the caller frees, for store_query() with 'f' after
  * those of `query`. The columns are those that `query` yields. -EINVAL: no such column, or text for
  * a column of numbers; -ENOMEM. */
 int filter_sql(struct store *st, struct filter *f, const char *query, char **ret_sql,

@@ -32,7 +32,8 @@ static int check_objects(struct store *st, struct stage *s, struct err *err)
         }
         sqlite3_finalize(same);
         if (rc != SQLITE_ROW)
-            rc = err_set(err, -EUCLEAN, "'%s' has a %s '%s' that no flashmem of schema %d makes: "
+            rc = err_set(err, -EUCLEAN,
+                         "'%s' has a %s '%s' that no flashmem of schema %d makes: "
                          "drop it there, or 'flashmem db export' there and import here",
                          s->from, type ? type : "thing", name ? name : "", s->version);
         else
@@ -46,7 +47,7 @@ static int check_objects(struct store *st, struct stage *s, struct err *err)
 
 /* What a column is, as one text, from the connection's pragma. */
 #define COLUMNS                                                                                    \
-    "SELECT group_concat(name || ' ' || type || ' ' || \"notnull\" || ' ' || pk || ' ' || hidden,"  \
+    "SELECT group_concat(name || ' ' || type || ' ' || \"notnull\" || ' ' || pk || ' ' || hidden," \
     " ', ') FROM pragma_table_xinfo(?1)"
 
 static int check_columns(struct store *st, struct stage *s, const char *name, struct err *err)
@@ -76,8 +77,10 @@ static int check_columns(struct store *st, struct stage *s, const char *name, st
         rc = err_set(err, -EUCLEAN, "'%s' has no table '%s', which schema %d has", s->from, name,
                      s->version);
     else if (strcmp(want, got) != 0)
-        rc = err_set(err, -EUCLEAN, "'%s': the columns of '%s' are not those of schema %d: want "
-                     "%.300s; got %.300s", s->from, name, s->version, want, got);
+        rc = err_set(err, -EUCLEAN,
+                     "'%s': the columns of '%s' are not those of schema %d: want "
+                     "%.300s; got %.300s",
+                     s->from, name, s->version, want, got);
 out:
     sqlite3_finalize(ours);
     store_query_done(theirs);
@@ -96,10 +99,9 @@ static int check_pages(struct store *st, struct stage *s, struct err *err)
     if (rc == 0)
         rc = store_step(q, err);
     if (rc == 1)
-        rc = store_int(q, 0) <= STORE_MAX_FILE
-                 ? 0
-                 : err_set(err, -E2BIG, "'%s' is larger than %d GiB", s->from,
-                           (int)(STORE_MAX_FILE >> 30));
+        rc = store_int(q, 0) <= STORE_MAX_FILE ? 0
+                                               : err_set(err, -E2BIG, "'%s' is larger than %d GiB",
+                                                         s->from, (int)(STORE_MAX_FILE >> 30));
     store_query_done(q);
     q = NULL;
     if (rc == 0)
@@ -137,7 +139,7 @@ static int bind(struct store_query *row, sqlite3_stmt *raw, sqlite3_stmt *insert
         return err_set(err, -EUCLEAN, "column '%s' holds %s, want %s", t->column[c].name,
                        kinds[got], kinds[want]);
     return sqlite3_bind_value(insert, c + 1, sqlite3_column_value(raw, c)) == SQLITE_OK ? 0
-                                                                                       : -ENOMEM;
+                                                                                        : -ENOMEM;
 }
 
 static int copy_rows(struct stage *s, int table, sqlite3_stmt *insert, struct store_query *q,

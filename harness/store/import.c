@@ -22,7 +22,7 @@ struct reader {
     int table;
     sqlite3_stmt *insert;
     struct err *err;
-    int rc;        /* first error */
+    int rc;           /* first error */
     int64_t line;     /* of the byte being parsed */
     int64_t row_line; /* of the row's first character */
     size_t row_bytes;
@@ -105,7 +105,8 @@ static void parse(struct reader *r, FILE *f, struct csv_parser *p)
             if (r->row_bytes > MAX_ROW)
                 fail(r, -E2BIG, "this row is too long: is a quote open?");
             else if (csv_parse(p, piece + at, n, on_field, on_row, r) != n)
-                fail(r, -EINVAL, "a quote inside a field: write the field as \"...\" with \"\" for "
+                fail(r, -EINVAL,
+                     "a quote inside a field: write the field as \"...\" with \"\" for "
                      "each quote");
             r->line += nl != NULL;
         }
@@ -129,8 +130,10 @@ static int read_table(struct stage *s, const char *folder, int table, struct err
     r.path = path;
     f = fopen(path, "rb");
     if (!f)
-        r.rc = err_set(err, -errno, "cannot read '%s': %s: 'flashmem db export' writes a file for "
-                       "every table", path, strerror(errno));
+        r.rc = err_set(err, -errno,
+                       "cannot read '%s': %s: 'flashmem db export' writes a file for "
+                       "every table",
+                       path, strerror(errno));
     else
         r.rc = stage_inserter(s, table, &r.insert, err);
     if (r.rc == 0 &&
@@ -168,8 +171,10 @@ static int read_version(const char *folder, int *ret_version, struct err *err)
         parse_int(csv_get(&csv, 0, "schema"), 1, 1000000, &version, NULL) < 0)
         rc = err_set(err, -EINVAL, "%s: want the one row 'flashmem,SCHEMA'", csv.path);
     else if (version > store_newest())
-        rc = err_set(err, -EPROTO, "'%s' has schema %d, newer than this program's %d: use a newer "
-                     "flashmem", folder, (int)version, store_newest());
+        rc = err_set(err, -EPROTO,
+                     "'%s' has schema %d, newer than this program's %d: use a newer "
+                     "flashmem",
+                     folder, (int)version, store_newest());
     csv_done(&csv);
     *ret_version = (int)version;
     return rc;

@@ -117,7 +117,7 @@ static int check_conflicts(struct stage *s, const struct table_def *t, const cha
 {
     sqlite3_str *sql = sqlite3_str_new(s->db);
     sqlite3_stmt *q = NULL;
-    const char *or = "";
+    const char * or = "";
     int rc;
 
     sqlite3_str_appendall(sql, "SELECT o.src, CASE");
@@ -125,8 +125,10 @@ static int check_conflicts(struct stage *s, const struct table_def *t, const cha
         if (!t->column[c].key && !t->column[c].id && !drifts(t, &t->column[c]))
             sqlite3_str_appendf(sql, " WHEN d.\"%w\" <> o.\"%w\" THEN '%q'", t->column[c].name,
                                 t->column[c].name, t->column[c].name);
-    sqlite3_str_appendf(sql, " WHEN 0 THEN '' END AS other FROM temp.\"of_%w\" AS o CROSS"
-                        " JOIN dest.\"%w\" AS d ON ", t->name, t->name);
+    sqlite3_str_appendf(sql,
+                        " WHEN 0 THEN '' END AS other FROM temp.\"of_%w\" AS o CROSS"
+                        " JOIN dest.\"%w\" AS d ON ",
+                        t->name, t->name);
     put_same(sql, t);
     sqlite3_str_appendall(sql, " WHERE 0");
     or = " OR ";
@@ -141,8 +143,8 @@ static int check_conflicts(struct stage *s, const struct table_def *t, const cha
     if (rc == SQLITE_ROW)
         rc = err_set(err, -EEXIST,
                      "'%s': %s of row %s in %s is not what '%s' has of the same row: one of the "
-                     "two was changed; nothing of it was merged", s->from,
-                     (const char *)sqlite3_column_text(q, 1),
+                     "two was changed; nothing of it was merged",
+                     s->from, (const char *)sqlite3_column_text(q, 1),
                      (const char *)sqlite3_column_text(q, 0), t->name, db_path);
     else
         rc = rc == SQLITE_DONE ? 0 : store_error(s->db, db_path, rc, t->name, err);
@@ -159,7 +161,7 @@ static int fill(struct stage *s, const struct table_def *t, int64_t *filled)
 
     for (int c = 0; c < t->n; c++) {
         const struct column_def *d = &t->column[c];
-        const char *comma = n ? ", " : "", *or = n ? " OR " : "";
+        const char *comma = n ? ", " : "", * or = n ? " OR " : "";
 
         if (d->key || d->id || (d->not_null && !drifts(t, d)))
             continue;
@@ -171,8 +173,8 @@ static int fill(struct stage *s, const struct table_def *t, int64_t *filled)
         } else {
             sqlite3_str_appendf(set, "%s\"%w\" = coalesce(d.\"%w\", o.\"%w\")", comma, d->name,
                                 d->name, d->name);
-            sqlite3_str_appendf(where, "%s(d.\"%w\" IS NULL AND o.\"%w\" IS NOT NULL)", or,
-                                d->name, d->name);
+            sqlite3_str_appendf(where, "%s(d.\"%w\" IS NULL AND o.\"%w\" IS NOT NULL)", or, d->name,
+                                d->name);
         }
     }
     sql = sqlite3_str_new(s->db);
@@ -203,8 +205,10 @@ static int add_missing(struct stage *s, const struct table_def *t, int64_t *adde
     put_columns(sql, t, "", false);
     sqlite3_str_appendall(sql, ") SELECT ");
     put_columns(sql, t, "o.", false);
-    sqlite3_str_appendf(sql, " FROM temp.\"of_%w\" AS o WHERE NOT EXISTS (SELECT 1 FROM dest.\"%w\""
-                        " AS d WHERE ", t->name, t->name);
+    sqlite3_str_appendf(sql,
+                        " FROM temp.\"of_%w\" AS o WHERE NOT EXISTS (SELECT 1 FROM dest.\"%w\""
+                        " AS d WHERE ",
+                        t->name, t->name);
     put_same(sql, t);
     sqlite3_str_appendall(sql, ") ORDER BY o.src");
     rc = run(s, sql);
@@ -220,7 +224,8 @@ static int map_rows(struct stage *s, const struct table_def *t)
     for (int c = 0; c < t->n; c++)
         if (t->column[c].id) {
             sql = sqlite3_str_new(s->db);
-            sqlite3_str_appendf(sql, "INSERT INTO temp.\"map_%w\" SELECT o.src, d.\"%w\" FROM"
+            sqlite3_str_appendf(sql,
+                                "INSERT INTO temp.\"map_%w\" SELECT o.src, d.\"%w\" FROM"
                                 " temp.\"of_%w\" AS o CROSS JOIN dest.\"%w\" AS d ON ",
                                 t->name, t->column[c].name, t->name, t->name);
             put_same(sql, t);
@@ -269,8 +274,10 @@ static int prepare_find(struct stage *s, int table, sqlite3_stmt **ret_q)
     const struct table_def *t = &s->tables.table[table];
     sqlite3_str *sql = sqlite3_str_new(s->db);
 
-    sqlite3_str_appendf(sql, "SELECT d.id FROM temp.\"of_%w\" AS o CROSS JOIN dest.\"%w\" AS d"
-                        " WHERE o.src = ?1 AND ", t->name, t->name);
+    sqlite3_str_appendf(sql,
+                        "SELECT d.id FROM temp.\"of_%w\" AS o CROSS JOIN dest.\"%w\" AS d"
+                        " WHERE o.src = ?1 AND ",
+                        t->name, t->name);
     put_same(sql, t);
     sqlite3_str_appendf(sql, " AND NOT EXISTS (SELECT 1 FROM temp.\"map_%w\" WHERE dst = d.id)",
                         t->name);

@@ -16,8 +16,10 @@ int stage_error(struct stage *s, int rc, const char *what, struct err *err)
     switch (rc & 0xff) {
     case SQLITE_FULL:
     case SQLITE_IOERR:
-        return err_set(err, -ENOSPC, "'%s': no room for a temporary copy: SQLITE_TMPDIR names "
-                       "a folder with more", s->from);
+        return err_set(err, -ENOSPC,
+                       "'%s': no room for a temporary copy: SQLITE_TMPDIR names "
+                       "a folder with more",
+                       s->from);
     case SQLITE_CONSTRAINT:
         return err_set(err, -EINVAL, "'%s': %s: %s", s->from, what, sqlite3_errmsg(s->db));
     default:
@@ -106,8 +108,12 @@ int stage_inserter(struct stage *s, int table, sqlite3_stmt **ret_q, struct err 
 /* Bytes of the UTF-8 sequence at p, of which n are left; 0: none begins here. */
 static size_t sequence(const unsigned char *p, size_t n)
 {
-    size_t want = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3
-                : p[0] < 0xf5 ? 4 : 0;
+    size_t want = p[0] < 0x80   ? 1
+                  : p[0] < 0xc2 ? 0
+                  : p[0] < 0xe0 ? 2
+                  : p[0] < 0xf0 ? 3
+                  : p[0] < 0xf5 ? 4
+                                : 0;
 
     if (want == 0 || want > n)
         return 0;

@@ -31,7 +31,8 @@ const char *store_path(const struct store *st);
 #define STORE_NOW_UTC "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
 
 /* Bindings, one character each: i int64_t, d double (NaN binds NULL), s const char * (NULL binds
- * NULL), b const void * then size_t (blob), f const struct filter * (its values). Statements are cached by their text.
+ * NULL), b const void * then size_t (blob), f const struct filter * (its values). Statements are
+ * cached by their text.
  * -ENOSPC disk full, -EBUSY locked for 10 s, -EEXIST a UNIQUE row is there, -EIO otherwise. */
 int store_exec(struct store *st, struct err *err, const char *sql, const char *binds, ...);
 int64_t store_last_id(struct store *st);

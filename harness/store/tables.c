@@ -175,8 +175,7 @@ static int read_table(sqlite3 *db, struct tables *all, struct table_def *t)
         if (in_key > 1 && d->pk == 1)
             t->owner = d->references;
         for (size_t k = 0; k < sizeof(in_text) / sizeof(in_text[0]); k++)
-            if (strcmp(t->name, in_text[k].table) == 0 &&
-                strcmp(d->name, in_text[k].column) == 0) {
+            if (strcmp(t->name, in_text[k].table) == 0 && strcmp(d->name, in_text[k].column) == 0) {
                 d->references = tables_find(all, in_text[k].of);
                 d->in_text = d->references >= 0;
             }
@@ -261,8 +260,10 @@ int tables_read(sqlite3 *db, const char *path, struct tables *ret_t, struct err 
         for (int c = 0; c < all.table[i].n; c++)
             id = id || all.table[i].column[c].id;
         if (!id && !all.table[i].keyed) {
-            rc = err_set(err, -EINVAL, "'%s': table '%s' has neither an id nor a key of several "
-                         "columns: rows cannot be told apart", path, all.table[i].name);
+            rc = err_set(err, -EINVAL,
+                         "'%s': table '%s' has neither an id nor a key of several "
+                         "columns: rows cannot be told apart",
+                         path, all.table[i].name);
             goto fail;
         }
     }
