@@ -131,7 +131,8 @@ static void make_database(const char *path, int first, int last, int seed)
     "AND c.id = m.config_id AND m.id = t.sample_id)"
 #define REGRESSOR     "(SELECT model_json FROM regressor WHERE id = t.regressor_id)"
 #define MODEL_OF(run) "(SELECT model FROM " run " WHERE id = t." run "_id)"
-#define PARTS         "(SELECT count(*) FROM plan_weight WHERE plan_id = p.id AND load_layer IS NULL)"
+#define PARTS                                                                                      \
+    "(SELECT count(*) FROM plan_weight WHERE plan_id = p.id AND load_layer IS NULL)"
 
 static const char *const lines[] = {
     "SELECT 'device', platform, name, driver, image_width, half_images FROM device",
