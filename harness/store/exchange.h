@@ -38,7 +38,7 @@ struct merge_count {
     int64_t new_sessions, filled; /* rows in which something unknown is known now */
 };
 
-/* Into the database at `db_path`, made if need be. Rows keep their ids when it is empty. -EEXIST:
+/* Once for each stage. Into the database at `db_path`, made if need be. Rows keep their ids when it is empty. -EEXIST:
  * the same row says something else there; otherwise as store_open() and store_exec(). */
 int stage_merge(struct stage *s, const char *db_path, struct merge_count *ret_count,
                 struct err *err);

@@ -267,6 +267,22 @@ static void put_rest(sqlite3_str *sql, const struct table_def *part)
         }
 }
 
+/* temp.like_T: rows of the source and those of dest that agree in all columns, found in one query,
+ * for which SQLite makes an index of its own. SQLITE_OK or a code. */
+static int find_like(struct stage *s, const struct table_def *t)
+{
+    sqlite3_str *sql = sqlite3_str_new(s->db);
+
+    sqlite3_str_appendf(sql,
+                        "CREATE TEMP TABLE \"like_%w\" (src INTEGER, dst INTEGER,"
+                        " PRIMARY KEY (src, dst)) WITHOUT ROWID;"
+                        "INSERT INTO temp.\"like_%w\" SELECT o.src, d.id FROM temp.\"of_%w\" AS o"
+                        " CROSS JOIN dest.\"%w\" AS d ON ",
+                        t->name, t->name, t->name, t->name);
+    put_same(sql, t);
+    return run(s, sql);
+}
+
 /* The row of dest that row ?1 of the source is and that no other row of it was found to be. Rows
  * may be there twice; a merge keeps as many as the side that has more. */
 static int prepare_find(struct stage *s, int table, sqlite3_stmt **ret_q)
@@ -275,12 +291,9 @@ static int prepare_find(struct stage *s, int table, sqlite3_stmt **ret_q)
     sqlite3_str *sql = sqlite3_str_new(s->db);
 
     sqlite3_str_appendf(sql,
-                        "SELECT d.id FROM temp.\"of_%w\" AS o CROSS JOIN dest.\"%w\" AS d"
-                        " WHERE o.src = ?1 AND ",
+                        "SELECT d.dst FROM temp.\"like_%w\" AS d WHERE d.src = ?1"
+                        " AND NOT EXISTS (SELECT 1 FROM temp.\"map_%w\" WHERE dst = d.dst)",
                         t->name, t->name);
-    put_same(sql, t);
-    sqlite3_str_appendf(sql, " AND NOT EXISTS (SELECT 1 FROM temp.\"map_%w\" WHERE dst = d.id)",
-                        t->name);
     for (int p = 0; p < s->tables.n; p++) {
         const struct table_def *part = &s->tables.table[p];
 
@@ -293,17 +306,17 @@ static int prepare_find(struct stage *s, int table, sqlite3_stmt **ret_q)
                 sqlite3_str_appendf(sql, " FROM temp.\"of_%w\" WHERE src = ?1 EXCEPT SELECT ",
                                     part->name);
             else
-                sqlite3_str_appendf(sql, " FROM dest.\"%w\" WHERE \"%w\" = d.id EXCEPT SELECT ",
+                sqlite3_str_appendf(sql, " FROM dest.\"%w\" WHERE \"%w\" = d.dst EXCEPT SELECT ",
                                     part->name, owner);
             put_rest(sql, part);
             if (turn == 0)
-                sqlite3_str_appendf(sql, " FROM dest.\"%w\" WHERE \"%w\" = d.id)", part->name,
+                sqlite3_str_appendf(sql, " FROM dest.\"%w\" WHERE \"%w\" = d.dst)", part->name,
                                     owner);
             else
                 sqlite3_str_appendf(sql, " FROM temp.\"of_%w\" WHERE src = ?1)", part->name);
         }
     }
-    sqlite3_str_appendall(sql, " ORDER BY d.id LIMIT 1");
+    sqlite3_str_appendall(sql, " ORDER BY d.dst LIMIT 1");
     return prepare(s, sql, ret_q);
 }
 
@@ -375,6 +388,8 @@ static int merge_unkeyed(struct stage *s, int table, const char *db_path, struct
         rc = prepare(s, map, &q[MAP]);
     else
         sqlite3_free(sqlite3_str_finish(map));
+    if (rc == SQLITE_OK)
+        rc = find_like(s, t);
     if (rc == SQLITE_OK)
         rc = prepare_find(s, table, &q[FIND]);
     if (rc == SQLITE_OK)
