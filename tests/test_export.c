@@ -326,6 +326,52 @@ START_TEST(interrupted)
 }
 END_TEST
 
+/* A file with some bytes of it changed: refused with a place, or imported; never a crash. */
+START_TEST(mutated)
+{
+    static char whole[1 << 20], bytes[1 << 20];
+    static const char odd[] = {'"', ',', '\n', '\r', '\0', '-', 'e', ' ', '\x80', '#'};
+    char path[256], csv[256];
+    struct store *st = NULL;
+    struct err err = {0};
+    unsigned seed = 5;
+    int refused = 0, taken = 0;
+    size_t size;
+    FILE *f;
+
+    strcpy(path, in_folder("a.db"));
+    strcpy(csv, in_folder("csv"));
+    fill(path);
+    ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), 0);
+    ck_assert_int_eq(store_export(st, csv, true, NULL, NULL, NULL, &err), 0);
+    store_close(st);
+    strcat(csv, "/config.csv");
+    f = fopen(csv, "rb");
+    size = fread(whole, 1, sizeof(whole), f);
+    fclose(f);
+    ck_assert_uint_gt(size, 50000);
+    for (int round = 0; round < 200; round++) {
+        struct stage *s = NULL;
+
+        memcpy(bytes, whole, size);
+        for (int i = 0; i < 1 + round % 3; i++)
+            bytes[(size_t)rand_r(&seed) % size] = odd[rand_r(&seed) % N(odd)];
+        f = fopen(csv, "wb");
+        fwrite(bytes, 1, round % 10 ? size : (size_t)rand_r(&seed) % size, f);
+        fclose(f);
+        if (stage_folder(in_folder("csv"), NULL, &s, &err) == 0) {
+            taken++;
+            stage_free(s);
+            continue;
+        }
+        ck_assert_msg(strstr(err.text, ".csv:") != NULL, "%s", err.text);
+        refused++;
+    }
+    ck_assert_int_gt(refused, 50);
+    ck_assert_int_gt(taken, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("export");
@@ -339,6 +385,7 @@ int main(void)
     tcase_add_test(t, values);
     tcase_add_test(t, wrong_values);
     tcase_add_test(t, interrupted);
+    tcase_add_test(t, mutated);
     suite_add_tcase(s, t);
     r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

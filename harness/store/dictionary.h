@@ -15,13 +15,13 @@
 struct dictionary {
     int n;
     struct dictionary_row {
-        char *table, *column;   /* column "": the table itself */
-        const char *type;       /* INTEGER, REAL, TEXT, BLOB; "" */
-        bool key, null;         /* in the primary key; may be NULL */
-        char *references;       /* a table; "" */
-        char *meaning;          /* "" */
-        int since;              /* number of the schema file */
-    } *row;
+        char *table, *column; /* column "": the table itself */
+        const char *type;     /* INTEGER, REAL, TEXT, BLOB; "" */
+        bool key, null;       /* in the primary key; may be NULL */
+        char *references;     /* a table; "" */
+        char *meaning;        /* "" */
+        int since;            /* number of the schema file */
+    } * row;
 };
 
 int dictionary_make(struct dictionary *ret_d, struct err *err);

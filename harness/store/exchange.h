@@ -33,13 +33,14 @@ int stage_folder(const char *folder, const volatile sig_atomic_t *interrupted,
 void stage_free(struct stage *s); /* NULL is fine */
 
 struct merge_count {
-    int schema;              /* of the source */
-    int64_t rows, new_rows;  /* of the source; of them added */
+    int schema;                   /* of the source */
+    int64_t rows, new_rows;       /* of the source; of them added */
     int64_t new_sessions, filled; /* rows in which something unknown is known now */
 };
 
-/* Once for each stage. Into the database at `db_path`, made if need be. Rows keep their ids when it is empty. -EEXIST:
- * the same row says something else there; otherwise as store_open() and store_exec(). */
+/* Once for each stage. Into the database at `db_path`, made if need be. Rows keep their ids when it
+ * is empty. -EEXIST: the same row says something else there; otherwise as store_open() and
+ * store_exec(). */
 int stage_merge(struct stage *s, const char *db_path, struct merge_count *ret_count,
                 struct err *err);
 

@@ -9,7 +9,7 @@
 
 /* For --help. */
 #define FILTER_HELP                                                                                \
-    "'COLUMN OP VALUE [AND ...]', OP being one of = != < <= > >= ~ !~ (a pattern with * ? []); "  \
+    "'COLUMN OP VALUE [AND ...]', OP being one of = != < <= > >= ~ !~ (a pattern with * ? []); "   \
     "'quote' values with blanks; null: nothing is there"
 
 struct filter {
