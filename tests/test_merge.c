@@ -384,6 +384,26 @@ START_TEST(fills)
 }
 END_TEST
 
+/* A database that was fetched while its sweep ran, and once more when it had ended. */
+START_TEST(grown)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        raw(a, "PRAGMA foreign_keys = ON; DELETE FROM regressor");
+        copy(a, b);
+        unlink(all);
+        raw(b, "PRAGMA foreign_keys = ON; DELETE FROM sample WHERE id % 3 = 1;"
+               "DELETE FROM run; DELETE FROM session WHERE id NOT IN "
+               "(SELECT session_id FROM sample)");
+        must_merge(turn ? a : b, all);
+        must_merge(turn ? b : a, all);
+        free_lines(&want);
+        add_lines(&want, a);
+        sort_lines(&want);
+        check_lines(&want, all);
+    }
+}
+END_TEST
+
 /* The same row says two things: nobody knows which is right, and nothing of that file is merged. */
 START_TEST(conflicts)
 {
@@ -615,6 +635,7 @@ int main(void)
     tcase_set_timeout(t, 100);
     tcase_add_test(t, orders);
     tcase_add_test(t, fills);
+    tcase_add_test(t, grown);
     tcase_add_test(t, conflicts);
     tcase_add_test(t, killed);
     tcase_add_test(t, older_schema);

@@ -51,6 +51,9 @@ int stage_new(const char *from, int version, const volatile sig_atomic_t *interr
     /* A database without a name is a temporary file, already unlinked: kill -9 leaves nothing. */
     rc = sqlite3_open_v2("", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (rc == SQLITE_OK) {
+        /* What it is merged into may have been somebody else's once. */
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
         sqlite3_extended_result_codes(s->db, 1);
         sqlite3_progress_handler(s->db, STEPS, is_interrupted, s);
         rc = sqlite3_exec(s->db, "PRAGMA journal_mode = MEMORY; PRAGMA foreign_keys = ON", NULL,
