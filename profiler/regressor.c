@@ -281,9 +281,8 @@ static int by_int(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The fold of each row: distinct groups in a seeded random order, dealt in turn. */
-static int deal_folds(const int *group, int rows, int folds, uint64_t seed, int *ret_fold,
-                      struct err *err)
+int regressor_folds(const int *group, int rows, int folds, uint64_t seed, int *ret_fold,
+                    struct err *err)
 {
     int *id = malloc((size_t)rows * 2 * sizeof(*id)), *deal = id ? id + rows : NULL;
     int n = 0;
@@ -386,35 +385,64 @@ out:
     return rc;
 }
 
-int regressor_cross_validate(const struct regressor_data *data, const int *group, int folds,
-                             const struct regressor_options *opt, float *ret_y, int *ret_fold,
-                             struct err *err)
+int regressor_out_of_fold(const struct regressor_data *data, const int *fold, int folds,
+                          const struct regressor_options *opt, regressor_retarget retarget,
+                          void *ctx, float *ret_y, struct err *err)
 {
-    float *y = NULL;
-    int *fold = NULL;
+    struct regressor_data d = *data;
+    float *y = NULL, *target = NULL;
     int rc;
 
     rc = check_data(data, err);
     if (rc < 0)
         return rc;
     y = malloc((size_t)data->rows * sizeof(*y));
-    fold = malloc((size_t)data->rows * sizeof(*fold));
-    if (!y || !fold) {
+    target = malloc((size_t)data->rows * sizeof(*target));
+    if (!y || !target) {
         rc = err_set(err, -ENOMEM, "no memory for %d rows", data->rows);
         goto out;
     }
-    rc = deal_folds(group, data->rows, folds, opt->seed, fold, err);
-    for (int f = 0; rc == 0 && f < folds; f++)
-        rc = one_fold(data, fold, f, opt, y, err);
-    if (rc < 0)
-        goto out;
-    memcpy(ret_y, y, (size_t)data->rows * sizeof(*y));
-    if (ret_fold)
-        memcpy(ret_fold, fold, (size_t)data->rows * sizeof(*fold));
+    memcpy(y, ret_y, (size_t)data->rows * sizeof(*y));
+    memcpy(target, data->y, (size_t)data->rows * sizeof(*target));
+    d.y = target;
+    for (int f = 0; rc == 0 && f < folds; f++) {
+        rc = retarget ? retarget(ctx, fold, f, target, err) : 0;
+        if (rc == 0)
+            rc = one_fold(&d, fold, f, opt, y, err);
+    }
+    if (rc == 0)
+        memcpy(ret_y, y, (size_t)data->rows * sizeof(*y));
 out:
-    free(fold);
+    free(target);
     free(y);
     return rc;
+}
+
+int regressor_importance(const struct regressor *r, double *ret_gain, struct err *err)
+{
+    static const char config[] = "{\"importance_type\": \"total_gain\"}";
+    const char **name = NULL, **column = NULL;
+    const float *gain = NULL;
+    bst_ulong n = 0, dim = 0, columns = 0;
+    const bst_ulong *shape = NULL;
+    double sum = 0;
+
+    silence();
+    if (XGBoosterFeatureScore(r->booster, config, &n, &name, &dim, &shape, &gain))
+        return xgb_err(err, -EIO, "importance");
+    for (int c = 0; c < r->cols; c++)
+        ret_gain[c] = 0;
+    /* only features that split somewhere have a score; both lists of names live until the next
+     * call of their kind */
+    if (XGBoosterGetStrFeatureInfo(r->booster, "feature_name", &columns, &column))
+        return xgb_err(err, -EIO, "importance");
+    for (bst_ulong i = 0; i < n; i++)
+        sum += (double)gain[i];
+    for (bst_ulong i = 0; i < n; i++)
+        for (bst_ulong c = 0; c < columns && c < (bst_ulong)r->cols; c++)
+            if (strcmp(name[i], column[c]) == 0)
+                ret_gain[c] = (double)gain[i] / sum;
+    return 0;
 }
 
 /* ---- storage ---- */
@@ -435,6 +463,21 @@ int regressor_to_json(const struct regressor *r, char **ret_json, struct err *er
     json[n] = 0;
     *ret_json = json;
     return 0;
+}
+
+int regressor_set_text(struct regressor *r, const char *key, const char *text, struct err *err)
+{
+    silence();
+    return XGBoosterSetAttr(r->booster, key, text) ? xgb_err(err, -EINVAL, key) : 0;
+}
+
+const char *regressor_text(const struct regressor *r, const char *key)
+{
+    const char *text = NULL;
+    int found = 0;
+
+    silence();
+    return XGBoosterGetAttr(r->booster, key, &text, &found) || !found ? NULL : text;
 }
 
 int regressor_from_json(const char *json, struct regressor **ret_r, struct err *err)
@@ -493,12 +536,37 @@ int regressor_predict(const struct regressor *r, const float *x, int rows, int c
     return absent(err);
 }
 
-int regressor_cross_validate(const struct regressor_data *data, const int *group, int folds,
-                             const struct regressor_options *opt, float *ret_y, int *ret_fold,
-                             struct err *err)
+int regressor_folds(const int *group, int rows, int folds, uint64_t seed, int *ret_fold,
+                    struct err *err)
 {
-    (void)data, (void)group, (void)folds, (void)opt, (void)ret_y, (void)ret_fold;
+    (void)group, (void)rows, (void)folds, (void)seed, (void)ret_fold;
     return absent(err);
+}
+
+int regressor_out_of_fold(const struct regressor_data *data, const int *fold, int folds,
+                          const struct regressor_options *opt, regressor_retarget retarget,
+                          void *ctx, float *ret_y, struct err *err)
+{
+    (void)data, (void)fold, (void)folds, (void)opt, (void)retarget, (void)ctx, (void)ret_y;
+    return absent(err);
+}
+
+int regressor_importance(const struct regressor *r, double *ret_gain, struct err *err)
+{
+    (void)r, (void)ret_gain;
+    return absent(err);
+}
+
+int regressor_set_text(struct regressor *r, const char *key, const char *text, struct err *err)
+{
+    (void)r, (void)key, (void)text;
+    return absent(err);
+}
+
+const char *regressor_text(const struct regressor *r, const char *key)
+{
+    (void)r, (void)key;
+    return NULL;
 }
 
 int regressor_to_json(const struct regressor *r, char **ret_json, struct err *err)

@@ -567,7 +567,7 @@ START_TEST(repeats_and_noise)
         char text[OP_TEXT_MAX];
         struct op_case absurd;
 
-        snprintf(text, sizeof(text), "matmul:f32:m=%d,n=%d,k=%d", draw(&b, 150, 250),
+        snprintf(text, sizeof(text), "layernorm:f32:rows=%d,cols=%d",
                  draw(&b, 150, 250), draw(&b, 150, 250));
         absurd = parse(text);
         put(&b, &absurd, FORM_NAIVE, 0, "noisy", "flushed", 1e12, NAN, NAN);
@@ -582,13 +582,16 @@ START_TEST(repeats_and_noise)
     p = load(&b);
     ck_assert_int_eq(predictor_latency(p, &dev, &c, &v, &quiet, NULL), 0);
     ck_assert_msg(fabs(quiet / law_ns(&c) - 1) < 0.3, "%g", quiet / law_ns(&c));
+    c = parse("layernorm:f32:rows=200,cols=200"); /* no quiet sample: by what all others say */
+    v = variant(&c, FORM_NAIVE);
+    ck_assert_int_eq(predictor_latency(p, &dev, &c, &v, &quiet, NULL), 0);
+    ck_assert_msg(quiet < 1e9, "%g", quiet);
     predictor_free(p);
     o.include_noisy = true;
     ck_assert_int_eq(predict_train(b.st, b.device_id, &o, &trained, NULL), 0);
     p = load(&b);
-    c = parse("matmul:f32:m=200,n=200,k=200");
     ck_assert_int_eq(predictor_latency(p, &dev, &c, &v, &loud, NULL), 0);
-    ck_assert_msg(loud / law_ns(&c) > 2, "%g", loud / law_ns(&c));
+    ck_assert_msg(loud > 1e11, "%g", loud);
     predictor_free(p);
     bench_close(&b);
 }

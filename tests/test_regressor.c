@@ -181,6 +181,19 @@ START_TEST(monotone_constraint_holds)
 }
 END_TEST
 
+static int cross_validate(const struct regressor_data *d, const int *group, int folds,
+                          const struct regressor_options *o, float *ret_y, int *ret_fold,
+                          struct err *err)
+{
+    int fold[ROWS], rc = regressor_folds(group, d->rows, folds, o->seed, fold, err);
+
+    if (rc == 0)
+        rc = regressor_out_of_fold(d, fold, folds, o, NULL, NULL, ret_y, err);
+    if (rc == 0 && ret_fold)
+        memcpy(ret_fold, fold, sizeof(fold));
+    return rc;
+}
+
 /* The target is one random number per group, and a feature names the group. Where rows of a group
  * are on both sides, that feature gives it away; by groups, nothing can be known. */
 START_TEST(groups_do_not_leak)
@@ -198,9 +211,9 @@ START_TEST(groups_do_not_leak)
         set.x[i * COLS + 2] = (float)set.group[i];
         own[i] = i;
     }
-    ck_assert_int_eq(regressor_cross_validate(&d, own, 5, &o, p, NULL, NULL), 0);
+    ck_assert_int_eq(cross_validate(&d, own, 5, &o, p, NULL, NULL), 0);
     leaky = r_squared(p, set.y, ROWS);
-    ck_assert_int_eq(regressor_cross_validate(&d, set.group, 5, &o, p, NULL, NULL), 0);
+    ck_assert_int_eq(cross_validate(&d, set.group, 5, &o, p, NULL, NULL), 0);
     grouped = r_squared(p, set.y, ROWS);
     ck_assert_msg(leaky > 0.9, "the trap does not work: R2 %g", leaky);
     ck_assert_msg(grouped < 0.1, "rows of a group are on both sides: R2 %g", grouped);
@@ -215,8 +228,8 @@ START_TEST(folds)
     int fold[ROWS], again[ROWS], rows[5] = {0}, moved = 0;
 
     o.trees = 60;
-    ck_assert_int_eq(regressor_cross_validate(&d, set.group, 5, &o, p, fold, NULL), 0);
-    ck_assert_int_eq(regressor_cross_validate(&d, set.group, 5, &o, q, again, NULL), 0);
+    ck_assert_int_eq(cross_validate(&d, set.group, 5, &o, p, fold, NULL), 0);
+    ck_assert_int_eq(cross_validate(&d, set.group, 5, &o, q, again, NULL), 0);
     ck_assert(memcmp(p, q, sizeof(p)) == 0 && memcmp(fold, again, sizeof(fold)) == 0);
     for (int i = 0; i < ROWS; i++) {
         ck_assert(fold[i] >= 0 && fold[i] < 5);
@@ -227,7 +240,7 @@ START_TEST(folds)
         ck_assert_int_eq(rows[f], ROWS / 5); /* 300 groups of 4 */
     ck_assert(r_squared(p, set.y, ROWS) > 0.95);
     o.seed++;
-    ck_assert_int_eq(regressor_cross_validate(&d, set.group, 5, &o, q, again, NULL), 0);
+    ck_assert_int_eq(cross_validate(&d, set.group, 5, &o, q, again, NULL), 0);
     for (int i = 0; i < ROWS; i++)
         moved += fold[i] != again[i];
     ck_assert(moved > ROWS / 2);
@@ -245,7 +258,7 @@ START_TEST(out_of_fold)
     int fold[ROWS];
 
     o.trees = 40;
-    ck_assert_int_eq(regressor_cross_validate(&d, set.group, 3, &o, p, fold, NULL), 0);
+    ck_assert_int_eq(cross_validate(&d, set.group, 3, &o, p, fold, NULL), 0);
     for (int i = 0; i < ROWS; i++) {
         if (fold[i] == 1)
             continue;
@@ -407,12 +420,77 @@ START_TEST(folds_and_columns_are_checked)
     o.trees = 3;
     for (int i = 0; i < ROWS; i++)
         set.group[i] = i % 4;
-    ck_assert_int_eq(regressor_cross_validate(&d, set.group, 5, &o, p, NULL, &err), -EINVAL);
+    ck_assert_int_eq(cross_validate(&d, set.group, 5, &o, p, NULL, &err), -EINVAL);
     ck_assert_msg(strstr(err.text, "want 2..4") != NULL, "%s", err.text);
-    ck_assert_int_eq(regressor_cross_validate(&d, set.group, 1, &o, p, NULL, &err), -EINVAL);
+    ck_assert_int_eq(cross_validate(&d, set.group, 1, &o, p, NULL, &err), -EINVAL);
     r = train(&d, &o);
     ck_assert_int_eq(regressor_predict(r, set.x, 3, COLS - 1, p, &err), -EINVAL);
     ck_assert(p[0] == 42);
+    regressor_free(r);
+}
+END_TEST
+
+/* What one fold's targets are made of must not have seen that fold: here, the mean of the rest. */
+static int minus_mean(void *ctx, const int *fold, int which, float *y, struct err *err)
+{
+    double sum = 0, *mean = ctx;
+    int n = 0;
+
+    (void)err;
+    for (int i = 0; i < ROWS; i++)
+        if (fold[i] != which) {
+            sum += (double)set.y[i];
+            n++;
+        }
+    mean[which] = sum / n;
+    for (int i = 0; i < ROWS; i++)
+        y[i] = set.y[i] - (float)mean[which];
+    return 0;
+}
+
+START_TEST(targets_of_a_fold)
+{
+    struct regressor_data d = fill(1);
+    struct regressor_options o = quick();
+    float p[ROWS], q[ROWS];
+    double mean[3];
+    int fold[ROWS];
+
+    o.trees = 40;
+    for (int i = 0; i < ROWS; i++) {
+        fold[i] = i % 4; /* the rows of 3 are never predicted */
+        p[i] = q[i] = -77;
+    }
+    ck_assert_int_eq(regressor_out_of_fold(&d, fold, 3, &o, NULL, NULL, p, NULL), 0);
+    ck_assert_int_eq(regressor_out_of_fold(&d, fold, 3, &o, minus_mean, mean, q, NULL), 0);
+    for (int i = 0; i < ROWS; i++) {
+        if (fold[i] == 3)
+            ck_assert(p[i] == -77 && q[i] == -77);
+        else /* trees of residuals from a constant are the same trees */
+            ck_assert_double_eq_tol(p[i], (double)q[i] + mean[fold[i]], 1e-3);
+    }
+}
+END_TEST
+
+START_TEST(importance_and_texts)
+{
+    struct regressor_data d = fill(1);
+    struct regressor_options o = quick();
+    struct regressor *r = train(&d, &o), *again;
+    double gain[COLS];
+    char *json;
+
+    ck_assert_int_eq(regressor_importance(r, gain, NULL), 0);
+    ck_assert_double_eq_tol(gain[0] + gain[1] + gain[2], 1, 1e-6);
+    ck_assert(gain[0] > 0.05 && gain[1] > 0.05);
+    ck_assert_msg(gain[2] < 0.05, "junk has gained %g", gain[2]);
+    ck_assert_ptr_null(regressor_text(r, "note"));
+    ck_assert_int_eq(regressor_set_text(r, "note", "a,\"b\"", NULL), 0);
+    ck_assert_int_eq(regressor_to_json(r, &json, NULL), 0);
+    ck_assert_int_eq(regressor_from_json(json, &again, NULL), 0);
+    ck_assert_str_eq(regressor_text(again, "note"), "a,\"b\"");
+    free(json);
+    regressor_free(again);
     regressor_free(r);
 }
 END_TEST
@@ -434,7 +512,7 @@ START_TEST(nothing_is_printed)
     o.trees = 5;
     regressor_train(&d, &o, &r, NULL);
     regressor_predict(r, set.x, ROWS, COLS, p, NULL);
-    regressor_cross_validate(&d, set.group, 5, &o, p, NULL, NULL);
+    cross_validate(&d, set.group, 5, &o, p, NULL, NULL);
     regressor_from_json("{\"learner\": 1}", &s, NULL);
     fflush(NULL);
     dup2(out, 1);
@@ -472,6 +550,8 @@ int main(void)
     tcase_add_test(t, saved_and_loaded_are_the_same);
     tcase_add_test(t, torn_models_are_refused);
     tcase_add_test(t, nonsense_is_refused_by_name);
+    tcase_add_test(t, targets_of_a_fold);
+    tcase_add_test(t, importance_and_texts);
     tcase_add_test(t, folds_and_columns_are_checked);
     tcase_add_test(t, nothing_is_printed);
     suite_add_tcase(s, t);

@@ -1,13 +1,19 @@
 /* harness/cli/cmd_train.c - fits the regressors to the samples of a device, and says how good they
  * are. */
 #include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 
 #include "harness/cli/cli.h"
+#include "harness/model/model.h"
 #include "harness/predict/predict.h"
+#include "harness/sweep/cases.h"
+#include "harness/text/csv.h"
 
 struct train_opts {
     int64_t folds, threads;
     int noisy;
+    bool compare;
 };
 
 enum { NOISY_AUTO, NOISY_YES, NOISY_NO };
@@ -20,13 +26,17 @@ static const struct opt opts[] = {
     {.name = "--noisy", .type = OPT_CHOICE, .offset = FIELD(noisy), .def = "auto",
      .choices = noisy, .arg = "auto|yes|no",
      .help = "learn from noisy samples too; auto: where they are more than half of all"},
+    {.name = "--compare", .type = OPT_FLAG, .offset = FIELD(compare),
+     .help = "also a roofline and a linear model alone, what a second measurement predicts, random "
+             "splits, and leaving one model out: three times the time"},
     {.name = "--threads", .type = OPT_INT, .offset = FIELD(threads), .def = "0", .min = 0,
      .max = 1024, .arg = "N", .help = "0: all"},
     {0},
 };
 
 #define COLUMNS                                                                                    \
-    "scope,samples,within_5pct,within_10pct,mape,rmspe,spearman,target,noisy,dtype,path"
+    "scope,samples,within_5pct,within_10pct,mape,rmspe,spearman,target,noisy,dtype,path,split,"     \
+    "method"
 
 static const char select_metrics[] =
     "SELECT scope, m.samples, within_5pct, within_10pct, mape, rmspe, spearman, target, noisy,"
@@ -100,8 +110,84 @@ static int add_metrics(struct store *st, int64_t after, struct table *t, struct 
         table_text(t, store_int(q, 8) ? "yes" : "no");
         table_text(t, store_text(q, 9));
         table_text(t, store_text(q, 10));
+        table_text(t, "shape");
+        table_text(t, "boosted");
     }
     store_query_done(q);
+    return rc;
+}
+
+/* ---- beside the stored metrics ---- */
+
+struct comparison {
+    struct table *t;
+    struct csv paper;
+    int n;
+    struct cases *cases; /* [n] */
+    struct predict_holdout *holdout;
+};
+
+static void add_score(void *ctx, const struct predict_score *s)
+{
+    struct table *t = ((struct comparison *)ctx)->t;
+
+    table_text(t, s->scope);
+    table_int(t, s->n);
+    table_real(t, s->errors.within_5pct, 3);
+    table_real(t, s->errors.within_10pct, 3);
+    table_real(t, s->errors.mape, 3);
+    table_real(t, s->errors.rmspe, 3);
+    table_real(t, s->errors.spearman, 3);
+    table_text(t, s->target);
+    table_text(t, "yes");
+    table_text(t, dtype_name(s->dtype));
+    table_text(t, mem_path_name(s->path));
+    table_text(t, s->split);
+    table_text(t, s->method);
+}
+
+static void comparison_done(struct comparison *c)
+{
+    for (int i = 0; i < c->n && c->cases; i++)
+        cases_done(&c->cases[i]);
+    free(c->cases);
+    free(c->holdout);
+    csv_done(&c->paper);
+}
+
+/* The cases of each of the paper's models. */
+static int comparison_new(struct table *t, struct comparison *ret_c, struct err *err)
+{
+    struct comparison c = {.t = t};
+    char path[PATH_MAX];
+    struct axis *model = calloc(2, sizeof(*model)), *all = model + 1;
+    int rc;
+
+    if (!model)
+        return err_set(err, -ENOMEM, "out of memory");
+    snprintf(path, sizeof(path), "%s/paper/table6_models.csv", model_datasets_dir());
+    rc = csv_read(path, NULL, 0, NULL, NULL, &c.paper, err);
+    if (rc < 0)
+        goto out;
+    c.cases = calloc((size_t)c.paper.n_rows + 1, sizeof(*c.cases));
+    c.holdout = calloc((size_t)c.paper.n_rows + 1, sizeof(*c.holdout));
+    if (!c.cases || !c.holdout)
+        rc = err_set(err, -ENOMEM, "out of memory");
+    model->n = 1;
+    for (int i = 0; i < c.paper.n_rows && rc == 0; i++) {
+        const char *name = csv_get(&c.paper, i, "abbr");
+
+        snprintf(model->value[0], CELL_TEXT, "%s", name);
+        rc = cases_of_models(model, all, 0, DTYPE_F32, &c.cases[i], err);
+        c.n += rc == 0;
+        c.holdout[i] = (struct predict_holdout){name, c.cases[i].n, c.cases[i].c};
+    }
+    if (rc == 0)
+        *ret_c = c;
+    else
+        comparison_done(&c);
+out:
+    free(model);
     return rc;
 }
 
@@ -112,15 +198,24 @@ static int train(const struct cli *cli, const struct train_opts *o, struct table
         .folds = (int)o->folds, .seed = (uint64_t)cli->seed, .threads = (int)o->threads,
         .interrupted = &cli_interrupted,
         .note = note, .note_ctx = (void *)(uintptr_t)cli};
+    struct comparison with = {0};
     struct store *st = NULL;
     struct device_info dev;
     int64_t device_id, before = 0;
     int rc, trained;
 
-    rc = store_open(cli->db_path, STORE_WRITE, &st, err);
+    rc = o->compare ? comparison_new(t, &with, err) : 0;
     if (rc < 0)
         return rc;
-    rc = predict_device(st, cli->device, &device_id, &dev, err);
+    if (o->compare) {
+        opt.score = add_score;
+        opt.score_ctx = &with;
+        opt.holdout = with.holdout;
+        opt.n_holdouts = with.n;
+    }
+    rc = store_open(cli->db_path, STORE_WRITE, &st, err);
+    if (rc == 0)
+        rc = predict_device(st, cli->device, &device_id, &dev, err);
     if (rc == 0)
         rc = choose_noisy(cli, o, st, device_id, &opt.include_noisy, err);
     if (rc == 0)
@@ -133,6 +228,7 @@ static int train(const struct cli *cli, const struct train_opts *o, struct table
     if (rc == 0)
         rc = add_metrics(st, before, t, err);
     store_close(st);
+    comparison_done(&with);
     return rc;
 }
 

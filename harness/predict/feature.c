@@ -9,6 +9,8 @@ static const char *const derived_names[FEATURES_SLOWDOWN - OP_FEATURES] = {
     "log2_moved_bytes",   /* inputs and output; of a gather's table, what is read */
     "log2_items",         /* work items */
     "log2_flop_per_item", /* length of one item */
+    "log2_waves",         /* rounds in which the device's compute units take all groups */
+    "last_wave",          /* (waves * units) / groups: 1 when no unit idles at the end */
     /* slowdown only */
     "log2_latency_ns",      /* of the base, as the latency regressor predicts it */
     "log2_extra_ratio",     /* load bytes / input bytes */
@@ -29,7 +31,7 @@ const char *const *feature_names(void)
     return names;
 }
 
-static double flop(const struct op_case *c)
+double feature_flop(const struct op_case *c)
 {
     double macs = 0, ops = 0;
 
@@ -37,9 +39,7 @@ static double flop(const struct op_case *c)
     return 2 * macs + ops;
 }
 
-/* Bytes that one launch reads and writes; of a table that is read by index, as much as comes
- * out. */
-static double moved_bytes(const struct op_case *c)
+double feature_moved_bytes(const struct op_case *c)
 {
     double bytes = 0, output = (double)op_output_bytes(c);
     bool by_index = false;
@@ -55,26 +55,28 @@ static double moved_bytes(const struct op_case *c)
     return bytes;
 }
 
-/* An element that moves costs as much as 16 operations: between the 4 to 90 of image kernels on
- * PoCL and the 50 of an H100 (40 Tflop/s, 3 TB/s, f32). It only has to bring all operators near one
- * another; the regressor learns the rest. */
-double feature_work(const struct op_case *c)
-{
-    static const double ops_per_element = 16;
-
-    return 1 + flop(c) + ops_per_element * moved_bytes(c) / (double)dtype_bytes(c->dtype);
-}
-
 static float log2_of(double v)
 {
     return v > 0 ? (float)log2(v) : NAN;
+}
+
+double feature_waves(const struct device_info *dev, const struct op_variant *v,
+                     const struct op_launch *l, double *ret_last)
+{
+    double units = dev->compute_units ? dev->compute_units : 1, groups = 1, waves;
+
+    for (int i = 0; i < 2; i++)
+        groups *= ceil((double)(l->gws[i] ? l->gws[i] : 1) / (v->lws[i] ? v->lws[i] : 1));
+    waves = ceil(groups / units);
+    *ret_last = waves * units / groups;
+    return waves;
 }
 
 static int case_features(const struct device_info *dev, const struct op_case *c,
                          const struct op_variant *v, float *x, struct err *err)
 {
     struct op_launch launch = {0};
-    double items;
+    double items, waves, last;
     int rc;
 
     rc = c->op->launch(c, v, dev, &launch, err);
@@ -82,10 +84,13 @@ static int case_features(const struct device_info *dev, const struct op_case *c,
         return rc;
     op_features(c, v, &launch, x);
     items = (double)launch.gws[0] * (double)(launch.gws[1] ? launch.gws[1] : 1);
-    x[OP_FEATURES] = log2_of(flop(c));
-    x[OP_FEATURES + 1] = log2_of(moved_bytes(c));
+    waves = feature_waves(dev, v, &launch, &last);
+    x[OP_FEATURES] = log2_of(feature_flop(c));
+    x[OP_FEATURES + 1] = log2_of(feature_moved_bytes(c));
     x[OP_FEATURES + 2] = log2_of(items);
-    x[OP_FEATURES + 3] = log2_of(flop(c) / items);
+    x[OP_FEATURES + 3] = log2_of(feature_flop(c) / items);
+    x[OP_FEATURES + 4] = log2_of(waves);
+    x[OP_FEATURES + 5] = (float)last;
     return 0;
 }
 

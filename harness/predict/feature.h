@@ -5,16 +5,21 @@
 #include "operators/op.h"
 
 enum {
-    FEATURES_LATENCY = OP_FEATURES + 4, /* op_features(), and sums that trees do not find */
+    FEATURES_LATENCY = OP_FEATURES + 6, /* op_features(), and sums that trees do not find */
     FEATURES_SLOWDOWN = FEATURES_LATENCY + 4
 };
 /* The first FEATURES_LATENCY names are those of the latency regressor. */
 const char *const *feature_names(void);
 extern const signed char feature_slowdown_monotone[FEATURES_SLOWDOWN];
 
-/* Units of work of a case (> 0), about one arithmetic operation each: latency is learnt per unit of
- * work, so that a case beyond the sampled sizes still scales. */
-double feature_work(const struct op_case *c);
+/* 2 MACs + other operations of a case. */
+double feature_flop(const struct op_case *c);
+/* Bytes that one launch reads and writes; of a table that is read by index, as much as comes out. */
+double feature_moved_bytes(const struct op_case *c);
+/* Rounds in which the device's compute units take all groups of a launch. *ret_last: how much longer
+ * that takes than if no unit idled in the last of them, >= 1. */
+double feature_waves(const struct device_info *dev, const struct op_variant *v,
+                     const struct op_launch *l, double *ret_last);
 
 /* Of the naive form without load of `v`. -EINVAL as op->launch. */
 int feature_latency(const struct device_info *dev, const struct op_case *c,

@@ -35,6 +35,8 @@ struct predictor {
     enum dtype dtype;
     enum mem_path path;
     struct regressor *latency, *slowdown;
+    struct roofline *roofline; /* of the latency: the regressor says what it leaves */
+    double blend;
     struct support support[MAX_OPS]; /* by position in op_table */
 };
 
@@ -44,6 +46,7 @@ void predictor_free(struct predictor *p)
         return;
     regressor_free(p->latency);
     regressor_free(p->slowdown);
+    roofline_free(p->roofline);
     free(p);
 }
 
@@ -92,6 +95,19 @@ static bool same_ops(const char *options)
     n = strlen(stored);
     training_ops(ops, sizeof(ops));
     return strncmp(ops, stored, n) == 0 && (ops[n] == 0 || ops[n] == ',');
+}
+
+static int load_roofline(struct predictor *p, struct err *err)
+{
+    const char *text = regressor_text(p->latency, "blend");
+
+    p->blend = text ? strtod(text, NULL) : NAN;
+    text = regressor_text(p->latency, "roofline");
+    if (!text || !(p->blend >= 0 && p->blend <= 1))
+        return err_set(err, -ESTALE,
+                       "regressor %" PRId64 " has no roofline: run 'flashmem train' again",
+                       p->latency_id);
+    return roofline_parse(text, &p->roofline, err);
 }
 
 /* The latest regressor of a target with an id above `after`. 0 with *ret_r == NULL: none. */
@@ -234,6 +250,8 @@ static int load_all(struct store *st, int64_t device_id, struct predictor *p, st
         rc = err_set(err, -ENOENT,
                      "no latency regressor for %s %s of this device in '%s': run 'flashmem train'",
                      dtype_name(p->dtype), mem_path_name(p->path), store_path(st));
+    if (rc == 0)
+        rc = load_roofline(p, err);
     /* A slowdown regressor belongs to the latency regressor stored before it, whose predictions
      * it was trained on. */
     if (rc == 0)
@@ -286,6 +304,7 @@ int predictor_latency(const struct predictor *p, const struct device_info *dev,
                       struct err *err)
 {
     float x[FEATURES_LATENCY], y;
+    struct roofline_row roof;
     int rc;
 
     rc = check_case(p, c, v, err);
@@ -297,10 +316,12 @@ int predictor_latency(const struct predictor *p, const struct device_info *dev,
                        c->op->name, dtype_name(p->dtype), mem_path_name(p->path));
     rc = feature_latency(dev, c, v, x, err);
     if (rc == 0)
+        rc = roofline_describe(dev, c, v, &roof, err);
+    if (rc == 0)
         rc = regressor_predict(p->latency, x, 1, FEATURES_LATENCY, &y, err);
     if (rc < 0)
         return rc;
-    *ret_ns = feature_work(c) * exp((double)y);
+    *ret_ns = roofline_ns(p->roofline, &roof) * exp(p->blend * (double)y);
     return 0;
 }
 

@@ -20,6 +20,27 @@
 int predict_device(struct store *st, const char *selector, int64_t *ret_id,
                    struct device_info *ret_info, struct err *err);
 
+/* Cases that are left out together: a model's. */
+struct predict_holdout {
+    const char *name;
+    int n;
+    const struct op_case *c; /* dtype does not matter */
+};
+
+/* Errors over one scope ("all", a class, an operator), noisy samples included.
+ *   split    "shape"  alike shapes are never parted      "random"  rows parted at random
+ *            "model"  each holdout's cases by what saw none of them, and so under each one's name
+ *            "again"  no split: a measurement by the one before it of the same configuration
+ *   method   "boosted" the regressor; "roofline" what it corrects; "linear" one linear model of the
+ *            roofline's terms for all operators; "measured" */
+struct predict_score {
+    const char *target, *split, *method, *scope;
+    enum dtype dtype;
+    enum mem_path path;
+    int n;
+    struct stats_errors errors;
+};
+
 struct predict_train_options {
     int folds;          /* 5 */
     bool include_noisy; /* noisy samples take part in training (they are always counted apart) */
@@ -30,6 +51,12 @@ struct predict_train_options {
     /* Called with one line of text per thing left out; may be NULL. */
     void (*note)(void *ctx, const char *text);
     void *note_ctx;
+    /* NULL, or: called with every score other than the stored metrics (which are of "shape",
+     * "boosted"). Costs as many trainings again as there are folds and holdouts. */
+    void (*score)(void *ctx, const struct predict_score *s);
+    void *score_ctx;
+    int n_holdouts;
+    const struct predict_holdout *holdout;
 };
 
 /* Train both regressors for every (dtype, path) that has samples of this device; store models,

@@ -111,8 +111,11 @@ static int latency_rows(const struct sampled_set *set, const struct device_info 
             refused++;
             continue;
         }
+        if (roofline_describe(dev, &s->c, &s->v, &t->roof[t->rows], &why) < 0) {
+            refused++;
+            continue;
+        }
         row->c = &s->c;
-        row->scale = feature_work(&s->c);
         row->weight = 1;
         row->measured = base_median(set, base + i, end - i, scratch, &row->noisy);
         for (int k = i; k < end; k++) {
@@ -173,7 +176,7 @@ static int slowdown_row(const struct device_info *dev, const struct sampled *s, 
 
     if (rc < 0)
         return rc;
-    t->row[t->rows++] = (struct training_row){&s->c, slowdown, 1, weight, s->noisy, between};
+    t->row[t->rows++] = (struct training_row){&s->c, slowdown, weight, s->noisy, between};
     return 0;
 }
 
@@ -260,9 +263,10 @@ static int train_set(struct store *st, int64_t device_id, const struct device_in
 
     if (!row_of)
         return err_set(err, -ENOMEM, "no memory for %d samples", set->n);
-    rc = training_new(set->n, set->n, FEATURES_LATENCY, &latency, err);
+    rc = training_new(set->n, set->n, FEATURES_LATENCY, true, &latency, err);
     if (rc == 0)
-        rc = training_new((1 + BETWEEN) * set->n, set->n, FEATURES_SLOWDOWN, &slowdown, err);
+        rc = training_new((1 + BETWEEN) * set->n, set->n, FEATURES_SLOWDOWN, false, &slowdown,
+                          err);
     if (rc < 0)
         goto out;
     latency.target = "latency";
@@ -283,6 +287,10 @@ static int train_set(struct store *st, int64_t device_id, const struct device_in
         goto out;
     }
     rc = check_interrupted(opt, err);
+    if (rc == 0)
+        rc = training_compare(&latency, NULL, opt, err);
+    if (rc == 0 && stored == 2)
+        rc = training_compare(&slowdown, feature_slowdown_monotone, opt, err);
     if (rc == 0)
         rc = store_both(st, device_id, &latency, stored == 2 ? &slowdown : NULL, opt, err);
 out:

@@ -10,7 +10,8 @@
 #include "harness/predict/feature.h"
 #include "harness/predict/group.h"
 
-int training_new(int max_rows, int max_uses, int cols, struct training *ret_t, struct err *err)
+int training_new(int max_rows, int max_uses, int cols, bool roofed, struct training *ret_t,
+                 struct err *err)
 {
     size_t rows = (size_t)max_rows + 1, uses = (size_t)max_uses + 1; /* never 0 bytes */
     struct training t = {
@@ -19,10 +20,15 @@ int training_new(int max_rows, int max_uses, int cols, struct training *ret_t, s
         .x = calloc(rows * (size_t)cols, sizeof(*t.x)),
         .use = calloc(uses, sizeof(*t.use)),
         .fold = calloc(rows, sizeof(*t.fold)),
-        .predicted = calloc(rows, sizeof(*t.predicted)),
+        .group = calloc(rows, sizeof(*t.group)),
+        .predicted = calloc(3 * rows, sizeof(*t.predicted)),
+        .roof = roofed ? calloc(rows, sizeof(*t.roof)) : NULL,
+        .blend = 1,
     };
 
-    if (!t.row || !t.x || !t.use || !t.fold || !t.predicted) {
+    t.plain = t.predicted ? t.predicted + rows : NULL;
+    t.linear = t.predicted ? t.predicted + 2 * rows : NULL;
+    if (!t.row || !t.x || !t.use || !t.fold || !t.group || !t.predicted || (roofed && !t.roof)) {
         training_done(&t);
         return err_set(err, -ENOMEM, "no memory for %d samples", max_uses);
     }
@@ -36,7 +42,10 @@ void training_done(struct training *t)
     free(t->x);
     free(t->use);
     free(t->fold);
+    free(t->group);
     free(t->predicted);
+    free(t->roof);
+    roofline_free(t->roofline);
     regressor_free(t->regressor);
     *t = (struct training){0};
 }
@@ -81,7 +90,7 @@ static int teaching_groups(const struct training *t, const struct predict_train_
     return distinct;
 }
 
-static int find_groups(struct training *t, const struct predict_train_options *opt, int *group,
+static int find_groups(struct training *t, const struct predict_train_options *opt,
                        struct err *err)
 {
     const struct op_case **c = malloc((size_t)t->rows * sizeof(*c) + 1);
@@ -94,12 +103,12 @@ static int find_groups(struct training *t, const struct predict_train_options *o
     }
     for (int i = 0; i < t->rows; i++)
         c[i] = t->row[i].c;
-    t->groups = group_cases(c, t->rows, group);
+    t->groups = group_cases(c, t->rows, t->group);
     if (t->groups < 0) {
         rc = err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
         goto out;
     }
-    teaching = teaching_groups(t, opt, group, scratch);
+    teaching = teaching_groups(t, opt, t->group, scratch);
     if (teaching < opt->folds)
         rc = err_set(err, -ENODATA,
                      "%s of %s %s: %d distinct shapes%s for %d folds; sweep more shapes%s",
@@ -112,42 +121,204 @@ out:
     return rc;
 }
 
-int training_run(struct training *t, const signed char *monotone,
-                 const struct predict_train_options *opt, struct err *err)
+/* ---- predictions out of fold ---- */
+
+/* What one cross-validation leaves: per row, what the rooflines of its fold's outside say, and what
+ * the regressors say on top. */
+struct outside {
+    const struct training *t;
+    double *plain, *linear; /* NaN where a row was in no fold */
+    float *residual;
+};
+
+static void outside_done(struct outside *o)
+{
+    free(o->plain);
+    free(o->linear);
+    free(o->residual);
+}
+
+static int outside_new(const struct training *t, struct outside *ret_o, struct err *err)
+{
+    size_t n = (size_t)t->rows + 1;
+    struct outside o = {t, malloc(n * sizeof(double)), malloc(n * sizeof(double)),
+                        malloc(n * sizeof(float))};
+
+    if (!o.plain || !o.linear || !o.residual) {
+        outside_done(&o);
+        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
+    }
+    for (int i = 0; i < t->rows; i++) {
+        o.plain[i] = o.linear[i] = NAN;
+        o.residual[i] = NAN;
+    }
+    *ret_o = o;
+    return 0;
+}
+
+/* Targets of the other folds' rows are residuals of a roofline that was fitted without this one. */
+static int residuals(void *ctx, const int *fold, int which, float *y, struct err *err)
+{
+    struct outside *o = ctx;
+    struct roofline *r;
+    int rc = roofline_fit(o->t->roof, o->t->rows, fold, which, &r, err);
+
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < o->t->rows; i++) {
+        double ns = roofline_ns(r, &o->t->roof[i]);
+
+        y[i] = (float)log(o->t->row[i].measured / ns);
+        if (fold[i] == which) {
+            o->plain[i] = ns;
+            o->linear[i] = roofline_pool_ns(r, &o->t->roof[i]);
+        }
+    }
+    roofline_free(r);
+    return 0;
+}
+
+/* Targets and weights of all rows as they are without folds; rows of `roof` that teach are marked. */
+static void targets(const struct training *t, const struct predict_train_options *opt, float *y,
+                    float *weight)
+{
+    for (int i = 0; i < t->rows; i++) {
+        y[i] = (float)log(t->row[i].measured);
+        weight[i] = teaches(&t->row[i], opt) ? (float)t->row[i].weight : 0;
+        if (t->roof) {
+            t->roof[i].ns = t->row[i].measured;
+            t->roof[i].teaches = weight[i] > 0;
+        }
+    }
+}
+
+static int look_outside(const struct training *t, const int *fold, int folds,
+                        const signed char *monotone, const struct predict_train_options *opt,
+                        struct outside *o, struct err *err)
 {
     struct regressor_options tune = tuning(opt, monotone);
     struct regressor_data data = {.rows = t->rows, .cols = t->cols, .x = t->x,
                                   .names = feature_names()};
-    size_t n = (size_t)t->rows + 1;
-    float *y = calloc(n, sizeof(*y)), *weight = calloc(n, sizeof(*weight));
-    float *oof = calloc(n, sizeof(*oof));
-    int *group = calloc(n, sizeof(*group));
+    float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y));
     int rc;
 
-    if (!y || !weight || !oof || !group) {
-        rc = err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
-        goto out;
-    }
-    rc = find_groups(t, opt, group, err);
-    if (rc < 0)
-        goto out;
-    for (int i = 0; i < t->rows; i++) {
-        y[i] = (float)log(t->row[i].measured / t->row[i].scale);
-        weight[i] = teaches(&t->row[i], opt) ? (float)t->row[i].weight : 0;
-    }
+    if (!y)
+        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
+    targets(t, opt, y, y + t->rows);
     data.y = y;
-    data.weight = weight;
-    rc = regressor_cross_validate(&data, group, opt->folds, &tune, oof, t->fold, err);
+    data.weight = y + t->rows;
+    rc = regressor_out_of_fold(&data, fold, folds, &tune, t->roof ? residuals : NULL, o,
+                               o->residual, err);
+    free(y);
+    return rc;
+}
+
+static double blended(const struct outside *o, int row, double blend)
+{
+    return (o->t->roof ? o->plain[row] : 1) * exp(blend * (double)o->residual[row]);
+}
+
+/* How much of what the regressor adds is to be believed: with few samples it may learn noise alone.
+ * One of five values, by the mean error out of fold of all rows that teach. */
+static double choose_blend(const struct outside *o, const struct predict_train_options *opt)
+{
+    static const double most = 1;
+    double best = 1, least = INFINITY;
+
+    for (int quarter = 4; quarter >= 0; quarter--) {
+        double sum = 0;
+
+        for (int i = 0; i < o->t->rows; i++) {
+            const struct training_row *row = &o->t->row[i];
+
+            if (teaches(row, opt) && !row->between)
+                sum += fmin(most, fabs(log(blended(o, i, quarter / 4.0) / row->measured)));
+        }
+        if (sum < least) {
+            least = sum;
+            best = quarter / 4.0;
+        }
+    }
+    return best;
+}
+
+int training_predict(const struct training *t, const int *fold, int folds,
+                     const signed char *monotone, const struct predict_train_options *opt,
+                     double *ret_predicted, struct err *err)
+{
+    struct outside o;
+    int rc = outside_new(t, &o, err);
+
+    if (rc < 0)
+        return rc;
+    rc = look_outside(t, fold, folds, monotone, opt, &o, err);
+    for (int i = 0; i < t->rows && rc == 0; i++)
+        ret_predicted[i] = blended(&o, i, t->blend);
+    outside_done(&o);
+    return rc;
+}
+
+/* ---- training ---- */
+
+/* On everything; the roofline and the blend are kept in the regressor's JSON. */
+static int train_all(struct training *t, const signed char *monotone,
+                     const struct predict_train_options *opt, struct err *err)
+{
+    struct regressor_options tune = tuning(opt, monotone);
+    struct regressor_data data = {.rows = t->rows, .cols = t->cols, .x = t->x,
+                                  .names = feature_names()};
+    float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y));
+    char *text = NULL, blend[32];
+    int rc = 0;
+
+    if (!y)
+        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
+    targets(t, opt, y, y + t->rows);
+    if (t->roof)
+        rc = roofline_fit(t->roof, t->rows, NULL, 0, &t->roofline, err);
+    for (int i = 0; i < t->rows && rc == 0 && t->roof; i++)
+        y[i] = (float)log(t->row[i].measured / roofline_ns(t->roofline, &t->roof[i]));
+    data.y = y;
+    data.weight = y + t->rows;
+    if (rc == 0)
+        rc = regressor_train(&data, &tune, &t->regressor, err);
+    if (rc == 0 && t->roof)
+        rc = roofline_print(t->roofline, &text, err);
+    if (rc == 0 && t->roof)
+        rc = regressor_set_text(t->regressor, "roofline", text, err);
+    snprintf(blend, sizeof(blend), "%g", t->blend);
+    if (rc == 0)
+        rc = regressor_set_text(t->regressor, "blend", blend, err);
+    free(text);
+    free(y);
+    return rc;
+}
+
+int training_run(struct training *t, const signed char *monotone,
+                 const struct predict_train_options *opt, struct err *err)
+{
+    struct outside o;
+    int rc = outside_new(t, &o, err);
+
+    if (rc < 0)
+        return rc;
+    rc = find_groups(t, opt, err);
+    if (rc == 0)
+        rc = regressor_folds(t->group, t->rows, opt->folds, opt->seed, t->fold, err);
+    if (rc == 0)
+        rc = look_outside(t, t->fold, opt->folds, monotone, opt, &o, err);
     if (rc < 0)
         goto out;
-    for (int i = 0; i < t->rows; i++)
-        t->predicted[i] = t->row[i].scale * exp((double)oof[i]);
-    rc = regressor_train(&data, &tune, &t->regressor, err);
+    if (t->roof)
+        t->blend = choose_blend(&o, opt);
+    for (int i = 0; i < t->rows; i++) {
+        t->predicted[i] = blended(&o, i, t->blend);
+        t->plain[i] = o.plain[i];
+        t->linear[i] = o.linear[i];
+    }
+    rc = train_all(t, monotone, opt, err);
 out:
-    free(group);
-    free(oof);
-    free(weight);
-    free(y);
+    outside_done(&o);
     return rc;
 }
 
@@ -162,7 +333,7 @@ void training_ops(char *text, size_t size)
         n += (size_t)snprintf(text + n, size - n, "%s%s", i ? "," : "", op_table[i]->name);
 }
 
-static bool in_scope(const struct training_row *row, const char *scope)
+bool training_in_scope(const struct training_row *row, const char *scope)
 {
     return strcmp(scope, "all") == 0 || strcmp(scope, op_class_name(row->c->op->class)) == 0 ||
            strcmp(scope, row->c->op->name) == 0;
@@ -176,7 +347,7 @@ static int store_metric(const struct training *t, struct store *st, int64_t regr
     int n = 0;
 
     for (int i = 0; i < t->rows; i++) {
-        if (t->row[i].between || !in_scope(&t->row[i], scope) || (t->row[i].noisy && !noisy))
+        if (t->row[i].between || !training_in_scope(&t->row[i], scope) || (t->row[i].noisy && !noisy))
             continue;
         p[n] = t->predicted[i];
         y[n++] = t->row[i].measured;

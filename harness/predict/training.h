@@ -4,12 +4,12 @@
 #define FLASHMEM_HARNESS_PREDICT_TRAINING_H
 
 #include "harness/predict/predict.h"
+#include "harness/predict/roofline.h"
 #include "profiler/regressor.h"
 
-/* Predicted is scale * exp(what the regressor says). */
 struct training_row {
     const struct op_case *c; /* borrowed */
-    double measured, scale;
+    double measured;
     double weight;
     bool noisy;
     bool between; /* lies between two samples: teaches, but is not one of them */
@@ -29,16 +29,22 @@ struct training {
     int rows, cols, uses;
     struct training_row *row;
     float *x; /* [rows, cols] */
+    struct roofline_row *roof; /* [rows]; NULL: predicted is exp(what the regressor says) */
     struct training_use *use;
     /* set by training_run() */
     int groups;
-    int *fold;
+    int *group, *fold;
     double *predicted; /* out of fold, in the unit of measured */
+    double *plain;     /* out of fold, by the roofline alone; NaN without */
+    double *linear;    /* out of fold, by the roofline's pool alone; NaN without */
+    double blend;      /* predicted is roofline * exp(blend * what the regressor says) */
+    struct roofline *roofline;   /* fitted to all rows; NULL without */
     struct regressor *regressor; /* trained on all rows */
 };
 
 /* Room for max_rows and max_uses; rows and uses are 0. */
-int training_new(int max_rows, int max_uses, int cols, struct training *ret_t, struct err *err);
+int training_new(int max_rows, int max_uses, int cols, bool roofed, struct training *ret_t,
+                 struct err *err);
 void training_done(struct training *t);
 
 /* Cross-validate by groups of alike cases (group.h), then train on everything. Noisy rows are
@@ -47,9 +53,21 @@ void training_done(struct training *t);
 int training_run(struct training *t, const signed char *monotone,
                  const struct predict_train_options *opt, struct err *err);
 
+/* Predictions of rows in folds 0..folds-1, each by regressors (and a roofline) that saw no other rows
+ * than those of all other folds: ret_predicted[rows], NaN for the rest. */
+int training_predict(const struct training *t, const int *fold, int folds,
+                     const signed char *monotone, const struct predict_train_options *opt,
+                     double *ret_predicted, struct err *err);
+
 /* Regressor, metrics and predictions, inside the caller's transaction. */
 int training_store(const struct training *t, struct store *st, int64_t device_id,
                    const struct predict_train_options *opt, struct err *err);
+
+/* compare.c: errors of less than the regressor, of the noise, and under other splits, to opt->score.
+ * After training_run(). */
+int training_compare(const struct training *t, const signed char *monotone,
+                     const struct predict_train_options *opt, struct err *err);
+bool training_in_scope(const struct training_row *row, const char *scope);
 
 /* "relu,gelu,...": what the feature "op" counts through. Caller's buffer. */
 void training_ops(char *text, size_t size);
