@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/cli/cli.h"
+#include "harness/sweep/order_active.h"
 #include "harness/sweep/sweep.h"
 #include "profiler/clock.h"
 
@@ -13,7 +14,7 @@ struct sweep_opts {
     int64_t limit, max_repeats;
     uint64_t time_ns, max_time_ns, timeout_ns, max_load;
     double target;
-    const char *shard;
+    const char *shard, *simulate;
     bool dry_run, hot;
     struct opt_list threshold;
 };
@@ -22,7 +23,11 @@ struct sweep_opts {
 static const struct opt opts[] = {
     {.name = "--strategy", .type = OPT_CHOICE, .offset = FIELD(strategy), .def = "exhaustive",
      .choices = sweep_strategy_names,
-     .help = "everything, shuffled; or a uniform draw (of --limit, or until --time is up)"},
+     .help = "everything, shuffled; a uniform draw (of --limit, or until --time is up); or always what "
+             "the samples so far tell least about"},
+    {.name = "--simulate", .type = OPT_TEXT, .offset = FIELD(simulate), .arg = "DB",
+     .help = "measure nothing: play the sweep from the samples of a database, and print how good a "
+             "regressor gets with how many of them (--strategy random or active)"},
     {.name = "--limit", .type = OPT_INT, .offset = FIELD(limit), .def = "0", .min = 0, .max = 1e9,
      .arg = "N", .help = "measure at most N configurations; 0: all"},
     {.name = "--time", .type = OPT_TIME, .offset = FIELD(time_ns), .arg = "TIME",
@@ -208,6 +213,50 @@ static int sweep(const struct cli *cli, const char *path, const struct sweep_opt
     return rc;
 }
 
+/* ---- a sweep from recorded samples ---- */
+
+struct curve {
+    struct table *t;
+    const char *strategy;
+};
+
+static void add_point(void *ctx, int samples, const struct stats_errors *e)
+{
+    struct curve *c = ctx;
+
+    table_text(c->t, c->strategy);
+    table_int(c->t, samples);
+    table_real(c->t, e->within_5pct, 3);
+    table_real(c->t, e->within_10pct, 3);
+    table_real(c->t, e->mape, 3);
+}
+
+static int simulate(const struct cli *cli, const struct sweep_opts *in, const char *path,
+                    struct table *t, struct err *err)
+{
+    struct curve curve = {t, sweep_strategy_names[in->strategy]};
+    struct device_info info;
+    struct store *st = NULL;
+    struct spec spec = {0};
+    int64_t device_id;
+    int rc;
+
+    if (in->strategy == SWEEP_EXHAUSTIVE)
+        return err_set(err, -EINVAL, "--simulate: want --strategy random or active");
+    rc = store_open(in->simulate, STORE_READ, &st, err);
+    if (rc == 0)
+        rc = predict_device(st, cli->device, &device_id, &info, err);
+    if (rc == 0)
+        rc = spec_read(path, &info, &spec, err);
+    if (rc == 0)
+        rc = order_simulate(st, device_id, &info, &spec,
+                            in->strategy == SWEEP_ACTIVE ? ACTIVE_BEST : ACTIVE_RANDOM,
+                            (uint64_t)cli->seed, add_point, &curve, err);
+    spec_done(&spec);
+    store_close(st);
+    return rc;
+}
+
 static int run(const struct cli *cli, const void *options, int n_args, char **args,
                struct err *err)
 {
@@ -219,6 +268,12 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     (void)n_args;
     if (make_options(cli, in, &o, err) < 0)
         return EXIT_USAGE;
+    if (in->simulate) {
+        struct table *t = table_new("strategy,samples,within_5pct,within_10pct,mape");
+        int rc = t ? simulate(cli, in, args[0], t, err) : err_set(err, -ENOMEM, "out of memory");
+
+        return cli_finish(cli, t, rc, err);
+    }
     o.progress = progress;
     o.ctx = &watch;
     if (sweep(cli, args[0], &o, &s, err) < 0 || show(cli, &o, &s, err) < 0)

@@ -56,12 +56,13 @@ int roofline_describe(const struct device_info *dev, const struct op_case *c,
 
 /* min |sqrt(w) (a c - 1)|^2 + ridge |c - p|^2 with c >= 0, columns of a[n][COLUMNS] scaled to length 1;
  * p is 1 for what the pool says and 0 for the rest.
- * Cyclic coordinate descent on the normal equations, which converges for any convex quadratic. */
+ * Cyclic coordinate descent on the normal equations, which converges for any convex quadratic, from
+ * the c that comes in. */
 static void nonnegative(const double *a, const double *w, int n, double *ret_c)
 {
-    static const double ridge = 1e-2;
-    enum { ROUNDS = 400 };
-    double h[COLUMNS][COLUMNS] = {{0}}, g[COLUMNS] = {0}, length[COLUMNS], c[COLUMNS] = {0};
+    static const double ridge = 1e-3;
+    enum { ROUNDS = 300 };
+    double h[COLUMNS][COLUMNS] = {{0}}, g[COLUMNS] = {0}, length[COLUMNS], c[COLUMNS];
 
     for (int i = 0; i < n; i++)
         for (int j = 0; j < COLUMNS; j++) {
@@ -71,6 +72,8 @@ static void nonnegative(const double *a, const double *w, int n, double *ret_c)
         }
     for (int j = 0; j < COLUMNS; j++)
         length[j] = h[j][j] > 0 ? sqrt(h[j][j]) : 1;
+    for (int j = 0; j < COLUMNS; j++)
+        c[j] = ret_c[j] * length[j];
     for (int j = 0; j < COLUMNS; j++) {
         g[j] /= length[j];
         for (int k = 0; k <= j; k++)
@@ -92,11 +95,11 @@ static void nonnegative(const double *a, const double *w, int n, double *ret_c)
 
 /* Least squares of relative errors would be ruled by what is predicted far too long, and by
  * outliers: reweighted so that a row costs the square of log(predicted / measured), and no more
- * than linearly beyond 10 %. a is terms over the measured time, so that 1 is wanted. */
+ * than linearly beyond 5 %. a is terms over the measured time, so that 1 is wanted. */
 static void fit_rows(const double *a, int n, double *w, double *ret_c)
 {
-    static const double outlier = 0.1;
-    enum { ROUNDS = 6 };
+    static const double outlier = 0.05;
+    enum { ROUNDS = 20 };
 
     for (int i = 0; i < n; i++)
         w[i] = 1;

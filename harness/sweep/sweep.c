@@ -8,11 +8,12 @@
 
 #include "harness/sweep/child.h"
 #include "harness/sweep/order.h"
+#include "harness/sweep/order_active.h"
 #include "harness/sweep/record.h"
 #include "profiler/clock.h"
 #include "profiler/hash.h"
 
-const char *const sweep_strategy_names[] = {"exhaustive", "random", NULL};
+const char *const sweep_strategy_names[] = {"exhaustive", "random", "active", NULL};
 const char *const sweep_again_names[] = {"none", "failed", "all", NULL};
 
 /* Before there is any sample of the device to go by. */
@@ -316,9 +317,10 @@ static int measure_block(struct run *run, const struct sweep_config *g, int n, s
     return rc;
 }
 
-static int measure_all(struct run *run, const struct sweep_config *pending, int n, struct err *err)
+static int measure_all(struct run *run, struct sweep_config *pending, int n, struct err *err)
 {
-    bool blocks = run->opt->strategy == SWEEP_EXHAUSTIVE || run->opt->limit;
+    bool active = run->opt->strategy == SWEEP_ACTIVE;
+    bool blocks = active || run->opt->strategy == SWEEP_EXHAUSTIVE || run->opt->limit;
     struct child_options co = {.program = run->opt->worker,
                                .info = run->dev,
                                .timeout_ns = run->opt->timeout_ns,
@@ -331,9 +333,16 @@ static int measure_all(struct run *run, const struct sweep_config *pending, int 
                            &run->session_id, err);
     if (rc == 0)
         rc = child_new(&co, &run->child, err);
-    for (int i = 0, end; i < n && rc == 0 && !run->stop; i = end) {
+    for (int i = 0, end, ordered = active ? 0 : n; i < n && rc == 0 && !run->stop; i = end) {
+        if (i == ordered) {
+            rc = order_active(run->st, run->device_id, run->dev, pending + i, n - i,
+                              run->opt->seed, &ordered, err);
+            if (rc < 0)
+                break;
+            ordered += i;
+        }
         end = i + 1;
-        while (blocks && end < n && order_same_block(&pending[i], &pending[end]))
+        while (blocks && end < ordered && order_same_block(&pending[i], &pending[end]))
             end++;
         rc = measure_block(run, &pending[i], end - i, err);
     }
@@ -362,9 +371,9 @@ int sweep_run(struct store *st, const struct device_info *dev, const struct spec
     if (rc == 0)
         rc = opt->strategy == SWEEP_RANDOM ? order_random(pending, n, opt->limit, opt->seed, err)
                                            : order_blocks(pending, n, opt->seed, err);
-    if (rc == 0 && opt->limit && n > opt->limit)
+    if (rc == 0 && opt->limit && n > opt->limit && opt->strategy != SWEEP_ACTIVE)
         n = (int)opt->limit;
-    sum.planned = n;
+    sum.planned = opt->limit && n > opt->limit ? opt->limit : n;
     if (rc == 0)
         rc = estimate(&run, pending, n, err);
     if (rc == 0 && n > 0 && !opt->dry_run)

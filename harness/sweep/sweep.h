@@ -11,7 +11,7 @@
 #include "harness/sweep/spec.h"
 #include "profiler/measure.h"
 
-enum sweep_strategy { SWEEP_EXHAUSTIVE, SWEEP_RANDOM };
+enum sweep_strategy { SWEEP_EXHAUSTIVE, SWEEP_RANDOM, SWEEP_ACTIVE };
 extern const char *const sweep_strategy_names[]; /* NULL-terminated */
 /* What has a final verdict already: leave it, measure what failed again, measure everything again.
  */
