@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "harness/predict/group.h"
+#include "harness/predict/measured.h"
 #include "harness/predict/predict.h"
 #include "profiler/regressor.h"
 #include "profiler/rng.h"
@@ -506,6 +507,66 @@ END_TEST
 
 /* Curves of a predictor hold what predict.h promises, for cases inside and far outside the
  * sweep. */
+/* Worked out by hand: see the comments. */
+static struct measured_capacity got[16];
+static int n_got;
+
+static void take_capacity(void *ctx, const struct measured_capacity *c)
+{
+    (void)ctx;
+    ck_assert_int_lt(n_got, 16);
+    got[n_got++] = *c;
+}
+
+START_TEST(capacities_as_measured)
+{
+    static const double thresholds[] = {0, 0.2, 3};
+    static const struct {
+        const char *text;
+        double ratio, slowdown;
+    } points[] = {
+        /* 1.2 lies half way between 0.5 and 1; 4 was not reached; the interval leaves 1 after 0.5 */
+        {"relu:f32:rows=512,cols=512", 0.5, 1.1},
+        {"relu:f32:rows=512,cols=512", 1, 1.3},
+        {"relu:f32:rows=512,cols=512", 2, 1.9},
+        /* half way between no load and 1; 4 was not reached; the interval leaves 1 at once */
+        {"relu:f32:rows=256,cols=512", 1, 1.4},
+        /* 1.05 counts as the 1.1 before it: 2 + 2 * 0.1 / 5, and 2 + 2 * 2.9 / 5; 1 is left after 2 */
+        {"relu:f32:rows=512,cols=1024", 1, 1.1},
+        {"relu:f32:rows=512,cols=1024", 2, 1.05},
+        {"relu:f32:rows=512,cols=1024", 4, 6.1},
+    };
+    static const double want[3][3] = {{0.25, 0.5, 1.25}, {0.625, 0.75, 1.395}, {1.5, 2, 2.58}};
+    static const int censored[3] = {0, 0, 2};
+    struct bench b;
+    struct err err = {0};
+
+    bench_open(&b);
+    n_got = 0;
+    ck_assert_int_eq(measured_capacities(b.st, b.device_id, DTYPE_F32, PATH_IMAGE, FORM_PIPELINED,
+                                         thresholds, 3, take_capacity, NULL, &err), -ENODATA);
+    for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+        struct op_case c = parse(points[i].text);
+
+        put(&b, &c, FORM_PIPELINED, (uint64_t)(points[i].ratio * (double)op_input_bytes(&c)), "ok",
+            "flushed", 1e5 * points[i].slowdown, 1e5, points[i].slowdown);
+    }
+    exec(&b, "UPDATE sample SET slowdown_low = slowdown - 0.15");
+    ck_assert_int_eq(measured_capacities(b.st, b.device_id, DTYPE_F32, PATH_IMAGE, FORM_PIPELINED,
+                                         thresholds, 3, take_capacity, NULL, &err), 0);
+    ck_assert_int_eq(n_got, 6); /* the class, and the operator, which is all of it */
+    for (int i = 0; i < 6; i++) {
+        ck_assert_str_eq(got[i].scope, i < 3 ? "elemental" : "relu");
+        ck_assert_int_eq(got[i].shapes, 3);
+        ck_assert_int_eq(got[i].censored, censored[i % 3]);
+        ck_assert_double_eq_tol(got[i].low, want[i % 3][0], 1e-6);
+        ck_assert_double_eq_tol(got[i].median, want[i % 3][1], 1e-6);
+        ck_assert_double_eq_tol(got[i].high, want[i % 3][2], 1e-6);
+    }
+    bench_close(&b);
+}
+END_TEST
+
 START_TEST(curves_are_convex)
 {
     static const char *const text[] = {
@@ -739,6 +800,7 @@ int main(void)
     tcase_add_test(t, same_samples_same_regressors);
     tcase_add_test(t, capacity_by_rule);
     tcase_add_test(t, capacity_is_censored);
+    tcase_add_test(t, capacities_as_measured);
     tcase_add_test(t, curves_are_convex);
     tcase_add_test(t, repeats_and_noise);
     tcase_add_test(t, too_little_is_said);

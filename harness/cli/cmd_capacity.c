@@ -5,11 +5,13 @@
 
 #include "harness/cli/model_file.h"
 #include "harness/cli/variants.h"
+#include "harness/predict/measured.h"
 #include "harness/predict/predict.h"
 
 struct capacity_opts {
     struct opt_list thresholds;
-    int dtype, path, variants;
+    int dtype, path, variants, form;
+    bool measured;
 };
 
 #define FIELD(f) offsetof(struct capacity_opts, f)
@@ -22,9 +24,16 @@ static const struct opt opts[] = {
      .choices = mem_path_names, .arg = "image|buffer", .help = "memory path of tensors"},
     {.name = "--variants", .type = OPT_CHOICE, .offset = FIELD(variants), .def = "best",
      .choices = variants_names, .help = VARIANTS_HELP},
+    {.name = "--measured", .type = OPT_FLAG, .offset = FIELD(measured),
+     .help = "instead of a model's layers: capacity of each class and operator as sampled, at 0, 20 "
+             "and 300 %, and its spread over shapes (ratios to input bytes, quartiles)"},
+    {.name = "--form", .type = OPT_CHOICE, .offset = FIELD(form), .def = "pipelined",
+     .choices = op_form_names, .help = "with --measured: what carries the load"},
     {0},
 };
 
+#define MEASURED_COLUMNS                                                                           \
+    "scope,threshold,shapes,censored,ratio_low,ratio_median,ratio_high,median_bytes"
 #define COLUMNS "layer,name,op,class,latency_us,threshold,capacity_bytes,censored,reason"
 
 static bool same_case(const struct op_case *a, const struct op_case *b)
@@ -106,6 +115,39 @@ static int capacities(const struct cli *cli, const struct capacity_opts *o, cons
     return rc;
 }
 
+static void add_measured(void *ctx, const struct measured_capacity *c)
+{
+    struct table *t = ctx;
+
+    table_text(t, c->scope);
+    table_real(t, c->threshold, 4);
+    table_int(t, c->shapes);
+    table_int(t, c->censored);
+    table_real(t, c->low, 3);
+    table_real(t, c->median, 3);
+    table_real(t, c->high, 3);
+    table_int(t, (int64_t)c->bytes);
+}
+
+static int measured(const struct cli *cli, const struct capacity_opts *o, struct table *t,
+                    struct err *err)
+{
+    static const double paper[] = {0, 0.2, 3};
+    struct store *st = NULL;
+    struct device_info dev;
+    int64_t device_id;
+    int rc;
+
+    rc = store_open(cli->db_path, STORE_READ, &st, err);
+    if (rc == 0)
+        rc = predict_device(st, cli->device, &device_id, &dev, err);
+    if (rc == 0)
+        rc = measured_capacities(st, device_id, (enum dtype)o->dtype, (enum mem_path)o->path,
+                                 (enum op_form)o->form, paper, 3, add_measured, t, err);
+    store_close(st);
+    return rc;
+}
+
 static int run(const struct cli *cli, const void *options, int n_args, char **args,
                struct err *err)
 {
@@ -114,23 +156,30 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     struct table *t;
     int rc;
 
-    (void)n_args;
+    if ((n_args == 0) != o->measured) {
+        err_set(err, -EINVAL, "capacity: want either a model or --measured");
+        return EXIT_USAGE;
+    }
     for (int i = 0; i < o->thresholds.n; i++)
         if (thresholds_set(&allowed, o->thresholds.item[i], err) < 0)
             return EXIT_USAGE;
-    t = table_new(COLUMNS);
-    rc = t ? capacities(cli, o, args[0], &allowed, t, err) : err_set(err, -ENOMEM, "out of memory");
+    t = table_new(o->measured ? MEASURED_COLUMNS : COLUMNS);
+    if (!t)
+        rc = err_set(err, -ENOMEM, "out of memory");
+    else
+        rc = o->measured ? measured(cli, o, t, err)
+                         : capacities(cli, o, args[0], &allowed, t, err);
     return cli_finish(cli, t, rc, err);
 }
 
 const struct command command_capacity = {
     .name = "capacity",
-    .args = "MODEL",
-    .summary = "load capacity of each layer of a model",
+    .args = "[MODEL]",
+    .summary = "load capacity of each layer of a model; or of operators, as measured",
     .example = "flashmem capacity GPTN-S --threshold reusable=0.3 --format csv",
     .opts = opts,
     .opts_size = sizeof(struct capacity_opts),
-    .min_args = 1,
+    .min_args = 0,
     .max_args = 1,
     .run = run,
 };

@@ -241,8 +241,6 @@ static int simulate(const struct cli *cli, const struct sweep_opts *in, const ch
     int64_t device_id;
     int rc;
 
-    if (in->strategy == SWEEP_EXHAUSTIVE)
-        return err_set(err, -EINVAL, "--simulate: want --strategy random or active");
     rc = store_open(in->simulate, STORE_READ, &st, err);
     if (rc == 0)
         rc = predict_device(st, cli->device, &device_id, &info, err);
@@ -268,6 +266,10 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     (void)n_args;
     if (make_options(cli, in, &o, err) < 0)
         return EXIT_USAGE;
+    if (in->simulate && in->strategy == SWEEP_EXHAUSTIVE) {
+        err_set(err, -EINVAL, "--simulate: want --strategy random or active");
+        return EXIT_USAGE;
+    }
     if (in->simulate) {
         struct table *t = table_new("strategy,samples,within_5pct,within_10pct,mape");
         int rc = t ? simulate(cli, in, args[0], t, err) : err_set(err, -ENOMEM, "out of memory");
