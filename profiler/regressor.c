@@ -418,30 +418,69 @@ out:
     return rc;
 }
 
+/* Position of a feature's name in the booster's own list. Both lists of names live in one place of
+ * XGBoost's, so this one is copied: joined by line ends, which no name contains. */
+static char *joined_names(const struct regressor *r)
+{
+    const char **column = NULL;
+    bst_ulong columns = 0;
+    size_t size = 1;
+    char *text, *end;
+
+    if (XGBoosterGetStrFeatureInfo(r->booster, "feature_name", &columns, &column))
+        return NULL;
+    for (bst_ulong c = 0; c < columns; c++)
+        size += strlen(column[c]) + 1;
+    text = end = malloc(size);
+    if (!text)
+        return NULL;
+    for (bst_ulong c = 0; c < columns; c++)
+        end = stpcpy(stpcpy(end, column[c]), "\n");
+    *end = 0;
+    return text;
+}
+
+static int position(const char *names, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (int c = 0; *names; c++) {
+        size_t line = strcspn(names, "\n");
+
+        if (line == n && strncmp(names, name, n) == 0)
+            return c;
+        names += line + 1;
+    }
+    return -1;
+}
+
 int regressor_importance(const struct regressor *r, double *ret_gain, struct err *err)
 {
     static const char config[] = "{\"importance_type\": \"total_gain\"}";
-    const char **name = NULL, **column = NULL;
+    const char **name = NULL;
     const float *gain = NULL;
-    bst_ulong n = 0, dim = 0, columns = 0;
+    bst_ulong n = 0, dim = 0;
     const bst_ulong *shape = NULL;
     double sum = 0;
+    char *names;
 
     silence();
-    if (XGBoosterFeatureScore(r->booster, config, &n, &name, &dim, &shape, &gain))
+    names = joined_names(r);
+    if (!names || XGBoosterFeatureScore(r->booster, config, &n, &name, &dim, &shape, &gain)) {
+        free(names);
         return xgb_err(err, -EIO, "importance");
+    }
     for (int c = 0; c < r->cols; c++)
         ret_gain[c] = 0;
-    /* only features that split somewhere have a score; both lists of names live until the next
-     * call of their kind */
-    if (XGBoosterGetStrFeatureInfo(r->booster, "feature_name", &columns, &column))
-        return xgb_err(err, -EIO, "importance");
-    for (bst_ulong i = 0; i < n; i++)
+    for (bst_ulong i = 0; i < n; i++) /* only features that split somewhere have a score */
         sum += (double)gain[i];
-    for (bst_ulong i = 0; i < n; i++)
-        for (bst_ulong c = 0; c < columns && c < (bst_ulong)r->cols; c++)
-            if (strcmp(name[i], column[c]) == 0)
-                ret_gain[c] = (double)gain[i] / sum;
+    for (bst_ulong i = 0; i < n; i++) {
+        int c = position(names, name[i]);
+
+        if (c >= 0 && c < r->cols)
+            ret_gain[c] = (double)gain[i] / sum;
+    }
+    free(names);
     return 0;
 }
 

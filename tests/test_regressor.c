@@ -484,6 +484,13 @@ START_TEST(importance_and_texts)
     ck_assert_double_eq_tol(gain[0] + gain[1] + gain[2], 1, 1e-6);
     ck_assert(gain[0] > 0.05 && gain[1] > 0.05);
     ck_assert_msg(gain[2] < 0.05, "junk has gained %g", gain[2]);
+    for (int i = 0; i < ROWS; i++)
+        set.x[i * COLS] = 1; /* a feature that cannot split stands first, and has no score */
+    again = train(&d, &o);
+    ck_assert_int_eq(regressor_importance(again, gain, NULL), 0);
+    ck_assert(gain[0] == 0 && gain[1] > 0);
+    ck_assert_double_eq_tol(gain[1] + gain[2], 1, 1e-6);
+    regressor_free(again);
     ck_assert_ptr_null(regressor_text(r, "note"));
     ck_assert_int_eq(regressor_set_text(r, "note", "a,\"b\"", NULL), 0);
     ck_assert_int_eq(regressor_to_json(r, &json, NULL), 0);

@@ -252,6 +252,33 @@ static int check_interrupted(const struct predict_train_options *opt, struct err
     return err_set(err, -EINTR, "interrupted: 'flashmem train' trains again");
 }
 
+/* The features that gained most, as one note, beside the scores. */
+static void note_importance(const struct training *t, const struct predict_train_options *opt)
+{
+    enum { SHOWN = 6 };
+    double gain[FEATURES_SLOWDOWN];
+    char text[ERR_TEXT_MAX];
+    int n = 0;
+
+    if (!opt->score || regressor_importance(t->regressor, gain, NULL) < 0)
+        return;
+    text[0] = 0;
+    for (int shown = 0; shown < SHOWN; shown++) {
+        int best = 0;
+
+        for (int i = 1; i < t->cols; i++)
+            if (gain[i] > gain[best])
+                best = i;
+        if (!(gain[best] > 0) || n >= (int)sizeof(text))
+            break;
+        n += snprintf(text + n, sizeof(text) - (size_t)n, "%s%s %.0f %%", shown ? ", " : "",
+                      feature_names()[best], 100 * gain[best]);
+        gain[best] = 0;
+    }
+    note(opt, "%s of %s %s: trees gain by %s", t->target, dtype_name(t->dtype),
+         mem_path_name(t->path), text);
+}
+
 /* Number of regressors stored. */
 static int train_set(struct store *st, int64_t device_id, const struct device_info *dev,
                      const struct sampled_set *set, enum dtype dtype, enum mem_path path,
@@ -286,6 +313,9 @@ static int train_set(struct store *st, int64_t device_id, const struct device_in
     } else if (rc < 0) {
         goto out;
     }
+    note_importance(&latency, opt);
+    if (stored == 2)
+        note_importance(&slowdown, opt);
     rc = check_interrupted(opt, err);
     if (rc == 0)
         rc = training_compare(&latency, NULL, opt, err);
