@@ -55,12 +55,13 @@ int roofline_describe(const struct device_info *dev, const struct op_case *c,
 /* ---- fitting ---- */
 
 /* min |sqrt(w) (a c - 1)|^2 + ridge |c - p|^2 with c >= 0, columns of a[n][COLUMNS] scaled to length 1;
- * p is 1 for what the pool says and 0 for the rest.
+ * p is 1 for what the pool says and 0 for the rest. The launch, which is the first column, has more of
+ * a ridge: large samples cannot tell it, and a small launch is nothing but it.
  * Cyclic coordinate descent on the normal equations, which converges for any convex quadratic, from
  * the c that comes in. */
 static void nonnegative(const double *a, const double *w, int n, double *ret_c)
 {
-    static const double ridge = 1e-3;
+    static const double ridge = 1e-3, ridge_launch = 0.1;
     enum { ROUNDS = 300 };
     double h[COLUMNS][COLUMNS] = {{0}}, g[COLUMNS] = {0}, length[COLUMNS], c[COLUMNS];
 
@@ -87,7 +88,7 @@ static void nonnegative(const double *a, const double *w, int n, double *ret_c)
 
             for (int k = 0; k < COLUMNS; k++)
                 rest -= k == j ? 0 : h[j][k] * c[k];
-            c[j] = h[j][j] > 0 ? fmax(0, rest / (h[j][j] + ridge)) : 0;
+            c[j] = h[j][j] > 0 ? fmax(0, rest / (h[j][j] + (j ? ridge : ridge_launch))) : 0;
         }
     for (int j = 0; j < COLUMNS; j++)
         ret_c[j] = c[j] / length[j];
