@@ -300,6 +300,64 @@ out:
     return p;
 }
 
+/* The continued fraction of the incomplete beta function, by Lentz's method; for
+ * x < (a + 1) / (a + b + 2), where it converges in about sqrt(max(a, b)) steps. */
+static double beta_fraction(double a, double b, double x)
+{
+    const double tiny = 1e-300;
+    double c = 1, d = 1 / fmax(1 - (a + b) * x / (a + 1), tiny), h = d;
+
+    for (int m = 1; m <= 10000; m++) {
+        double even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+        double odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1));
+        double step;
+
+        d = 1 / (1 + even * d);
+        c = 1 + even / c;
+        h *= c * d;
+        d = 1 / (1 + odd * d);
+        c = 1 + odd / c;
+        step = c * d;
+        h *= step;
+        if (fabs(step - 1) < 1e-15)
+            break;
+    }
+    return h;
+}
+
+double stats_t_p(double t, double dof)
+{
+    double a = dof / 2, b = 0.5, x = dof / (dof + t * t), front;
+
+    if (!(dof > 0) || isnan(t))
+        return NAN;
+    if (x <= 0 || x >= 1)
+        return x >= 1;
+    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x));
+    if (x < (a + 1) / (a + b + 2))
+        return front * beta_fraction(a, b, x) / a;
+    return 1 - front * beta_fraction(b, a, 1 - x) / b;
+}
+
+double stats_t_quantile(double p, double dof)
+{
+    double low = 0, high = 1;
+
+    if (!(p > 0 && p < 1) || !(dof > 0))
+        return NAN;
+    while (stats_t_p(high, dof) > p && high < 1e100)
+        high *= 2;
+    for (int i = 0; i < 200 && high - low > 1e-14 * high; i++) {
+        double mid = (low + high) / 2;
+
+        if (stats_t_p(mid, dof) > p)
+            low = mid;
+        else
+            high = mid;
+    }
+    return (low + high) / 2;
+}
+
 /* Pearson's correlation; NaN if one side is constant. */
 static double correlation(const double *x, const double *y, int n)
 {

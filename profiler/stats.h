@@ -27,6 +27,11 @@ struct interval stats_ratio_interval(const double *a, int na, const double *b, i
  * with tie and continuity correction (Mann & Whitney 1947; Hollander & Wolfe 1999, ch. 4). */
 double stats_mann_whitney_p(const double *a, int na, const double *b, int nb);
 
+/* Student's t with `dof` > 0 degrees of freedom: P(|T| >= |t|), and the t whose P that is (0 < p < 1).
+ * Abramowitz & Stegun 1964, 26.7.1 and 26.5.8. */
+double stats_t_p(double t, double dof);
+double stats_t_quantile(double p, double dof);
+
 double stats_spearman(const double *x, const double *y, int n); /* average ranks for ties */
 
 /* Errors of predictions p against truth y > 0, as fractions (0.1 is 10 %). */

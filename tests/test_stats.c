@@ -226,6 +226,40 @@ START_TEST(mann_whitney_brute_force)
 }
 END_TEST
 
+/* 2 * scipy.stats.t.sf(t, dof), and scipy.stats.t.isf(p / 2, dof). */
+START_TEST(student_t)
+{
+    static const double t[] = {0.1, 1, 2.5, 12};
+    static const struct {
+        double dof, p[4], q05, q001;
+    } cases[] = {
+        {1, {0.936548965138893, 0.5, 0.24223788318168682, 0.052929352119179755},
+         12.706204736174705, 636.6192487687196},
+        {2.5, {0.9278065440624897, 0.40406102727827364, 0.1045699630781554, 0.0028362150300783244},
+         3.5746548420036834, 18.277893528130647},
+        {4, {0.9251558409394532, 0.37390096630005887, 0.06676654481198814, 0.000276428548502973},
+         2.7764451051977943, 8.610301581379275},
+        {30, {0.9210096117902712, 0.3253086154260302, 0.01811564906806669, 5.580185415199261e-13},
+         2.042272456301238, 3.645958635042021},
+        {1000, {0.9203643690236041, 0.31755241808467255, 0.012578567801090807,
+                4.324057386774429e-31},
+         1.9623390808264085, 3.3002826484239134},
+    };
+
+    for (int i = 0; i < N(cases); i++) {
+        for (int k = 0; k < 4; k++) {
+            near_rel(stats_t_p(t[k], cases[i].dof), cases[i].p[k], 1e-9);
+            near_rel(stats_t_p(-t[k], cases[i].dof), cases[i].p[k], 1e-9);
+        }
+        near_rel(stats_t_quantile(0.05, cases[i].dof), cases[i].q05, 1e-9);
+        near_rel(stats_t_quantile(0.001, cases[i].dof), cases[i].q001, 1e-9);
+    }
+    near_rel(stats_t_p(0, 3), 1, 0);
+    ck_assert(isnan(stats_t_p(NAN, 3)) && isnan(stats_t_p(1, 0)));
+    ck_assert(isnan(stats_t_quantile(0, 3)) && isnan(stats_t_quantile(1, 3)));
+}
+END_TEST
+
 /* scipy.stats.spearmanr(x, y).statistic; the first pair is the textbook IQ and television data. */
 START_TEST(spearman)
 {
@@ -271,6 +305,7 @@ int main(void)
     tcase_add_test(t, interval_coverage);
     tcase_add_test(t, mann_whitney);
     tcase_add_test(t, mann_whitney_brute_force);
+    tcase_add_test(t, student_t);
     tcase_add_test(t, spearman);
     tcase_add_test(t, errors);
     suite_add_tcase(s, t);

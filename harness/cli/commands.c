@@ -15,6 +15,7 @@
     X(plan) \
     X(replay) \
     X(report) \
+    X(compare) \
     X(db) \
     X(reproduce) \
     X(worker) \
