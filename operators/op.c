@@ -84,8 +84,17 @@ bool op_has_form(const struct op_kernel *k, enum op_form f)
     return f == FORM_COPY || (k->forms & 1u << f);
 }
 
+static const struct op *overriding;
+
+void op_override(const struct op *op)
+{
+    overriding = op;
+}
+
 const struct op *op_find(const char *name)
 {
+    if (overriding && strcmp(name, overriding->name) == 0)
+        return overriding;
     for (int i = 0; op_table[i]; i++)
         if (strcmp(name, op_table[i]->name) == 0)
             return op_table[i];

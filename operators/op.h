@@ -57,6 +57,9 @@ struct op_kernel {
     const char *shared; /* NULL, or one more file that comes before it, e.g. "gemm.cl" */
     unsigned forms;     /* bit (1 << enum op_form) for each form written in; op_has_form() */
     struct op_tunable tunables[OP_MAX_TUNABLES]; /* ended by a NULL name */
+    /* Of a kernel from a file (custom.h): its text, and which of texel.cl and math.cl come first. */
+    const char *text, *uses;
+    size_t length;
     bool own_order; /* its sums are added in another order than those of the kernels before it */
 };
 
@@ -99,12 +102,18 @@ struct op_variant {
     int n_loads; /* destinations carried by a launch, 0..OP_MAX_LOADS; naive has 0 */
 };
 
+/* A tensor; where a vector begins in its bundle, in texels; one of ints[]. */
+enum { OP_ARG_TENSOR = 0, OP_ARG_OFFSET = 16, OP_ARG_INT = 32 };
+
 struct op_launch {
     char options[1024]; /* of the kernel's own: shape flags and tunables; op_program.c adds path,
                            dtype, folds, form and loads */
     size_t gws[2];      /* before rounding up to the local size: kernels check their bounds */
     int n_ints;
     int ints[OP_MAX_INTS]; /* after the tensors, before the loads */
+    int lws[2];            /* where the variant leaves it open; {0, 0}: to the driver */
+    int n_args;            /* 0: that order; else each argument, OP_ARG_.. + index */
+    signed char args[OP_MAX_TENSORS * 2 + OP_MAX_INTS];
 };
 
 /* Every hook is required unless it says otherwise; op_table_check() refuses by name. */
@@ -137,6 +146,8 @@ struct op {
 extern const struct op *const op_table[];
 const struct op *op_find(const char *name);
 int op_table_check(struct err *err);
+/* op_find() gives this one for its name (custom.h); NULL: the table's again. */
+void op_override(const struct op *op);
 
 /* Cases have one spelling, printed with parameters in table order, defaults left out:
  * "op:dtype:name=value,...". Parsing accepts any order; -EINVAL names the parameter, its range. */

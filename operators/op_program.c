@@ -95,8 +95,7 @@ static int make_options(const struct op_program *p, char *options, size_t room, 
 
 /* ---- checks ---- */
 
-static int check_variant(const struct op_program *p, const struct device_info *info,
-                         struct err *err)
+static int check_variant(const struct op_program *p, struct err *err)
 {
     const struct op_variant *v = &p->variant;
     const struct op *op = p->c.op;
@@ -108,11 +107,8 @@ static int check_variant(const struct op_program *p, const struct device_info *i
     if (v->n_loads < 0 || v->n_loads > OP_MAX_LOADS || (v->form == FORM_NAIVE) != (v->n_loads == 0))
         return err_set(err, -EINVAL, "%s: %s form with %d loads", op->name, op_form_name(v->form),
                        v->n_loads);
-    if (v->lws[0] < 0 || v->lws[1] < 0 || (v->lws[0] == 0) != (v->lws[1] == 0) ||
-        (uint64_t)v->lws[0] * (uint64_t)v->lws[1] > info->max_group)
-        return err_set(err, -EINVAL,
-                       "%s: local size %dx%d, device '%s' takes up to %" PRIu64 " items a group",
-                       op->name, v->lws[0], v->lws[1], info->name, info->max_group);
+    if (v->lws[0] < 0 || v->lws[1] < 0 || (v->lws[0] == 0) != (v->lws[1] == 0))
+        return err_set(err, -EINVAL, "%s: local size %dx%d", op->name, v->lws[0], v->lws[1]);
     for (int i = 0; i < p->io.n; i++)
         if (tensor_texels(&p->io.slot[i].desc) > INT_MAX) /* kernels count texels in int */
             return err_set(err, -EINVAL, "%s: tensor '%s' has more than %d texels", op->name,
@@ -154,6 +150,18 @@ static int make_spares(struct op_program *p, struct device *dev, struct err *err
 
 enum { SOURCES = 5, OPTIONS_MAX = 2048 };
 
+/* What a kernel from a file asks for of ours. */
+static int gather_used(const char *uses, const char *names[SOURCES])
+{
+    int n = 0;
+
+    if (strstr(uses, "texel.cl"))
+        names[n++] = "texel.cl";
+    if (strstr(uses, "math.cl"))
+        names[n++] = "math.cl";
+    return n;
+}
+
 /* Returns the number of sources, or -errno. */
 static int gather_sources(struct op_program *p, struct program_source sources[SOURCES],
                           char options[OPTIONS_MAX], struct err *err)
@@ -162,15 +170,20 @@ static int gather_sources(struct op_program *p, struct program_source sources[SO
     const char *names[SOURCES] = {"texel.cl", "math.cl", "stream.cl"};
     int n = 3, rc;
 
+    if (k->text)
+        n = gather_used(k->uses, names);
     if (k->shared)
         names[n++] = k->shared;
-    names[n++] = k->source;
+    if (!k->text)
+        names[n++] = k->source;
     for (int i = 0; i < n; i++) {
         const struct embedded_file *f = embedded_find(kernel_files, names[i]);
 
         assert(f); /* op_table_check() */
         sources[i] = (struct program_source){f->name, f->text, f->length};
     }
+    if (k->text)
+        sources[n++] = (struct program_source){k->source, k->text, k->length};
     rc = make_options(p, options, OPTIONS_MAX, err);
     if (rc < 0)
         return rc;
@@ -211,12 +224,20 @@ static int describe(struct op_program *p, const struct op_case *c, const struct 
     p->block = info->type == DEVICE_CPU;
     c->op->io(c, &p->io);
     assert(p->io.n > 0 && p->io.slot[p->io.n - 1].role == ROLE_OUTPUT);
-    rc = check_variant(p, info, err);
+    rc = check_variant(p, err);
     if (rc == 0)
         rc = c->op->launch(c, v, info, &p->launch, err);
-    if (rc == 0)
-        round_gws(&p->launch, v->lws);
-    return rc;
+    if (rc < 0)
+        return rc;
+    if (v->lws[0])
+        memcpy(p->launch.lws, v->lws, sizeof(v->lws));
+    if ((uint64_t)p->launch.lws[0] * (uint64_t)p->launch.lws[1] > info->max_group)
+        return err_set(err, -EINVAL,
+                       "%s: local size %dx%d, device '%s' takes up to %" PRIu64 " items a group",
+                       c->op->name, p->launch.lws[0], p->launch.lws[1], info->name,
+                       info->max_group);
+    round_gws(&p->launch, p->launch.lws);
+    return 0;
 }
 
 int op_variant_hash(const struct op_case *c, const struct op_variant *v,
@@ -363,10 +384,30 @@ static int check_aliases(const struct op_program *p, const struct op_args *args,
     return 0;
 }
 
+/* In the order that the launch names. */
+static int set_named(struct op_program *p, const struct op_args *args, int *n, struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < p->launch.n_args && rc == 0; i++) {
+        int a = p->launch.args[i];
+
+        if (a >= OP_ARG_INT)
+            rc = set_int(p, n, p->launch.ints[a - OP_ARG_INT], err);
+        else if (a >= OP_ARG_OFFSET)
+            rc = set_int(p, n, args->vector_texel[a - OP_ARG_OFFSET], err);
+        else
+            rc = set_arg(p, n, sizeof(cl_mem), &args->tensor[a], err);
+    }
+    return rc;
+}
+
 static int set_tensors(struct op_program *p, const struct op_args *args, int *n, struct err *err)
 {
     int rc = 0;
 
+    if (p->launch.n_args)
+        return set_named(p, args, n, err);
     for (int i = 0; i < p->io.n && rc == 0; i++) {
         if (!args->tensor[i])
             return err_set(err, -EINVAL, "%s: tensor '%s' is not bound", p->c.op->name,
@@ -444,7 +485,7 @@ int op_program_enqueue(struct op_program *p, cl_command_queue queue, const struc
                        cl_event *ret_event, struct err *err)
 {
     const struct op_variant *v = &p->variant;
-    size_t lws[2] = {(size_t)v->lws[0], (size_t)v->lws[1]};
+    size_t lws[2] = {(size_t)p->launch.lws[0], (size_t)p->launch.lws[1]};
     int n = 0, rc;
     cl_int code;
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "harness/sweep/own.h"
 #include "harness/sweep/sweep.h"
 #include "harness/sweep/worker.h"
 #include "profiler/clock.h"
@@ -341,6 +342,83 @@ START_TEST(doubling)
 }
 END_TEST
 
+/* ---- kernels from files ---- */
+
+static void write_own(const char *path, const char *value)
+{
+    FILE *f = fopen(path, "w");
+
+    ck_assert_ptr_nonnull(f);
+    fprintf(f,
+            "// flashmem-kernel 1\n// agrees: relu\n// args: y, rows * cols, x\n"
+            "// global: div_up(rows * cols, PER)\n// local: 4\n// tunables: PER=1|2\n"
+            "// shape: rows=8 cols=64\n//\n"
+            "__kernel void own(__global float *y, int n, __global const float *x)\n{\n"
+            "    for (int i = 0; i < PER; i++) {\n"
+            "        const int at = get_global_id(0) * PER + i;\n"
+            "        if (at < n)\n            y[at] = %s;\n    }\n}\n",
+            value);
+    fclose(f);
+}
+
+/* Sweeps FILE into `db`; the file is another one by the time that workers start. */
+static void sweep_own(const char *path, const char *db, struct sweep_summary *s)
+{
+    struct sweep_options o = options();
+    struct device_info info;
+    struct device *dev;
+    struct custom *own;
+    struct store *st;
+    struct spec spec;
+    struct err err = {0};
+
+    ck_assert_msg(device_open(NULL, &dev, &err) == 0, "%s", err.text);
+    info = dev->info;
+    device_close(dev);
+    ck_assert_msg(own_open(path, &own, &err) == 0, "%s", err.text);
+    ck_assert_msg(own_spec(own, path, &info, &spec, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(truncate(path, 0), 0);
+    ck_assert_msg(store_open(db, STORE_WRITE, &st, &err) == 0, "%s", err.text);
+    ck_assert_msg(sweep_run(st, &info, &spec, &o, s, &err) == 0, "%s", err.text);
+    store_close(st);
+    spec_done(&spec);
+    own_close(own);
+}
+
+START_TEST(own_kernel)
+{
+    char path[256];
+    const char *db = in_folder("o.db");
+    struct sweep_summary s;
+
+    snprintf(path, sizeof(path), "%s/own.cl", folder);
+    write_own(path, "fmax(x[at], 0.0f)");
+    sweep_own(path, db, &s);
+    ck_assert_int_eq(s.measured, 2);
+    ck_assert_int_eq(sweep_failed(&s), 0);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample s JOIN config c ON c.id ="
+                                   " s.config_id WHERE s.median_ns > 0 AND c.op = 'relu' AND"
+                                   " c.kernel LIKE 'own@________' AND c.path = 'buffer' AND"
+                                   " c.lws = '4x1' AND c.gws = iif(c.tile = 'PER=1', '512x1',"
+                                   " '256x1')"),
+                        2);
+    write_own(path, "fmax(x[at], 0.0f)");
+    sweep_own(path, db, &s);
+    ck_assert_int_eq(s.measured, 0); /* the same text has been measured */
+
+    write_own(path, "fabs(x[at])"); /* another hash; wrong for half of the elements */
+    sweep_own(path, db, &s);
+    ck_assert_int_eq(s.measured, 2);
+    ck_assert_int_eq(s.by_status[SAMPLE_WRONG], 2);
+    write_own(path, "x[at](0)");
+    sweep_own(path, db, &s);
+    ck_assert_int_eq(s.by_status[SAMPLE_BUILD_FAILED], 2);
+    ck_assert_double_eq(number(db, "SELECT count(DISTINCT kernel) FROM config"), 3);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample WHERE error LIKE '%own.cl%'"), 2);
+    check_with_shell(db);
+}
+END_TEST
+
 /* ---- kill -9 ---- */
 
 #define MANY "relu,rows=8-192+8 cols=64|128,buffer,,,0|1" FAST /* 96 configurations */
@@ -498,6 +576,7 @@ static int run_suite(void)
     tcase_add_test(t, interruption);
     tcase_add_test(t, unsupported_is_a_row);
     tcase_add_test(t, doubling);
+    tcase_add_test(t, own_kernel);
     tcase_add_test(t, kill_nine);
     tcase_add_test(t, worker_dies_with_its_sweep);
     suite_add_tcase(s, t);

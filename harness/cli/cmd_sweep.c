@@ -1,11 +1,13 @@
 /* flashmem sweep SPEC: measure the configurations of a sweep spec. */
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "harness/cli/cli.h"
 #include "harness/sweep/order_active.h"
+#include "harness/sweep/own.h"
 #include "harness/sweep/sweep.h"
 #include "profiler/clock.h"
 
@@ -15,12 +17,16 @@ struct sweep_opts {
     uint64_t time_ns, max_time_ns, timeout_ns, max_load;
     double target;
     const char *shard, *simulate;
+    const char *kernel;
     bool dry_run, hot;
     struct opt_list threshold;
 };
 
 #define FIELD(f) offsetof(struct sweep_opts, f)
 static const struct opt opts[] = {
+    {.name = "--kernel", .type = OPT_TEXT, .offset = FIELD(kernel), .arg = "FILE.cl",
+     .help = "an OpenCL kernel of your own in place of an operator's: its head says how, and "
+             "which shapes where there is no SPEC; see datasets/kernels"},
     {.name = "--strategy", .type = OPT_CHOICE, .offset = FIELD(strategy), .def = "exhaustive",
      .choices = sweep_strategy_names,
      .help = "everything, shuffled; a uniform draw (of --limit, or until --time is up); or always what "
@@ -193,23 +199,118 @@ static int device_of(const struct cli *cli, struct device_info *ret_info, struct
     return 0;
 }
 
-static int sweep(const struct cli *cli, const char *path, const struct sweep_options *o,
-                 struct sweep_summary *s, struct err *err)
+/* The best of an own kernel and of ours, for each case. */
+static const char select_best[] =
+    "SELECT c.variant, s.median_ns FROM sample s JOIN config c ON c.id = s.config_id"
+    " JOIN session e ON e.id = s.session_id JOIN device d ON d.id = e.device_id"
+    " WHERE d.platform = ? AND d.name = ? AND d.driver = ? AND c.op = ? AND c.shape = ?"
+    " AND c.dtype = ? AND c.load_bytes = 0 AND s.status IN ('ok', 'noisy')"
+    " AND iif(?, c.kernel = ?, instr(c.kernel, '@') = 0) ORDER BY s.median_ns LIMIT 1";
+
+static int find_best(struct store *st, const struct device_info *info, const struct op_case *c,
+                     const struct custom *own, bool theirs, double *ret_ns,
+                     char variant[OP_TEXT_MAX], struct err *err)
+{
+    struct store_query *q = NULL;
+    char shape[OP_TEXT_MAX];
+    int rc;
+
+    *ret_ns = NAN;
+    op_case_params(c, shape);
+    rc = store_query(st, &q, err, select_best, "ssssssis", info->platform, info->name, info->driver,
+                     c->op->name, shape, dtype_name(c->dtype), (int64_t)theirs,
+                     custom_kernel(own));
+    if (rc < 0)
+        return rc;
+    rc = store_step(q, err);
+    if (rc == 1) {
+        snprintf(variant, OP_TEXT_MAX, "%s", store_text(q, 0));
+        *ret_ns = store_real(q, 1);
+    }
+    store_query_done(q);
+    return rc < 0 ? rc : 0;
+}
+
+static int note_case(const struct cli *cli, struct store *st, const struct device_info *info,
+                     const struct custom *own, const struct op_case *c, struct err *err)
+{
+    char text[OP_TEXT_MAX], variant[OP_TEXT_MAX] = "", ours[OP_TEXT_MAX] = "";
+    double ns, our_ns, flops, bytes;
+    int rc = find_best(st, info, c, own, true, &ns, variant, err);
+
+    if (rc == 0)
+        rc = find_best(st, info, c, own, false, &our_ns, ours, err);
+    if (rc == 0)
+        rc = custom_cost(own, c, &flops, &bytes, err);
+    if (rc < 0 || isnan(ns))
+        return rc;
+    op_case_print(c, text);
+    cli_note(cli, "%s: %.4g us, %.3g GFLOP/s, %.3g GB/s: %s", text, ns / 1000, flops / ns,
+             bytes / ns, variant);
+    if (!isnan(our_ns))
+        cli_note(cli, "  ours %.4g us, %.3g times that: %s", our_ns / 1000, our_ns / ns, ours);
+    return 0;
+}
+
+static int note_best(const struct cli *cli, struct store *st, const struct device_info *info,
+                     const struct custom *own, const struct spec *spec, struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < spec->n && rc == 0; i++) {
+        bool seen = false;
+
+        for (int k = 0; k < i && !seen; k++)
+            seen = spec->config[k].c.dtype == spec->config[i].c.dtype &&
+                   memcmp(spec->config[k].c.p, spec->config[i].c.p, sizeof(spec->config[i].c.p)) ==
+                       0;
+        if (!seen)
+            rc = note_case(cli, st, info, own, &spec->config[i].c, err);
+    }
+    return rc;
+}
+
+static int read_spec(const char *path, const char *kernel, const struct custom *own,
+                     const struct device_info *info, struct spec *spec, struct err *err)
+{
+    int others = 0;
+
+    if (!own || path) {
+        int rc = spec_read(path, info, spec, err);
+
+        for (int i = 0; own && rc == 0 && i < spec->n; i++)
+            others += strcmp(spec->config[i].c.op->name, custom_op(own)) != 0;
+        return rc < 0 || !others ? rc
+                                 : err_set(err, -EINVAL, "%s: %d configurations are of other "
+                                           "operators than '%s' of '%s'", path, others,
+                                           custom_op(own), kernel);
+    }
+    return own_spec(own, kernel, info, spec, err);
+}
+
+static int sweep(const struct cli *cli, const char *path, const char *kernel,
+                 const struct sweep_options *o, struct sweep_summary *s, struct err *err)
 {
     struct device_info info;
+    struct custom *own = NULL;
     struct store *st = NULL;
     struct spec spec = {0};
     int rc;
 
-    rc = device_of(cli, &info, err);
+    rc = kernel ? own_open(kernel, &own, err) : 0;
     if (rc == 0)
-        rc = spec_read(path, &info, &spec, err);
+        rc = device_of(cli, &info, err);
+    if (rc == 0)
+        rc = read_spec(path, kernel, own, &info, &spec, err);
     if (rc == 0)
         rc = open_store(cli, o->dry_run, &st, err);
     if (rc == 0)
         rc = sweep_run(st, &info, &spec, o, s, err);
+    if (rc == 0 && own && !o->dry_run)
+        rc = note_best(cli, st, &info, own, &spec, err);
     store_close(st);
     spec_done(&spec);
+    own_close(own);
     return rc;
 }
 
@@ -263,9 +364,12 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     struct sweep_options o;
     struct sweep_summary s;
 
-    (void)n_args;
     if (make_options(cli, in, &o, err) < 0)
         return EXIT_USAGE;
+    if (n_args == 0 && (!in->kernel || in->simulate)) {
+        err_set(err, -EINVAL, "sweep wants a SPEC, or --kernel FILE.cl");
+        return EXIT_USAGE;
+    }
     if (in->simulate && in->strategy == SWEEP_EXHAUSTIVE) {
         err_set(err, -EINVAL, "--simulate: want --strategy random or active");
         return EXIT_USAGE;
@@ -278,7 +382,7 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     }
     o.progress = progress;
     o.ctx = &watch;
-    if (sweep(cli, args[0], &o, &s, err) < 0 || show(cli, &o, &s, err) < 0)
+    if (sweep(cli, n_args ? args[0] : NULL, in->kernel, &o, &s, err) < 0 || show(cli, &o, &s, err) < 0)
         return EXIT_FAILED;
     if (o.dry_run && s.guessed)
         cli_note(cli, "no samples of this device yet: the estimate assumes 0.5 s each");
@@ -295,12 +399,12 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
 
 const struct command command_sweep = {
     .name = "sweep",
-    .args = "SPEC",
+    .args = "[SPEC]",
     .summary = "measure the configurations of a sweep spec; resumes by itself",
     .example = "flashmem sweep datasets/sweeps/quick.csv",
     .opts = opts,
     .opts_size = sizeof(struct sweep_opts),
-    .min_args = 1,
+    .min_args = 0,
     .max_args = 1,
     .run = run,
 };

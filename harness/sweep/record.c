@@ -94,14 +94,14 @@ static void launch_text(const struct sweep_config *g, const struct device_info *
 
     gws[0] = order[0] = '\0';
     if (g->c.op->launch(&g->c, &g->v, dev, &l, NULL) == 0) {
-        for (int i = 0; i < 2; i++)
-            if (g->v.lws[0])
-                l.gws[i] = (l.gws[i] + (size_t)g->v.lws[i] - 1) / (size_t)g->v.lws[i] *
-                           (size_t)g->v.lws[i];
+        if (g->v.lws[0])
+            memcpy(l.lws, g->v.lws, sizeof(l.lws));
+        for (int i = 0; i < 2 && l.lws[0]; i++)
+            l.gws[i] = (l.gws[i] + (size_t)l.lws[i] - 1) / (size_t)l.lws[i] * (size_t)l.lws[i];
         snprintf(gws, 64, "%zux%zu", l.gws[0], l.gws[1]);
     }
-    if (g->v.lws[0])
-        snprintf(lws, 32, "%dx%d", g->v.lws[0], g->v.lws[1]);
+    if (l.lws[0])
+        snprintf(lws, 32, "%dx%d", l.lws[0], l.lws[1]);
     else
         snprintf(lws, 32, "auto");
     for (int i = 0; i < OP_MAX_TUNABLES && k->tunables[i].name; i++)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "harness/sweep/own.h"
 #include "harness/sweep/wire.h"
 #include "operators/trial.h"
 #include "profiler/clock.h"
@@ -288,12 +289,15 @@ int worker_run(const char *selector, int fd, struct err *err)
 {
     struct worker w = {.fd = fd};
     struct wire_reader reader = {.fd = fd};
+    struct custom *own = NULL;
     int type, rc;
     socklen_t size = sizeof(type);
 
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
         return err_set(err, -ENOTSOCK, "worker processes are started by 'flashmem sweep'");
-    rc = device_open(selector, &w.dev, err);
+    rc = own_inherit(&own, err);
+    if (rc == 0)
+        rc = device_open(selector, &w.dev, err);
     if (rc == 0)
         rc = measurer_new(w.dev, &w.m, err);
     if (rc < 0)
@@ -310,5 +314,6 @@ int worker_run(const char *selector, int fd, struct err *err)
     trial_free(w.trial);
     measurer_free(w.m);
     device_close(w.dev);
+    custom_free(own);
     return rc;
 }
