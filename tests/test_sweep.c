@@ -3,6 +3,7 @@
  * The program is its own worker ("--device N worker"), and its own sweep to be killed
  * ("sweep SPEC DB"): drivers do not survive fork() without exec(). */
 #include <check.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,7 +120,7 @@ START_TEST(all_then_nothing)
     ck_assert_int_eq(s.by_status[SAMPLE_OK] + s.by_status[SAMPLE_NOISY], 29);
     ck_assert_int_eq(sweep_failed(&s), 0);
     ck_assert_int_eq(s.workers, 1);
-    ck_assert(s.measure_ns > 0 && s.verify_ns > 0 && s.other_ns > 0);
+    ck_assert(s.phase_ns[PHASE_MEASURE] > 0 && s.phase_ns[PHASE_VERIFY] > 0 && s.other_ns > 0);
     ck_assert_double_eq(number(db, "SELECT count(*) FROM config"), 29);
     ck_assert_double_eq(number(db, "SELECT count(*) FROM sample"), 29);
     ck_assert_double_eq(number(db, TORN), 0);
@@ -165,8 +166,8 @@ START_TEST(limits_shards_dry)
     o.dry_run = true;
     sweep_into(spec, db, &o, &s);
     ck_assert_int_eq(s.planned, 6);
-    ck_assert(s.guessed);
-    ck_assert_double_eq_tol(s.estimate_s, 3.0, 1e-9);
+    ck_assert_int_eq(s.guessed, 6);
+    ck_assert_double_eq_tol(s.estimate_ns[PHASE_MEASURE], 3e9, 1);
     ck_assert_double_eq(number(db, "SELECT count(*) FROM session"), 0);
     o.dry_run = false;
 
@@ -196,7 +197,7 @@ START_TEST(limits_shards_dry)
     o.dry_run = true;
     sweep_into(spec, db, &o, &s);
     ck_assert_int_eq(s.planned, 0);
-    ck_assert(!s.guessed);
+    ck_assert_int_eq(s.guessed, 0);
 }
 END_TEST
 
@@ -252,6 +253,148 @@ START_TEST(hang_costs_one_row)
     sweep_into(spec, db, &o, &s);
     ck_assert_int_eq(s.measured, 1);
     ck_assert_int_eq(sweep_failed(&s), 0);
+}
+END_TEST
+
+/* Out of memory comes as a kill by the kernel, or as a malloc() that fails (in the middle of a driver,
+ * which may well crash): one row each, and the worker is another one afterwards. */
+START_TEST(memory_costs_one_row)
+{
+    const char *spec = write_spec("m.csv", "relu,rows=8|16|24|32|40|16384 cols=64,,,,0" FAST);
+    const char *db = in_folder("m.db");
+    struct sweep_options o = options();
+    struct sweep_summary s;
+
+    setenv("FLASHMEM_FAULT", "kill:rows=16,;memory:rows=16384,", 1);
+    sweep_into(spec, db, &o, &s);
+    unsetenv("FLASHMEM_FAULT");
+    ck_assert_int_eq(s.measured, 6);
+    ck_assert_int_eq(sweep_failed(&s), 2);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample s JOIN config c ON c.id ="
+                                   " s.config_id WHERE s.status = 'crashed' AND c.shape LIKE"
+                                   " 'rows=16,%' AND s.error LIKE 'killed by SIGKILL%'"),
+                        1);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample s JOIN config c ON c.id ="
+                                   " s.config_id WHERE s.status NOT IN ('ok', 'noisy') AND c.shape"
+                                   " LIKE 'rows=16384,%'"),
+                        1);
+    o.again = SWEEP_AGAIN_FAILED;
+    sweep_into(spec, db, &o, &s);
+    ck_assert_int_eq(s.measured, 2);
+    ck_assert_int_eq(sweep_failed(&s), 0);
+    check_with_shell(db);
+}
+END_TEST
+
+static char dead_starts[256];
+
+/* From the first result on, the next two workers die at their start. */
+static void no_more_starts(void *ctx, const struct sweep_summary *s)
+{
+    (void)ctx;
+    if (s->measured == 1) {
+        FILE *f = fopen(dead_starts, "w");
+
+        fputs("ab", f);
+        fclose(f);
+    }
+}
+
+/* A driver that needs a moment after a crash: the sweep waits for it. */
+START_TEST(slow_recovery)
+{
+    const char *spec = write_spec("r.csv", SIX), *db = in_folder("r.db");
+    char fault[400];
+    struct sweep_options o = options();
+    struct sweep_summary s;
+
+    snprintf(dead_starts, sizeof(dead_starts), "%s", in_folder("dead"));
+    snprintf(fault, sizeof(fault), "crash:rows=24,;crash:rows=40,;start:%s", dead_starts);
+    o.progress = no_more_starts;
+    setenv("FLASHMEM_FAULT", fault, 1);
+    sweep_into(spec, db, &o, &s);
+    unsetenv("FLASHMEM_FAULT");
+    ck_assert_int_eq(s.measured, 6);
+    ck_assert_int_eq(s.by_status[SAMPLE_CRASHED], 2);
+    ck_assert_int_ge(s.workers, 4); /* one, two that died, one more */
+}
+END_TEST
+
+/* Everything crashes, even what does nothing: no night full of rows. */
+START_TEST(lost_device)
+{
+    char spec_path[256];
+    const char *db = in_folder("l.db");
+    struct sweep_options o = options();
+    struct sweep_summary s;
+    struct device_info info;
+    struct device *dev;
+    struct store *st;
+    struct spec spec;
+    struct err err = {0};
+
+    snprintf(spec_path, sizeof(spec_path), "%s", write_spec("l.csv", SIX));
+    ck_assert_int_eq(device_open(NULL, &dev, &err), 0);
+    info = dev->info;
+    device_close(dev);
+    ck_assert_int_eq(spec_read(spec_path, &info, &spec, &err), 0);
+    ck_assert_int_eq(store_open(db, STORE_WRITE, &st, &err), 0);
+    setenv("FLASHMEM_FAULT", "crash:", 1);
+    ck_assert_int_eq(sweep_run(st, &info, &spec, &o, &s, &err), -EIO);
+    unsetenv("FLASHMEM_FAULT");
+    ck_assert_ptr_nonnull(strstr(err.text, "3 configurations in a row crashed"));
+    store_close(st);
+    spec_done(&spec);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample WHERE status = 'crashed'"), 3);
+    sweep_into(spec_path, db, &o, &s); /* and they are tried again */
+    ck_assert_int_eq(s.measured, 6);
+    ck_assert_int_eq(sweep_failed(&s), 0);
+}
+END_TEST
+
+/* A full disk ends the sweep; what was committed stays, whole, and the same sweep goes on. */
+START_TEST(full_disk)
+{
+    char spec_path[256], mount[256], db[300], command[600];
+    struct sweep_options o = options();
+    struct sweep_summary s;
+    struct device_info info;
+    struct device *dev;
+    struct store *st;
+    struct spec spec;
+    struct err err = {0};
+    int rc;
+
+    snprintf(mount, sizeof(mount), "%s", in_folder("full"));
+    snprintf(db, sizeof(db), "%s/x.db", mount);
+    snprintf(command, sizeof(command),
+             "mkdir -p '%s' && mount -t tmpfs -o size=1m tmpfs '%s' 2>/dev/null", mount, mount);
+    if (system(command) != 0)
+        return; /* may not mount here */
+    snprintf(spec_path, sizeof(spec_path), "%s", write_spec("full.csv", SIX));
+    ck_assert_int_eq(device_open(NULL, &dev, &err), 0);
+    info = dev->info;
+    device_close(dev);
+    ck_assert_int_eq(spec_read(spec_path, &info, &spec, &err), 0);
+    ck_assert_msg(store_open(db, STORE_WRITE, &st, &err) == 0, "%s", err.text);
+    o.limit = 2;
+    ck_assert_int_eq(sweep_run(st, &info, &spec, &o, &s, &err), 0);
+    o.limit = 0;
+    snprintf(command, sizeof(command), "cat /dev/zero >'%s/ballast' 2>/dev/null", mount);
+    ck_assert_int_ne(system(command), 0);
+    rc = sweep_run(st, &info, &spec, &o, &s, &err);
+    store_close(st);
+    ck_assert_msg(rc == -ENOSPC, "%d: %s", rc, err.text);
+    snprintf(command, sizeof(command), "rm '%s/ballast'", mount);
+    ck_assert_int_eq(system(command), 0);
+    ck_assert_double_ge(number(db, "SELECT count(*) FROM sample"), 2);
+    ck_assert_double_eq(number(db, TORN), 0);
+    sweep_into(spec_path, db, &o, &s);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample"), 6);
+    check_with_shell(db);
+    spec_done(&spec);
+    snprintf(command, sizeof(command), "umount '%s'", mount);
+    ck_assert_int_eq(system(command), 0);
 }
 END_TEST
 
@@ -573,6 +716,10 @@ static int run_suite(void)
     tcase_add_test(t, limits_shards_dry);
     tcase_add_test(t, crash_costs_one_row);
     tcase_add_test(t, hang_costs_one_row);
+    tcase_add_test(t, memory_costs_one_row);
+    tcase_add_test(t, slow_recovery);
+    tcase_add_test(t, lost_device);
+    tcase_add_test(t, full_disk);
     tcase_add_test(t, interruption);
     tcase_add_test(t, unsupported_is_a_row);
     tcase_add_test(t, doubling);

@@ -110,7 +110,7 @@ static int make_options(const struct cli *cli, const struct sweep_opts *in,
 struct watch {
     const struct cli *cli;
     uint64_t started_ns;
-    char what[64];
+    char what[128];
 };
 
 static void progress(void *ctx, const struct sweep_summary *s)
@@ -118,8 +118,15 @@ static void progress(void *ctx, const struct sweep_summary *s)
     struct watch *w = ctx;
     int64_t failed = sweep_failed(s);
 
-    if (failed > 0)
-        snprintf(w->what, sizeof(w->what), "sweep, %" PRId64 " failed,", failed);
+    size_t n = (size_t)snprintf(w->what, sizeof(w->what), "sweep");
+
+    for (int p = 0; p < PHASES && n < sizeof(w->what); p++)
+        n += (size_t)snprintf(w->what + n, sizeof(w->what) - n, "%s %s %.0f%%", p ? "" : ":",
+                              phase_names[p], 100 * s->phase_ns[p] / s->wall_ns);
+    if (failed > 0 && n < sizeof(w->what))
+        n += (size_t)snprintf(w->what + n, sizeof(w->what) - n, ", %" PRId64 " failed", failed);
+    if (n + 1 < sizeof(w->what))
+        strcpy(w->what + n, ",");
     cli_progress(w->cli, w->what, s->measured, s->planned, w->started_ns);
 }
 
@@ -140,6 +147,23 @@ static void seconds(struct table *t, const char *item, double ns, double of_ns)
         table_empty(t);
 }
 
+static void phase(struct table *t, const char *prefix, int i, double ns, double of_ns)
+{
+    char item[32];
+
+    snprintf(item, sizeof(item), "%s%s_s", prefix, phase_names[i]);
+    seconds(t, item, ns, of_ns);
+}
+
+static double sum_of(const double ns[PHASES])
+{
+    double sum = 0;
+
+    for (int i = 0; i < PHASES; i++)
+        sum += ns[i];
+    return sum;
+}
+
 static int show(const struct cli *cli, const struct sweep_options *o, const struct sweep_summary *s,
                 struct err *err)
 {
@@ -152,7 +176,10 @@ static int show(const struct cli *cli, const struct sweep_options *o, const stru
     count(t, "measured_before", s->present);
     if (o->dry_run) {
         count(t, "to_measure", s->planned);
-        seconds(t, "estimate_s", s->estimate_s * 1e9, 0);
+        seconds(t, "estimate_s", sum_of(s->estimate_ns), 0);
+        for (int i = 0; i < PHASES; i++)
+            phase(t, "estimate_", i, s->estimate_ns[i], sum_of(s->estimate_ns));
+        count(t, "guessed", s->guessed);
     } else {
         count(t, "measured", s->measured);
         count(t, "of_them_doubled", s->doubled);
@@ -160,11 +187,9 @@ static int show(const struct cli *cli, const struct sweep_options *o, const stru
             count(t, sample_status_name((enum sample_status)i), s->by_status[i]);
         count(t, "workers_started", s->workers);
         seconds(t, "wall_s", s->wall_ns, s->wall_ns);
-        seconds(t, "build_s", s->build_ns, s->wall_ns);
-        seconds(t, "verify_s", s->verify_ns, s->wall_ns);
-        seconds(t, "warmup_s", s->warmup_ns, s->wall_ns);
-        seconds(t, "measure_s", s->measure_ns, s->wall_ns);
-        seconds(t, "flush_s", s->flush_ns, s->wall_ns);
+        for (int i = 0; i < PHASES; i++)
+            phase(t, "", i, s->phase_ns[i], s->wall_ns);
+        seconds(t, "of_measure_kernels_s", s->kernels_ns, s->wall_ns);
         seconds(t, "store_s", s->store_ns, s->wall_ns);
         seconds(t, "other_s", s->other_ns, s->wall_ns);
     }
@@ -385,7 +410,9 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     if (sweep(cli, n_args ? args[0] : NULL, in->kernel, &o, &s, err) < 0 || show(cli, &o, &s, err) < 0)
         return EXIT_FAILED;
     if (o.dry_run && s.guessed)
-        cli_note(cli, "no samples of this device yet: the estimate assumes 0.5 s each");
+        cli_note(cli, "%" PRId64 " of %" PRId64 " are of operators that this device has no sample "
+                 "of: guessed, by its other operators, or half a second each", s.guessed,
+                 s.planned);
     if (s.interrupted) {
         err_set(err, -EINTR, "interrupted after %" PRId64 " of %" PRId64
                 " configurations: the same command goes on from there", s.measured, s.planned);

@@ -21,6 +21,7 @@ struct child {
     int fd, starts;
     int log; /* what the worker and its OpenCL platform print: kept for messages about its death */
     struct wire_reader reader;
+    bool answered;  /* some worker once took an order */
     char stage[16]; /* what the worker said last that it was doing */
 };
 
@@ -216,6 +217,26 @@ static int await(struct child *c, struct work_result *ret_r, struct err *err)
     }
 }
 
+/* After a crash a driver may need a while (a GPU is reset, memory is returned): a worker that has
+ * started before gets several chances. The first start says at once what is wrong. */
+static int start_patiently(struct child *c, struct err *err)
+{
+    static const unsigned pause_ms[] = {200, 1000, 5000, 20000, 60000};
+    int rc = start(c, err);
+
+    for (size_t i = 0; i < sizeof(pause_ms) / sizeof(pause_ms[0]); i++) {
+        if (rc == 0 || rc == -EINTR || rc == -ENOMEM || !c->answered)
+            return rc;
+        for (unsigned t = 0; t < pause_ms[i]; t += 100) {
+            if (c->opt.interrupted && *c->opt.interrupted)
+                return err_set(err, -EINTR, "interrupted");
+            usleep(100000);
+        }
+        rc = start(c, err);
+    }
+    return rc;
+}
+
 int child_ask(struct child *c, const struct work_order *order, struct work_result *ret_r,
               struct err *err)
 {
@@ -224,7 +245,7 @@ int child_ask(struct child *c, const struct work_order *order, struct work_resul
 
     c->stage[0] = '\0';
     if (!c->pid)
-        rc = start(c, err);
+        rc = start_patiently(c, err);
     if (rc < 0)
         return rc;
     work_result_init(&r, SAMPLE_CRASHED);
@@ -248,6 +269,7 @@ int child_ask(struct child *c, const struct work_order *order, struct work_resul
     } else if (r.status == SAMPLE_LAUNCH_FAILED || r.status == SAMPLE_OUT_OF_MEMORY) {
         reap(c, false); /* what such an error leaves of a context cannot be trusted */
     }
+    c->answered = true;
     *ret_r = r;
     return 0;
 }

@@ -52,20 +52,32 @@ static int one_number(struct store_query *q, double *ret, struct err *err)
     return rc < 0 ? rc : 0;
 }
 
-int record_mean_ns(struct store *st, int64_t device_id, const char *op, double *ret_ns,
-                   struct err *err)
+const char *const phase_names[PHASES] = {"build", "verify", "warmup", "measure", "flush"};
+
+int record_phases(struct store *st, int64_t device_id, const char *op, bool loaded,
+                  double ret_ns[PHASES], int64_t *ret_n, struct err *err)
 {
     struct store_query *q;
     int rc;
 
     rc = store_query(st, &q, err,
-                     "SELECT avg(ifnull(s.build_ns, 0) + ifnull(s.verify_ns, 0) +"
-                     " ifnull(s.warmup_ns, 0) + ifnull(s.flush_ns, 0) + ifnull(s.measure_ns, 0))"
+                     "SELECT avg(ifnull(s.build_ns, 0)), avg(ifnull(s.verify_ns, 0)),"
+                     " avg(ifnull(s.warmup_ns, 0)), avg(ifnull(s.measure_ns, 0)),"
+                     " avg(ifnull(s.flush_ns, 0)), count(*)"
                      " FROM sample s JOIN session e ON e.id = s.session_id"
                      " JOIN config c ON c.id = s.config_id"
-                     " WHERE e.device_id = ? AND c.op = ?",
-                     "is", device_id, op);
-    return rc < 0 ? rc : one_number(q, ret_ns, err);
+                     " WHERE e.device_id = ? AND c.op = coalesce(?, c.op)"
+                     " AND (c.load_bytes > 0) = ?",
+                     "isi", device_id, op, (int64_t)loaded);
+    if (rc < 0)
+        return rc;
+    rc = store_step(q, err);
+    for (int i = 0; i < PHASES && rc == 1; i++)
+        ret_ns[i] = store_null(q, i) ? 0 : store_real(q, i);
+    if (rc == 1)
+        *ret_n = store_int(q, PHASES);
+    store_query_done(q);
+    return rc < 0 ? rc : 0;
 }
 
 int record_device(struct store *st, const struct device_info *dev, int64_t *ret_id, struct err *err)

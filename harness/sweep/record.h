@@ -16,9 +16,13 @@ struct recorded {
 int record_find(struct store *st, int64_t device_id, const char *key, struct recorded *ret_r,
                 struct err *err);
 
-/* Mean time that one sample of `op` took on this device, all booked phases; NaN: no samples. */
-int record_mean_ns(struct store *st, int64_t device_id, const char *op, double *ret_ns,
-                   struct err *err);
+/* What one sample costs, by booked phase. */
+enum phase { PHASE_BUILD, PHASE_VERIFY, PHASE_WARMUP, PHASE_MEASURE, PHASE_FLUSH, PHASES };
+extern const char *const phase_names[PHASES];
+
+/* Means over the samples of `op` (NULL: any) on this device with or without load; *ret_n of them. */
+int record_phases(struct store *st, int64_t device_id, const char *op, bool loaded,
+                  double ret_ns[PHASES], int64_t *ret_n, struct err *err);
 
 /* The row of a device if there is one, else *ret_id = 0: nothing is written. */
 int record_device(struct store *st, const struct device_info *dev, int64_t *ret_id,

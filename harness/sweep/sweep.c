@@ -24,6 +24,9 @@ const char *const sweep_again_names[] = {"none", "failed", "all", NULL};
  * it, the reference is computed for each: 4 keeps both small. */
 #define ROOM_FACTOR 4
 
+/* So many crashes in a row, and it is time to ask whether the device is there at all. */
+#define CRASHES_BEFORE_PROBE 3
+
 struct run {
     struct store *st;
     const struct device_info *dev;
@@ -32,6 +35,7 @@ struct run {
     struct child *child;
     int64_t device_id, session_id;
     uint64_t started_ns;
+    int crashes; /* in a row */
     bool stop;
 };
 
@@ -143,39 +147,53 @@ static int select_pending(struct run *run, const struct spec *spec, struct sweep
     return 0;
 }
 
+/* What is known of one operator, with or without load. */
+struct known {
+    double ns[PHASES];
+    int64_t n;
+    bool asked;
+};
+
+/* By the operator's own samples, else by those of all operators, else a guess. */
+static int ask_phases(const struct run *run, const char *op, bool loaded, struct known *k,
+                      bool *ret_own, struct err *err)
+{
+    int rc = 0;
+
+    if (!k->asked && run->st && run->device_id)
+        rc = record_phases(run->st, run->device_id, op, loaded, k->ns, &k->n, err);
+    *ret_own = k->n > 0;
+    k->asked = true;
+    return rc;
+}
+
 static int estimate(const struct run *run, const struct sweep_config *pending, int n,
                     struct err *err)
 {
-    double mean[64], total = 0, known = 0;
-    int n_known = 0, unknown = 0;
+    struct known of[64][2] = {{{{0}, 0, false}}}, any[2] = {{{0}, 0, false}};
+    struct sweep_summary *sum = run->sum;
 
-    for (int i = 0; i < 64; i++)
-        mean[i] = -1;
     for (int i = 0; i < n; i++) {
-        int at = 0;
+        bool loaded = pending[i].load_bytes > 0, own;
+        struct known *k;
+        int at = 0, rc;
 
-        while (at < 63 && op_table[at] && op_table[at] != pending[i].c.op)
+        while (at < 63 && op_table[at] && strcmp(op_table[at]->name, pending[i].c.op->name) != 0)
             at++;
-        if (mean[at] == -1) {
-            int rc;
+        k = &of[at][loaded];
+        rc = ask_phases(run, pending[i].c.op->name, loaded, k, &own, err);
+        if (rc == 0 && !own) {
+            bool some;
 
-            mean[at] = NAN;
-            rc = run->st && run->device_id ? record_mean_ns(run->st, run->device_id,
-                                                            pending[i].c.op->name, &mean[at], err)
-                                           : 0;
-            if (rc < 0)
-                return rc;
+            sum->guessed++;
+            rc = ask_phases(run, NULL, loaded, k = &any[loaded], &some, err);
         }
-        if (isnan(mean[at])) {
-            unknown++;
-        } else {
-            known += mean[at];
-            n_known++;
-        }
+        if (rc < 0)
+            return rc;
+        for (int p = 0; p < PHASES && k->n; p++)
+            sum->estimate_ns[p] += k->ns[p];
+        sum->estimate_ns[PHASE_MEASURE] += k->n ? 0 : GUESS_NS;
     }
-    total = known + unknown * (n_known ? known / n_known : GUESS_NS);
-    run->sum->estimate_s = total * 1e-9;
-    run->sum->guessed = n_known == 0 && n > 0;
     return 0;
 }
 
@@ -207,11 +225,14 @@ static void book(struct sweep_summary *s, const struct work_result *r)
 {
     s->by_status[r->status]++;
     s->measured++;
-    s->build_ns += or_zero(r->build_ns);
-    s->verify_ns += or_zero(r->verify_ns);
-    s->warmup_ns += or_zero(r->warmup_ns);
-    s->measure_ns += or_zero(r->measure_ns);
-    s->flush_ns += or_zero(r->flush_ns);
+    s->phase_ns[PHASE_BUILD] += or_zero(r->build_ns);
+    s->phase_ns[PHASE_VERIFY] += or_zero(r->verify_ns);
+    s->phase_ns[PHASE_WARMUP] += or_zero(r->warmup_ns);
+    s->phase_ns[PHASE_MEASURE] += or_zero(r->measure_ns);
+    s->phase_ns[PHASE_FLUSH] += or_zero(r->flush_ns);
+    for (int side = 0; side < r->sides; side++)
+        for (int i = 0; i < r->n; i++)
+            s->kernels_ns += (double)r->side[side].time_ns[i] * r->batch;
 }
 
 static bool time_is_up(struct run *run)
@@ -232,6 +253,39 @@ static bool time_is_up(struct run *run)
 struct slowdown {
     double mid, low;
 };
+
+static bool is_crash(enum sample_status s)
+{
+    return s == SAMPLE_CRASHED || s == SAMPLE_TIMEOUT;
+}
+
+/* The null operator works wherever anything does. A night of crashes that are nobody's fault would
+ * leave as many rows, and two such nights are a verdict. */
+static int probe(struct run *run, struct err *err)
+{
+    struct work_order o = {.key = "probe", .c = "null:f32", .v = "buffer", .seed = 1};
+    struct work_result r;
+    int rc;
+
+    o.measure = measure_defaults();
+    o.measure.max_repeats = o.measure.min_repeats = 3;
+    rc = child_ask(run->child, &o, &r, err);
+    if (rc < 0)
+        return rc;
+    if (is_crash(r.status))
+        rc = err_set(err, -EIO, "%d configurations in a row crashed or hung, and so does one that "
+                     "does nothing (%.200s): the device is lost; the same command goes on from "
+                     "there once it is back", run->crashes, r.error);
+    work_result_done(&r);
+    run->crashes = 0;
+    return rc;
+}
+
+static void tell(struct run *run)
+{
+    run->sum->wall_ns = (double)(clock_ns() - run->started_ns);
+    run->opt->progress(run->opt->ctx, run->sum);
+}
 
 /* Measure one and store it. */
 static int measure_one(struct run *run, const struct sweep_config *g, uint64_t room,
@@ -260,9 +314,17 @@ static int measure_one(struct run *run, const struct sweep_config *g, uint64_t r
     *ret_s = (struct slowdown){r.slowdown, r.slowdown_low};
     if (rc == 0)
         book(run->sum, &r);
+    run->crashes = is_crash(r.status) ? run->crashes + 1 : 0;
     work_result_done(&r);
     if (rc == 0 && run->opt->progress)
-        run->opt->progress(run->opt->ctx, run->sum);
+        tell(run);
+    if (rc == 0 && run->crashes >= CRASHES_BEFORE_PROBE && !time_is_up(run)) {
+        rc = probe(run, err);
+        if (rc == -EINTR) {
+            run->sum->interrupted = run->stop = true;
+            rc = 0;
+        }
+    }
     return rc;
 }
 
@@ -380,8 +442,9 @@ int sweep_run(struct store *st, const struct device_info *dev, const struct spec
         rc = measure_all(&run, pending, n, err);
     free(pending);
     sum.wall_ns = (double)(clock_ns() - run.started_ns);
-    sum.other_ns = sum.wall_ns - sum.build_ns - sum.verify_ns - sum.warmup_ns - sum.measure_ns -
-                   sum.flush_ns - sum.store_ns;
+    sum.other_ns = sum.wall_ns - sum.store_ns;
+    for (int p = 0; p < PHASES; p++)
+        sum.other_ns -= sum.phase_ns[p];
     *ret_s = sum;
     return rc;
 }

@@ -8,6 +8,7 @@
 
 #include "harness/predict/predict.h"
 #include "harness/store/store.h"
+#include "harness/sweep/record.h"
 #include "harness/sweep/spec.h"
 #include "profiler/measure.h"
 
@@ -50,9 +51,10 @@ struct sweep_summary {
     int64_t by_status[SAMPLE_STATUSES];
     int64_t workers; /* processes started */
     bool interrupted;
-    double estimate_s; /* dry run: for what is planned */
-    bool guessed;      /* ... without any sample of this device */
-    double wall_ns, build_ns, verify_ns, warmup_ns, measure_ns, flush_ns, store_ns, other_ns;
+    double estimate_ns[PHASES]; /* for what is planned, by what this device's samples cost so far */
+    int64_t guessed;            /* of what is planned: its operator has no sample here yet */
+    double wall_ns, phase_ns[PHASES], store_ns, other_ns;
+    double kernels_ns; /* of what is measured: between the start and the end of kernels */
 };
 
 /* `st` may be NULL for a dry run without a database. 0 also when interrupted and when

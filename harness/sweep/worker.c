@@ -5,7 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "harness/sweep/own.h"
 #include "harness/sweep/wire.h"
@@ -214,17 +218,57 @@ static int time_it(struct worker *w, struct job *job, struct work_result *r)
     return 0;
 }
 
-static void inject_fault(const char *key)
+/* What the kernel does where memory is short: malloc() of anything big fails from now on. */
+static void run_short_of_memory(void)
 {
-    const char *fault = getenv("FLASHMEM_FAULT");
+    struct rlimit limit = {0};
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
 
-    if (!fault)
-        return;
-    if (strncmp(fault, "crash:", 6) == 0 && strstr(key, fault + 6))
+    if (!f || fscanf(f, "%lu", &pages) != 1)
         abort();
-    if (strncmp(fault, "hang:", 5) == 0 && strstr(key, fault + 5))
-        for (;;)
-            pause();
+    fclose(f);
+    limit.rlim_cur = limit.rlim_max = pages * (rlim_t)sysconf(_SC_PAGESIZE) + (256 << 10);
+    setrlimit(RLIMIT_AS, &limit);
+}
+
+/* "FAULT:TEXT", several with ';' between them. */
+static void inject_faults(const char *key)
+{
+    char all[512], *rest = all, *one;
+    const char *faults = getenv("FLASHMEM_FAULT");
+
+    snprintf(all, sizeof(all), "%s", faults ? faults : "");
+    while ((one = strsep(&rest, ";")) != NULL) {
+        char *text = strchr(one, ':');
+
+        if (!text || !strstr(key, text + 1))
+            continue;
+        if (strncmp(one, "crash:", 6) == 0)
+            abort();
+        if (strncmp(one, "kill:", 5) == 0)
+            raise(SIGKILL);
+        if (strncmp(one, "memory:", 7) == 0)
+            run_short_of_memory();
+        if (strncmp(one, "hang:", 5) == 0)
+            for (;;)
+                pause();
+    }
+}
+
+/* "start:FILE" makes as many workers die before they are ready as FILE has bytes. */
+static void fail_to_start(void)
+{
+    const char *faults = getenv("FLASHMEM_FAULT");
+    const char *at = faults ? strstr(faults, "start:") : NULL;
+    char path[256];
+    struct stat s;
+
+    if (!at)
+        return;
+    snprintf(path, sizeof(path), "%.*s", (int)strcspn(at + 6, ";"), at + 6);
+    if (stat(path, &s) == 0 && s.st_size > 0 && truncate(path, s.st_size - 1) == 0)
+        abort();
 }
 
 static void carry_out(struct worker *w, const struct work_order *o, struct work_result *r)
@@ -234,7 +278,7 @@ static void carry_out(struct worker *w, const struct work_order *o, struct work_
     uint64_t since;
     int rc;
 
-    inject_fault(o->key);
+    inject_faults(o->key);
     stage(w, "build");
     rc = op_case_parse(o->c, &job.c, &e);
     if (rc == 0)
@@ -295,6 +339,7 @@ int worker_run(const char *selector, int fd, struct err *err)
 
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
         return err_set(err, -ENOTSOCK, "worker processes are started by 'flashmem sweep'");
+    fail_to_start();
     rc = own_inherit(&own, err);
     if (rc == 0)
         rc = device_open(selector, &w.dev, err);

@@ -2,8 +2,9 @@
  * each, until the socket closes. Protocol: wire.h.
  *
  * It keeps the trial of the last (case, path) alive, with its inputs and its reference output, and
- * the base program of the last variant. For tests, FLASHMEM_FAULT=crash:TEXT or hang:TEXT makes an
- * order whose key contains TEXT do so. */
+ * the base program of the last variant. For tests, FLASHMEM_FAULT=crash:TEXT makes an order
+ * whose key contains TEXT do so; also kill: (as the kernel does when memory is out), memory: (malloc
+ * fails), hang:, and start:FILE, which kills as many workers at their start as FILE has bytes. */
 #ifndef FLASHMEM_HARNESS_SWEEP_WORKER_H
 #define FLASHMEM_HARNESS_SWEEP_WORKER_H
 
