@@ -47,7 +47,7 @@ static void draw_side(const struct world *w, int i, int s, uint64_t *rng, struct
 
 static void draw(const struct world *w, uint64_t *rng, struct compare_items *c)
 {
-    *c = (struct compare_items){.n = w->items, .same_device = true};
+    *c = (struct compare_items){.n = w->items, .same_device = true, .alike = true};
     c->item = calloc((size_t)w->items, sizeof(*c->item));
     for (int i = 0; i < w->items; i++) {
         char name[16];
@@ -144,6 +144,36 @@ START_TEST(machine_or_change)
     draw(&w, &rng, &c);
     judge(&c);
     ck_assert_int_eq(count(&c, COMPARE_SLOWER), 40);
+    compare_done(&c);
+}
+END_TEST
+
+/* Two forms in one recording: items differ in earnest, so that their spread is no noise; kernels
+ * that were measured again say what is. */
+START_TEST(forms)
+{
+    struct world w = {.items = 12, .k = 1, .repeat_sd = 0.003, .recording_sd = 0.002};
+    struct compare_items c;
+    uint64_t rng = 11;
+
+    for (int i = 0; i < 12; i++)
+        w.change[i] = (i - 5.5) / 50; /* 1 % to 11 % either way */
+    draw(&w, &rng, &c);
+    c.alike = false;
+    c.n_again = 60;
+    c.again = calloc(60, sizeof(double));
+    for (int i = 0; i < 60; i++)
+        c.again[i] = 0.003 * normal(&rng);
+    judge(&c);
+    ck_assert_double_lt(c.noise, 0.008);
+    for (int i = 0; i < 12; i++)
+        if (fabs(w.change[i]) > 0.04) {
+            char name[16];
+
+            snprintf(name, sizeof(name), "%02d", i);
+            ck_assert_int_eq(find(&c, name)->verdict,
+                             w.change[i] > 0 ? COMPARE_SLOWER : COMPARE_FASTER);
+        }
     compare_done(&c);
 }
 END_TEST
@@ -383,6 +413,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, changes_and_none);
     tcase_add_test(t, machine_or_change);
+    tcase_add_test(t, forms);
     tcase_add_test(t, correlated_repeats);
     tcase_add_test(t, burst);
     tcase_add_test(t, paired);

@@ -44,6 +44,10 @@ struct compare_items {
     int n;
     struct compare_item *item;
     bool same_device;
+    bool alike; /* both sides are recordings of one thing, as far as names tell */
+    /* Differences of log medians of one kernel measured twice in one session (bases of pairs). */
+    double *again;
+    int n_again;
     int only[2];  /* items that the other side lacks: left out */
     int outdated; /* samples of an older source than their side's newest: left out */
     /* by compare_judge() */

@@ -95,6 +95,14 @@ static void own_variance(struct work *w, double *scratch)
     w->own = square(SIGMA * mad) * n / w->own_n;
 }
 
+static const char *different_source(const struct compare_item *it)
+{
+    return *it->side[0].build && *it->side[1].build &&
+                   strcmp(it->side[0].build, it->side[1].build) != 0
+               ? "kernel or build options changed"
+               : "";
+}
+
 /* ---- what recordings differ by though nothing changed ---- */
 
 /* From recordings of one side: the same thing, another session. */
@@ -124,6 +132,24 @@ static int spread_noise(const struct compare_items *c, const struct work *w, dou
     return n > 1 ? n : 0;
 }
 
+/* Most of what is compared was built from other sources: then items may well differ in earnest. */
+static bool mostly_rebuilt(const struct compare_items *c)
+{
+    int n = 0;
+
+    for (int i = 0; i < c->n; i++)
+        n += *different_source(&c->item[i]) != '\0';
+    return 2 * n > c->n;
+}
+
+/* From kernels that were measured more than once in a session. */
+static int again_noise(const struct compare_items *c, double *x)
+{
+    for (int i = 0; i < c->n_again; i++)
+        x[i] = fabs(c->again[i]);
+    return c->n_again;
+}
+
 static double typical_within(const struct compare_items *c, const struct work *w, double *x)
 {
     int n = 0;
@@ -143,7 +169,7 @@ static double noise_variance(const struct compare_items *c, const struct work *w
     double both, seen;
 
     if (n == 0)
-        n = spread_noise(c, w, x);
+        n = c->alike && !mostly_rebuilt(c) ? spread_noise(c, w, x) : again_noise(c, x);
     both = n ? square(SIGMA * stats_median(x, n)) : 0;
     seen = both / 2 - typical_within(c, w, x);
     *ret_n = n;
@@ -321,14 +347,6 @@ static void explain_wide(struct compare_item *it, const struct work *w, double m
                  100 * shows, more < 4 ? 4 : more);
 }
 
-static const char *different_source(const struct compare_item *it)
-{
-    return *it->side[0].build && *it->side[1].build &&
-                   strcmp(it->side[0].build, it->side[1].build) != 0
-               ? "kernel or build options changed"
-               : "";
-}
-
 /* Which variants were best, where they differ. */
 static void add_variants(struct compare_item *it)
 {
@@ -340,7 +358,7 @@ static void add_variants(struct compare_item *it)
 }
 
 static int decide(struct compare_item *it, const struct work *w, double limit, double machine,
-                  const struct compare_options *opt, struct err *err)
+                  bool alike, const struct compare_options *opt, struct err *err)
 {
     double rank_p = NAN;
     int rc;
@@ -350,7 +368,7 @@ static int decide(struct compare_item *it, const struct work *w, double limit, d
         if (rc < 0)
             return rc;
         it->verdict = w->diff > 0 ? COMPARE_SLOWER : COMPARE_FASTER;
-        snprintf(it->reason, sizeof(it->reason), "%s", different_source(it));
+        snprintf(it->reason, sizeof(it->reason), "%s", alike ? different_source(it) : "");
         if (!(rank_p < RANKS_DIFFER)) {
             it->verdict = COMPARE_AMBIGUOUS;
             snprintf(it->reason, sizeof(it->reason),
@@ -388,7 +406,7 @@ static int by_verdict(const void *a, const void *b)
  */
 static size_t room(const struct compare_items *c)
 {
-    size_t all = 16, most = 0;
+    size_t all = 16 + (size_t)c->n_again, most = 0;
 
     for (int i = 0; i < c->n; i++) {
         const struct compare_side *s = c->item[i].side;
@@ -440,7 +458,7 @@ int compare_judge(struct compare_items *c, const struct compare_options *opt, st
     }
     limit = p_limit(c, x);
     for (int i = 0; i < c->n && rc == 0; i++)
-        rc = decide(&c->item[i], &w[i], limit, c->machine, opt, err);
+        rc = decide(&c->item[i], &w[i], limit, c->machine, c->alike, opt, err);
     for (int i = 0; i < c->n && rc == 0; i++)
         add_variants(&c->item[i]);
     if (rc == 0)

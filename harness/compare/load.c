@@ -51,6 +51,7 @@ void compare_done(struct compare_items *c)
     for (int i = 0; i < c->n; i++)
         item_done(&c->item[i]);
     free(c->item);
+    free(c->again);
     *c = (struct compare_items){0};
 }
 
@@ -355,6 +356,56 @@ static int join(struct store *st, const struct rows *a, const struct rows *b, bo
     return rc;
 }
 
+/* Naive forms without load: of ratio 0, and the first side of every pair. */
+static const char select_again[] =
+    "SELECT e.id || c.op || c.shape || ' ' || c.dtype || c.path || c.kernel || c.tile ||"
+    " c.loop_order || c.lws, coalesce(s.base_median_ns, s.median_ns)"
+    " FROM sample s JOIN config c ON c.id = s.config_id JOIN session e ON e.id = s.session_id"
+    " WHERE s.status IN ('ok', 'noisy') AND s.median_ns > 0 AND e.device_id = ?"
+    " AND e.id = coalesce(nullif(?, 0), e.id) AND c.op = coalesce(?, c.op) ORDER BY 1, s.id";
+
+static int read_again(struct store *st, const struct side_spec *s, int64_t session,
+                      struct compare_items *c, int *room, struct err *err)
+{
+    struct store_query *q = NULL;
+    int rc = store_query(st, &q, err, select_again, "iis", s->device_id, session, s->op);
+    char last[OP_TEXT_MAX * 3] = "";
+    double before = 0;
+
+    while (rc >= 0 && (rc = store_step(q, err)) == 1) {
+        const char *name = store_text(q, 0);
+        double now = log(store_real(q, 1));
+
+        if (c->n_again == *room) {
+            double *more = realloc(c->again, (size_t)(*room = *room ? 2 * *room : 64) * 8);
+
+            if (!more) {
+                rc = err_set(err, -ENOMEM, "out of memory");
+                break;
+            }
+            c->again = more;
+        }
+        if (strcmp(name, last) == 0)
+            c->again[c->n_again++] = now - before;
+        snprintf(last, sizeof(last), "%s", name);
+        before = now;
+    }
+    store_query_done(q);
+    return rc;
+}
+
+static int read_all_again(struct store *st, const struct side_spec side[2], struct compare_items *c,
+                          struct err *err)
+{
+    int room = 0, rc = 0;
+
+    for (int s = 0; s < 2; s++)
+        for (int i = 0; (i < side[s].n_sessions || i == 0) && rc == 0; i++)
+            rc = read_again(st, &side[s], side[s].n_sessions ? side[s].session[i] : 0, c, &room,
+                            err);
+    return rc;
+}
+
 static int load_samples(struct store *st, const struct side_spec side[2], bool best,
                         struct compare_items *c, struct err *err)
 {
@@ -366,6 +417,9 @@ static int load_samples(struct store *st, const struct side_spec side[2], bool b
         rc = read_rows(st, &side[s], drop, best, &rows[s], err);
     if (rc == 0)
         rc = join(st, &rows[0], &rows[1], best, c, err);
+    if (rc == 0)
+        rc = read_all_again(st, side, c, err);
+    c->alike = c->same_device && !drop && !best;
     c->outdated = rows[0].outdated + rows[1].outdated;
     if (rc == 0 && c->n == 0)
         rc = err_set(err, -ENOENT,
