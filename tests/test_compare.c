@@ -388,6 +388,7 @@ START_TEST(runs)
     ck_assert_str_eq(c.item[0].name, "integrated");
     ck_assert_str_eq(c.item[2].name, "exec");
     ck_assert(c.item[0].paired);
+    ck_assert(!c.item[0].part && c.item[1].part && c.item[2].part);
     ck_assert_double_eq(c.item[2].side[1].rec[0].time_ns[3], 2003 - 100);
     compare_done(&c);
     ck_assert_msg(load("run:1", "run:3", false, &c, &err) == 0, "%s", err.text);

@@ -18,7 +18,8 @@ static const struct opt opts[] = {
     {.name = "--best", .type = OPT_FLAG, .offset = FIELD(best),
      .help = "each side's fastest variant of every case; default: the configurations of both"},
     {.name = "--fail-on", .type = OPT_LIST, .offset = FIELD(fail_on), .arg = "VERDICT",
-     .help = "exit status 3 if any item is slower, faster or ambiguous; may be repeated"},
+     .help = "exit status 3 if any item (of runs: integrated latency) is slower, faster or "
+             "ambiguous; may be repeated"},
     {.name = "--detect", .type = OPT_REAL, .offset = FIELD(detect), .def = "0.05", .min = 0.001,
      .max = 10, .arg = "X",
      .help = "'same' means that a change of this size would have been seen four times in five"},
@@ -80,6 +81,11 @@ static void summarize(const struct cli *cli, const struct compare_items *c, cons
 {
     double sum = 0;
 
+    if (c->item[0].apart) { /* runs: what there is to say is in the rows */
+        if (c->item[0].paired)
+            cli_note(cli, "runs of one command took turns: repeat is compared with repeat");
+        return;
+    }
     for (int i = 0; i < c->n; i++)
         sum += log(c->item[i].ratio.mid);
     cli_note(cli, "%d items in both, %d only in A, %d only in B; B / A is %.3g on the whole; %d "
@@ -139,7 +145,7 @@ static int compare(const struct cli *cli, const struct compare_opts *o, char **a
         return rc;
     rc = compare_judge(&c, &opt, err);
     for (int i = 0; i < c.n && rc == 0; i++)
-        by_verdict[c.item[i].verdict]++;
+        by_verdict[c.item[i].verdict] += !c.item[i].part;
     if (rc == 0) {
         show(&c, t);
         summarize(cli, &c, by_verdict);

@@ -32,6 +32,7 @@ struct compare_item {
     struct compare_side side[2]; /* A, B */
     bool paired; /* one recording each, taken in turns: repeat i belongs to repeat i */
     bool apart;  /* says nothing about the noise of other items */
+    bool part;   /* of another item: shown, but no finding of its own */
     /* by compare_judge() */
     double median_ns[2];
     struct interval ratio; /* B / A, 95 % */

@@ -156,6 +156,7 @@ static int make_parts(const struct side_spec side[2], struct compare_items *c, s
         struct compare_item *it = &c->item[c->n];
 
         it->apart = true;
+        it->part = c->n > 0; /* streaming moves time from init to exec: the sum is what counts */
         it->name = strdup(parts[c->n].name);
         for (int s = 0; s < 2; s++)
             it->side[s].rec = calloc((size_t)side[s].n_runs, sizeof(struct recording));

@@ -98,6 +98,14 @@ static int find_device(struct store *st, const char *value, int64_t *ret_id, str
     store_query_done(q);
     if (rc < 0)
         return rc;
+    if (!n)
+        return err_set(err, -ENOENT, "no device in '%s': run 'flashmem sweep SPEC'",
+                       store_path(st));
+    if (matches != 1 && !*value)
+        return err_set(err, -ENOENT,
+                       "'%s' has several devices: add device:NAME to both sides, the "
+                       "number or a part of one of %s",
+                       store_path(st), names);
     if (matches != 1)
         return err_set(err, -ENOENT,
                        "device:%s means %s device of '%s', want the number or a part "
