@@ -337,14 +337,15 @@ static void explain_wide(struct compare_item *it, const struct work *w, double m
     more = n * times_more(w->se, opt->detect);
     if (w->own_n == 0 && fabs(machine) > opt->least)
         snprintf(it->reason, sizeof(it->reason),
-                 "the machine itself was %.2g %% %s in B: record "
-                 "both again, in turns, and name all: session:A1,A2,...",
-                 100 * fabs(expm1(machine)), machine > 0 ? "slower" : "faster");
+                 "the machine itself was %.2g %% %s in B: record both again, in turns, and name "
+                 "all: %s:ID,ID,...",
+                 100 * fabs(expm1(machine)), machine > 0 ? "slower" : "faster",
+                 it->apart ? "run" : "session");
     else
         snprintf(it->reason, sizeof(it->reason),
-                 "only a change of %.2g %% would show: about %d "
-                 "recordings of each (--again all), in turns, or a quieter machine",
-                 100 * shows, more < 4 ? 4 : more);
+                 "only a change of %.2g %% would show: about %d recordings of each%s, in turns, or "
+                 "a quieter machine",
+                 100 * shows, more < 4 ? 4 : more, it->apart ? "" : " (--again all)");
 }
 
 /* Which variants were best, where they differ. */
@@ -372,9 +373,8 @@ static int decide(struct compare_item *it, const struct work *w, double limit, d
         if (!(rank_p < RANKS_DIFFER)) {
             it->verdict = COMPARE_AMBIGUOUS;
             snprintf(it->reason, sizeof(it->reason),
-                     "medians differ, the repeats as a whole do "
-                     "not (p = %.2g): more repeats (--max-repeats)",
-                     rank_p);
+                     "medians differ, the repeats as a whole do not (p = %.2g): more repeats (%s)",
+                     rank_p, it->apart ? "--runs" : "--max-repeats");
         }
         return 0;
     }
