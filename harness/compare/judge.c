@@ -18,10 +18,11 @@
 #define PRIOR_NOISE  0.02
 #define PRIOR_WEIGHT 4
 /* Weight of what all items show beside what one item shows: items differ in their noise. */
-#define ITEMS_WEIGHT 8
-#define MAD_WORTH    0.37 /* of an observation in a variance: the efficiency of the deviation */
-#define RANKS_DIFFER 0.05
-#define FALSE_SHARE  0.05 /* of what is called slower or faster */
+#define ITEMS_WEIGHT   8
+#define MAD_WORTH      0.37 /* of an observation in a variance: the efficiency of the deviation */
+#define RECORDINGS_MAX 50   /* more than anybody makes */
+#define RANKS_DIFFER   0.05
+#define FALSE_SHARE    0.05 /* of what is called slower or faster */
 
 const char *const compare_verdict_names[] = {"slower", "ambiguous", "faster", "same", NULL};
 
@@ -341,6 +342,9 @@ static void explain_wide(struct compare_item *it, const struct work *w, double m
                  "all: %s:ID,ID,...",
                  100 * fabs(expm1(machine)), machine > 0 ? "slower" : "faster",
                  it->apart ? "run" : "session");
+    else if (more > RECORDINGS_MAX)
+        snprintf(it->reason, sizeof(it->reason),
+                 "only a change of %.2g %% would show: this needs a quieter machine", 100 * shows);
     else
         snprintf(it->reason, sizeof(it->reason),
                  "only a change of %.2g %% would show: about %d recordings of each%s, in turns, or "
