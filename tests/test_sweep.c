@@ -616,6 +616,29 @@ START_TEST(kill_nine)
 }
 END_TEST
 
+/* Stopped for longer than a configuration may take, worker and all. */
+START_TEST(paused)
+{
+    char spec[256], db[256];
+    int status = 0;
+    pid_t pid;
+
+    snprintf(spec, sizeof(spec), "%s", write_spec("p.csv", MANY));
+    snprintf(db, sizeof(db), "%s", in_folder("p.db"));
+    setenv("TEST_TIMEOUT_S", "8", 1);
+    pid = start_sweep(spec, db);
+    unsetenv("TEST_TIMEOUT_S");
+    usleep(1200000);
+    kill(-pid, SIGSTOP);
+    usleep(10000000);
+    kill(-pid, SIGCONT);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM sample WHERE status IN ('ok', 'noisy')"),
+                        96);
+}
+END_TEST
+
 /* First child of a process; 0: none, -1: this kernel does not say. */
 static int child_of(pid_t pid)
 {
@@ -687,6 +710,8 @@ static int be_sweep(const char *spec_path, const char *db)
     struct err err = {0};
     int rc = device_open(NULL, &dev, &err);
 
+    if (getenv("TEST_TIMEOUT_S"))
+        o.timeout_ns = strtoull(getenv("TEST_TIMEOUT_S"), NULL, 10) * UINT64_C(1000000000);
     if (rc == 0) {
         info = dev->info;
         device_close(dev);
@@ -725,6 +750,7 @@ static int run_suite(void)
     tcase_add_test(t, doubling);
     tcase_add_test(t, own_kernel);
     tcase_add_test(t, kill_nine);
+    tcase_add_test(t, paused);
     tcase_add_test(t, worker_dies_with_its_sweep);
     suite_add_tcase(s, t);
     r = srunner_create(s);

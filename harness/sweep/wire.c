@@ -12,6 +12,7 @@
 #include "profiler/clock.h"
 
 #define LINE_BYTES_MAX (64u << 20)
+#define STOPPED_NS UINT64_C(1000000000) /* no scheduler is so late */
 
 void work_result_init(struct work_result *r, enum sample_status status)
 {
@@ -341,7 +342,7 @@ int wire_receive(struct wire_reader *r, uint64_t deadline_ns,
 {
     for (;;) {
         struct pollfd p = {.fd = r->fd, .events = POLLIN};
-        uint64_t now;
+        uint64_t now, spent;
         int wait_ms = 500; /* a signal between the check and poll() is seen this much later */
         int rc = take_line(r, ret_j, err);
 
@@ -354,7 +355,12 @@ int wire_receive(struct wire_reader *r, uint64_t deadline_ns,
             return err_set(err, -ETIMEDOUT, "no answer in time");
         if (deadline_ns && deadline_ns - now < 500000000)
             wait_ms = (int)((deadline_ns - now) / 1000000) + 1;
-        if (poll(&p, 1, wait_ms) > 0) {
+        rc = poll(&p, 1, wait_ms);
+        spent = clock_ns() - now;
+        /* Stopped (Ctrl-Z, a suspended laptop), and the worker with us: that is nobody's time. */
+        if (deadline_ns && spent > (uint64_t)wait_ms * 1000000 + STOPPED_NS)
+            deadline_ns += spent - (uint64_t)wait_ms * 1000000;
+        if (rc > 0) {
             rc = fill(r, err);
             if (rc < 0)
                 return rc;
