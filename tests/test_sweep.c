@@ -625,12 +625,12 @@ START_TEST(paused)
 
     snprintf(spec, sizeof(spec), "%s", write_spec("p.csv", MANY));
     snprintf(db, sizeof(db), "%s", in_folder("p.db"));
-    setenv("TEST_TIMEOUT_S", "8", 1);
+    setenv("TEST_TIMEOUT_S", "5", 1);
     pid = start_sweep(spec, db);
     unsetenv("TEST_TIMEOUT_S");
     usleep(1200000);
     kill(-pid, SIGSTOP);
-    usleep(10000000);
+    usleep(7000000);
     kill(-pid, SIGCONT);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
