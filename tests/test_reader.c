@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "harness/replay/disk.h"
 #include "harness/replay/reader.h"
 #include "tests/folder.h"
 
@@ -319,8 +320,7 @@ START_TEST(io_error)
     }
     ck_assert_int_eq(reader_wait(r, 4, &err), -EIO);
     ck_assert_msg(strstr(err.text, "'h.2.attn'") && strstr(err.text, "reader.bin"), "%s", err.text);
-    ck_assert_msg(strstr(err.text, "byte 8388608") || strstr(err.text, "byte 9437184"), "%s",
-                  err.text);
+    ck_assert_msg(strstr(err.text, "byte 9437184") != NULL, "%s", err.text);
     reader_drain(r);
     reader_reset(r);
     fault.at_byte = -1;
@@ -495,6 +495,46 @@ START_TEST(freed_early)
 }
 END_TEST
 
+static int n_rounds;
+
+static void count_round(void *ctx, int round, int rounds)
+{
+    (void)ctx;
+    ck_assert_int_eq(round, ++n_rounds);
+    ck_assert_int_eq(rounds, 3);
+}
+
+/* Everyone has turns, the fastest loop is the measure of all, the reader comes last. */
+START_TEST(disk_rates)
+{
+    struct disk_options opt = {.rounds = 3, .turn_bytes = 32 * MIB, .progress = count_round};
+    struct disk_rate *rate = NULL;
+    struct err err = {0};
+    int n = 0, best = 0, rc;
+
+    make_file(4096);
+    ck_assert_int_eq(disk_compare(path, &opt, &rate, &n, &err), -EINVAL);
+    ck_assert_int_eq(truncate(path, (off_t)(65 * MIB)), 0);
+    rc = disk_compare(path, &opt, &rate, &n, &err);
+    if (rc == -EOPNOTSUPP) /* no O_DIRECT where this suite's files are */
+        return;
+    ck_assert_msg(rc == 0, "%s", err.text);
+    ck_assert_int_eq(n_rounds, 3);
+    ck_assert_int_ge(n, 4);
+    for (int i = 0; i < n; i++) {
+        ck_assert_int_eq(rate[i].ours, i == n - 1);
+        ck_assert_double_gt(rate[i].rate_bps.low, 0);
+        ck_assert_double_ge(rate[i].rate_bps.high, rate[i].rate_bps.low);
+        if (i < n - 1 && rate[i].rate_bps.mid > rate[best].rate_bps.mid)
+            best = i;
+    }
+    ck_assert_double_eq(rate[best].of_best.low, 1);
+    ck_assert_double_eq(rate[best].of_best.high, 1);
+    free(rate);
+    drop_file();
+}
+END_TEST
+
 START_TEST(no_file)
 {
     struct reader *r = NULL;
@@ -527,6 +567,7 @@ int main(void)
     tcase_add_loop_test(t, cut_file, 0, 4);
     tcase_add_loop_test(t, emulated_rate, 0, 2);
     tcase_add_loop_test(t, freed_early, 0, 4);
+    tcase_add_test(t, disk_rates);
     tcase_add_test(t, no_file);
     suite_add_tcase(s, t);
     sr = srunner_create(s);

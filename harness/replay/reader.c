@@ -9,6 +9,10 @@
 
 #include "harness/replay/reader_engine.h"
 
+/* The first read of an idle disk is so long, the next twice, and so on to the engine's blocks: the
+ * first weights are there early, and the disk is at its rate a millisecond later. */
+#define FIRST_BYTES (UINT64_C(512) << 10)
+
 uint64_t reader_staging_bytes(void)
 {
     return BOUNCES * BOUNCE_BYTES;
@@ -57,11 +61,13 @@ static bool neighbours(const struct read_job *a, const struct read_job *b)
 static void next_run(struct reader *r, struct piece *p)
 {
     const struct read_job *j = &r->job[r->next_job].what;
+    uint64_t most = r->piece_bytes;
 
+    r->piece_bytes = min_u64(2 * most, r->block_bytes);
     p->file_byte = j->file_byte + r->next_byte;
     p->dst = (unsigned char *)j->dst + r->next_byte;
     for (;;) {
-        uint64_t take = min_u64(j->read_bytes - r->next_byte, r->block_bytes - p->bytes);
+        uint64_t take = min_u64(j->read_bytes - r->next_byte, most - p->bytes);
         uint64_t payload = j->bytes > r->next_byte ? j->bytes - r->next_byte : 0;
 
         if (payload > 0)
@@ -72,7 +78,7 @@ static void next_run(struct reader *r, struct piece *p)
             return;
         r->next_job++;
         r->next_byte = 0;
-        if (r->next_job == r->n_posted || p->bytes == r->block_bytes ||
+        if (r->next_job == r->n_posted || p->bytes == most ||
             !neighbours(j, &r->job[r->next_job].what))
             return;
         j = &r->job[r->next_job].what;
@@ -87,10 +93,13 @@ bool reader_next(struct reader *r, struct piece *ret_piece)
         r->hungry = true;
         return false;
     }
+    if (r->in_flight == 0)
+        r->piece_bytes = min_u64(FIRST_BYTES, r->block_bytes);
     if (r->job[r->next_job].what.n_rows)
         next_rows(r, &p);
     else
         next_run(r, &p);
+    p.ask_bytes = p.bytes;
     r->in_flight++;
     *ret_piece = p;
     return true;
@@ -119,6 +128,10 @@ bool reader_got(struct reader *r, struct piece *p, int64_t result, struct err *r
         result = r->opt.fault(r->opt.ctx, p->file_byte + p->got_bytes, result);
     if (result == -EINTR || result == -EAGAIN)
         return false;
+    if (result < 0 && p->ask_bytes > READ_ALIGN) {
+        p->ask_bytes = (p->ask_bytes / READ_ALIGN + 1) / 2 * READ_ALIGN;
+        return false;
+    }
     if (result < 0) {
         weight_at(r, p, p->got_bytes, name);
         err_set(ret_failure, (int)result, "'%s': reading weight '%s' at byte %llu: %s", r->path,
@@ -126,8 +139,9 @@ bool reader_got(struct reader *r, struct piece *p, int64_t result, struct err *r
         return true;
     }
     p->got_bytes += (uint64_t)result;
-    /* Unless the file ends here, a read may be short only at a multiple of READ_ALIGN: the rest of
-     * it would be refused. */
+    p->ask_bytes = min_u64(p->ask_bytes, p->bytes - p->got_bytes);
+    /* Unless the file ends here, a read is short at a multiple of READ_ALIGN: the rest of anything
+     * else would be refused. */
     if (result > 0 && p->got_bytes < p->bytes && p->got_bytes % READ_ALIGN == 0)
         return false;
     if (p->got_bytes < p->must_bytes) {

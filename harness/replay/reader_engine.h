@@ -21,6 +21,7 @@ struct piece {
     uint64_t file_byte, bytes;
     uint64_t must_bytes; /* the rest may lie behind the file's end */
     uint64_t got_bytes;
+    uint64_t ask_bytes;  /* the next read is so long: less than the rest after a failure */
     unsigned char *dst;
     unsigned char *copy_to; /* rows: copy_bytes from bounce + copy_from */
     uint64_t copy_from, copy_bytes;
@@ -62,6 +63,7 @@ struct reader {
     int n_posted, n_done, allocated; /* n_done: all jobs before it are done */
     int next_job;                    /* the cursor: not cut into pieces yet */
     uint64_t next_byte;
+    uint64_t piece_bytes; /* the next one's most */
     int in_flight; /* pieces */
     bool hungry;   /* the engine found nothing to do and wants to be woken */
     bool quit, drain;
@@ -73,8 +75,9 @@ struct reader {
  * is held. */
 bool reader_next(struct reader *r, struct piece *ret_piece);
 
-/* Without the lock. What a read of the rest of `p` gave: bytes or negative errno. True: the piece
- * is as done as it will be, go on to reader_book(); false: read on from p->got_bytes. */
+/* Without the lock. What a read of p->ask_bytes from p->got_bytes gave: bytes or negative errno.
+ * True: the piece is as done as it will be, go on to reader_book(); false: read on. A read that
+ * fails is tried again, shorter and shorter, until it is known where and in which weight. */
 bool reader_got(struct reader *r, struct piece *p, int64_t result, struct err *ret_failure);
 /* `failure` (code 0: none) is of reader_got(); `bounce`: what rows were read into. */
 void reader_book(struct reader *r, const struct piece *p, const unsigned char *bounce,

@@ -24,7 +24,7 @@ struct threads {
 
 static int64_t read_rest(struct reader *r, const struct piece *p, unsigned char *to)
 {
-    uint64_t from = p->file_byte + p->got_bytes, left = p->bytes - p->got_bytes;
+    uint64_t from = p->file_byte + p->got_bytes, left = p->ask_bytes;
     ssize_t n;
 
     if (!r->ram) {

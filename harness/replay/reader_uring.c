@@ -11,7 +11,7 @@
 #ifdef HAVE_URING
 #include <liburing.h>
 
-#define BLOCK_BYTES  (UINT64_C(2) << 20)
+#define BLOCK_BYTES  (UINT64_C(4) << 20)
 #define WINDOW_BYTES (UINT64_C(8) << 20) /* in flight; more would only delay what is needed first */
 /* The kernel takes at most 1 GiB in one registered buffer. */
 #define REGION_BYTES (UINT64_C(1) << 30)
@@ -69,7 +69,7 @@ static void read_rest(struct reader *r, struct uring *u, struct slot *s)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
     unsigned char *to = (s->p.dst ? s->p.dst : slot_bounce(r, u, s)) + s->p.got_bytes;
-    uint64_t bytes = s->p.bytes - s->p.got_bytes, from = s->p.file_byte + s->p.got_bytes;
+    uint64_t bytes = s->p.ask_bytes, from = s->p.file_byte + s->p.got_bytes;
     int fd = u->fixed_file ? 0 : r->fd, region = find_region(u, to, bytes);
 
     if (region >= 0)
