@@ -19,7 +19,7 @@
 #include "profiler/clock.h"
 
 #define MIB          (UINT64_C(1) << 20)
-#define WINDOW_BYTES (32 * MIB) /* what is read goes round in it, as in the ring of a run */
+#define WINDOW_BYTES (32 * MIB) /* what is read goes round in it */
 #define JOB_BYTES    (4 * MIB)  /* of the reader: what a plan's moves are cut to at most */
 #define MAX_DEPTH    8
 
@@ -117,13 +117,13 @@ static int uring_loop(struct comparison *c, const struct loop *l, uint64_t from,
 }
 #endif
 
-/* As a run does: jobs are posted as long as there is room, the room of the oldest is taken back. */
+/* All of it is posted at once, as far as a run has room. */
 static int reader_loop(struct comparison *c, uint64_t from, struct err *err)
 {
-    int n = (int)(c->opt->turn_bytes / JOB_BYTES), room = (int)(WINDOW_BYTES / JOB_BYTES), rc = 0;
+    int n = (int)(c->opt->turn_bytes / JOB_BYTES), rc = 0;
 
     reader_reset(c->reader);
-    for (int i = 0; i < n + room && rc == 0; i++) {
+    for (int i = 0; i < n && rc == 0; i++) {
         struct read_job job = {
             .dst = c->window + (uint64_t)i * JOB_BYTES % WINDOW_BYTES,
             .file_byte = from + (uint64_t)i * JOB_BYTES,
@@ -132,11 +132,10 @@ static int reader_loop(struct comparison *c, uint64_t from, struct err *err)
             .name = "region",
         };
 
-        if (i >= room)
-            rc = reader_wait(c->reader, i - room, err);
-        if (rc == 0 && i < n)
-            rc = reader_post(c->reader, &job, err);
+        rc = reader_post(c->reader, &job, err);
     }
+    if (rc == 0)
+        rc = reader_wait(c->reader, n - 1, err);
     reader_drain(c->reader);
     return rc;
 }
