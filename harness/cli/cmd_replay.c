@@ -294,6 +294,8 @@ static int open_all(struct session *s, const char *model, struct err *err)
         rc = executor_new(s->dev, s->m, &s->file, (const float *const *)s->input, &s->exec, &s->ex,
                           err);
     s->ctx.setup_ns += clock_ns() - began;
+    if (rc == 0 && s->cli->verbose)
+        cli_note(s->cli, "disk: %s", executor_reader_kind(s->ex));
     if (rc == 0)
         rc = store_session(s->st, s->device_id, s->cli->argc, s->cli->argv, &s->ctx.session_id,
                            err);

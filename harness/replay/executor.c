@@ -153,6 +153,8 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
         rc = nothing_new(ex, err);
     if (rc == 0)
         rc = reader_new(ex->file->path, NULL, &ex->reader, err);
+    if (rc == 0)
+        reader_register(ex->reader, ex->ring, ex->opt.ring_bytes);
     for (int l = 0; l < m->n_layers && rc == 0; l++) {
         ex->c[l] = m->layer[l].c;
         rc = compact_gather(ex, l, inputs, err);
@@ -508,6 +510,11 @@ void executor_output(const struct executor *ex, float *ret_y)
 const struct mem_point *executor_memory(const struct executor *ex, int *ret_n)
 {
     return mem_points(ex->mem, ret_n);
+}
+
+const char *executor_reader_kind(const struct executor *ex)
+{
+    return reader_kind(ex->reader);
 }
 
 bool executor_direct(const struct executor *ex)

@@ -70,6 +70,7 @@ int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint
 /* Output of the last run, row-major; rows * cols of the last layer's output. */
 void executor_output(const struct executor *ex, float *ret_y);
 const struct mem_point *executor_memory(const struct executor *ex, int *ret_n);
+const char *executor_reader_kind(const struct executor *ex); /* what reads, for people */
 bool executor_direct(const struct executor *ex); /* reads bypass the page cache */
 
 /* What a memory limit must hold besides weights: inputs, the largest set of live outputs, ring. */
