@@ -191,8 +191,9 @@ void tensor_unpack(const struct tensor_desc *d, const void *texels, float *eleme
 
 /* ---- device memory ---- */
 
-static int image_new(struct device *dev, const struct tensor_desc *d, cl_mem *ret_mem,
-                     struct err *err)
+/* host NULL: the device's own memory. */
+static int image_new(struct device *dev, const struct tensor_desc *d, void *host,
+                     uint64_t pitch_bytes, cl_mem *ret_mem, struct err *err)
 {
     const struct device_info *info = &dev->info;
     cl_image_format format = {CL_RGBA, d->dtype == DTYPE_F16 ? CL_HALF_FLOAT : CL_FLOAT};
@@ -213,7 +214,9 @@ static int image_new(struct device *dev, const struct tensor_desc *d, cl_mem *re
                        info->name);
     image.image_width = (size_t)width;
     image.image_height = (size_t)height;
-    mem = clCreateImage(dev->context, CL_MEM_READ_WRITE, &format, &image, NULL, &code);
+    image.image_row_pitch = (size_t)pitch_bytes;
+    mem = clCreateImage(dev->context, CL_MEM_READ_WRITE | (host ? CL_MEM_USE_HOST_PTR : 0), &format,
+                        &image, host, &code);
     if (!mem)
         return cl_err(err, code, "clCreateImage %" PRId64 "x%" PRId64, width, height);
     *ret_mem = mem;
@@ -251,7 +254,7 @@ int tensor_new(struct device *dev, const struct tensor_desc *desc, enum mem_path
             return rc;
     }
     if (t.path == PATH_IMAGE) {
-        rc = image_new(dev, desc, &t.mem, err);
+        rc = image_new(dev, desc, NULL, 0, &t.mem, err);
     } else {
         t.mem = clCreateBuffer(dev->context, CL_MEM_READ_WRITE, t.booked_bytes, NULL, &code);
         rc = t.mem ? 0 : cl_err(err, code, "clCreateBuffer of %" PRIu64 " bytes", t.booked_bytes);
@@ -263,6 +266,33 @@ int tensor_new(struct device *dev, const struct tensor_desc *desc, enum mem_path
     }
     *ret_t = t;
     return 0;
+}
+
+int tensor_new_at(struct device *dev, const struct tensor_desc *desc, enum mem_path path,
+                  void *host, uint64_t pitch_bytes, struct tensor *ret_t, struct err *err)
+{
+    struct tensor t = {.desc = *desc, .path = desc->dtype == DTYPE_I32 ? PATH_BUFFER : path};
+    cl_int code;
+    int rc = 0;
+
+    assert(desc->rows > 0 && desc->cols > 0);
+    if (t.path == PATH_IMAGE) {
+        rc = image_new(dev, desc, host, pitch_bytes, &t.mem, err);
+    } else {
+        assert(pitch_bytes == 0);
+        t.mem = clCreateBuffer(dev->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR,
+                               tensor_bytes(desc), host, &code);
+        if (!t.mem)
+            rc = cl_err(err, code, "clCreateBuffer over %" PRIu64 " bytes", tensor_bytes(desc));
+    }
+    if (rc == 0)
+        *ret_t = t;
+    return rc;
+}
+
+uint64_t tensor_device_bytes(const struct tensor_desc *d, enum mem_path path)
+{
+    return booked_bytes(d, d->dtype == DTYPE_I32 ? PATH_BUFFER : path);
 }
 
 void tensor_done(struct tensor *t, struct mem *mem)

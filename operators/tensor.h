@@ -66,6 +66,13 @@ struct tensor {
  * -ENOMEM: the ledger's limit or the device; -EINVAL: the image exceeds the device's limits. */
 int tensor_new(struct device *dev, const struct tensor_desc *desc, enum mem_path path,
                struct mem *mem, enum mem_kind kind, struct tensor *ret_t, struct err *err);
+/* Over the caller's memory, which outlives it and is booked by the caller: the device uses it in
+ * place where pinned_shared() says so. At tensor_device_bytes(), in texel order; pitch_bytes: from
+ * one row of a plain image to the next, 0 if they are dense. -EINVAL, -ENOMEM as above. */
+int tensor_new_at(struct device *dev, const struct tensor_desc *desc, enum mem_path path,
+                  void *host, uint64_t pitch_bytes, struct tensor *ret_t, struct err *err);
+/* What a tensor takes on the device: whole image rows. */
+uint64_t tensor_device_bytes(const struct tensor_desc *d, enum mem_path path);
 void tensor_done(struct tensor *t, struct mem *mem); /* safe on a zeroed tensor */
 
 /* Blocking transfers of whole tensors in texel order (tensor_bytes(desc)). */

@@ -36,6 +36,7 @@ struct mem {
     bool sampling;
     int statm_fd; /* -1: none */
     uint64_t rss_period_ns, rss_base_bytes, rss_highest_bytes;
+    bool based; /* rss_base_bytes was taken by mem_baseline() */
 };
 
 const char *mem_kind_name(enum mem_kind kind)
@@ -77,6 +78,8 @@ void mem_free(struct mem *mem)
         mem_stop(mem, &unused);
     pthread_cond_destroy(&mem->stop);
     pthread_mutex_destroy(&mem->lock);
+    if (mem->statm_fd >= 0)
+        close(mem->statm_fd);
     free(mem->point);
     free(mem);
 }
@@ -289,6 +292,25 @@ static int start_sampler(struct mem *mem, uint64_t period_ns, struct err *err)
     return err_set(err, -rc, "cannot start the RSS sampler: %s", strerror(rc));
 }
 
+/* Absent: RSS stays 0. */
+static void open_statm(struct mem *mem)
+{
+    if (mem->statm_fd < 0)
+        mem->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+}
+
+void mem_baseline(struct mem *mem)
+{
+    if (!mem)
+        return;
+    pthread_mutex_lock(&mem->lock);
+    assert(!mem->running);
+    open_statm(mem);
+    mem->rss_base_bytes = read_rss(mem);
+    mem->based = true;
+    pthread_mutex_unlock(&mem->lock);
+}
+
 int mem_start(struct mem *mem, uint64_t rss_period_ns, struct err *err)
 {
     int rc = 0;
@@ -297,8 +319,10 @@ int mem_start(struct mem *mem, uint64_t rss_period_ns, struct err *err)
         return 0;
     pthread_mutex_lock(&mem->lock);
     assert(!mem->running);
-    mem->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC); /* absent: RSS stays 0 */
-    mem->rss_base_bytes = read_rss(mem);
+    open_statm(mem);
+    if (!mem->based)
+        mem->rss_base_bytes = read_rss(mem);
+    mem->based = false;
     mem->rss_highest_bytes = 0;
     mem->n_points = 0;
     mem->byte_ns = 0;
@@ -308,7 +332,7 @@ int mem_start(struct mem *mem, uint64_t rss_period_ns, struct err *err)
         rc = start_sampler(mem, rss_period_ns, err);
     if (rc == 0) {
         mem->running = true;
-        add_point(mem, mem->start_ns, mem->sampling ? mem->rss_base_bytes : 0);
+        add_point(mem, mem->start_ns, mem->sampling ? sample_rss(mem) : 0);
     } else if (mem->statm_fd >= 0) {
         close(mem->statm_fd);
         mem->statm_fd = -1;

@@ -43,9 +43,13 @@ struct mem_summary {
     uint64_t peak_bytes;     /* accounted, all kinds together */
     double avg_bytes;        /* time average between start and stop */
     double byte_s;           /* its integral */
-    uint64_t rss_base_bytes; /* process RSS at start */
+    uint64_t rss_base_bytes; /* process RSS at start, or at mem_baseline() */
     uint64_t rss_peak_bytes; /* highest RSS sample above rss_base_bytes; 0 if not sampled */
 };
+
+/* Take the process's RSS now as the baseline of the next timeline, where memory comes before its
+ * start: the run that follows has to answer for it. */
+void mem_baseline(struct mem *mem);
 
 /* Start and stop a timeline: from the first byte read to the last output. rss_period_ns 0: no RSS
  * sampling thread, else one reads /proc/self/statm at that period. */

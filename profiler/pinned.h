@@ -12,4 +12,13 @@ int pinned_new(struct device *dev, uint64_t bytes, void **ret_host, cl_mem *ret_
                struct err *err);
 void pinned_free(void *host, cl_mem mem); /* NULL is fine */
 
+/* The memory alone, every page of it there: nothing faults later. -ENOMEM. */
+int pinned_pages(uint64_t bytes, void **ret_host, struct err *err); /* pinned_free(host, NULL) */
+
+/* Do kernels use host memory in place, as images and as buffers: what the host has written is what
+ * they read and the other way round, with no command in between? Tried, not believed: a kernel
+ * reads and writes memory that the host changes under it, an image with a pitch of its own among
+ * it. 0; -ENOTSUP: no, and err says what was seen; -EIO and the like: OpenCL failed. */
+int pinned_shared(struct device *dev, struct err *err);
+
 #endif

@@ -110,14 +110,17 @@ static const struct {
     bool at_plan;
     int capacity;
     double tolerance;
+    bool direct;
 } cases[] = {
-    {DTYPE_F32, PATH_IMAGE, FORM_PIPELINED, 16 * MIB, false, 100, 1e-5},
-    {DTYPE_F32, PATH_IMAGE, FORM_BRANCHING, 4 * CHUNK, true, 100, 1e-5},
-    {DTYPE_F32, PATH_BUFFER, FORM_PIPELINED, 4 * CHUNK, false, 13, 1e-5},
-    {DTYPE_F16, PATH_IMAGE, FORM_PIPELINED, 8 * CHUNK, false, 100, 5e-3},
-    {DTYPE_F16, PATH_BUFFER, FORM_PIPELINED, 16 * MIB, true, 9, 5e-3},
-    {DTYPE_F32, PATH_IMAGE, FORM_COPY, 4 * CHUNK, false, 100, 1e-5},
-    {DTYPE_F16, PATH_BUFFER, FORM_COPY, 8 * CHUNK, true, 9, 5e-3},
+    {DTYPE_F32, PATH_IMAGE, FORM_PIPELINED, 16 * MIB, false, 100, 1e-5, false},
+    {DTYPE_F32, PATH_IMAGE, FORM_BRANCHING, 4 * CHUNK, true, 100, 1e-5, false},
+    {DTYPE_F32, PATH_BUFFER, FORM_PIPELINED, 4 * CHUNK, false, 13, 1e-5, false},
+    {DTYPE_F16, PATH_IMAGE, FORM_PIPELINED, 8 * CHUNK, false, 100, 5e-3, false},
+    {DTYPE_F16, PATH_BUFFER, FORM_PIPELINED, 16 * MIB, true, 9, 5e-3, false},
+    {DTYPE_F32, PATH_IMAGE, FORM_COPY, 4 * CHUNK, false, 100, 1e-5, false},
+    {DTYPE_F16, PATH_BUFFER, FORM_COPY, 8 * CHUNK, true, 9, 5e-3, false},
+    {DTYPE_F32, PATH_IMAGE, FORM_NAIVE, 0, false, 100, 1e-5, true},
+    {DTYPE_F16, PATH_BUFFER, FORM_NAIVE, 0, true, 100, 5e-3, true},
 };
 
 /* Products in a variant that nobody prefers. */
@@ -143,7 +146,8 @@ START_TEST(policies_agree)
     static const char *const names[] = {"preload", "lc-opg", "greedy", "always-next",
                                         "same-op-type"};
     struct executor_options opt = {.path = cases[_i].path, .form = cases[_i].form,
-                                   .ring_bytes = cases[_i].ring, .at_plan = cases[_i].at_plan};
+                                   .ring_bytes = cases[_i].ring, .at_plan = cases[_i].at_plan,
+                                   .direct = cases[_i].direct};
     struct replay_policy policy[5] = {0};
     struct replay_outcome out[5] = {0};
     struct plan *plan[5] = {0};
@@ -167,7 +171,7 @@ START_TEST(policies_agree)
     }
     ck_assert(streamed);
     ex = open_executor(&f, &opt);
-    ck_assert_msg(replay_compare(ex, f.m, &f.file, &opt, policy, 5, &ro, out, &err) == 0, "%s",
+    ck_assert_msg(replay_compare(ex, f.m, policy, 5, &ro, out, &err) == 0, "%s",
                   err.text);
     for (int k = 0; k < 5; k++) {
         ck_assert_msg(out[k].verified, "%s: relative error %g", names[k], out[k].verify_error);
@@ -336,7 +340,7 @@ START_TEST(interrupted_later)
     ex = open_executor(&f, &opt);
     /* a run to prepare, and one of kernels alone; a run and this control in each round; half a run */
     layers_left = f.m->n_layers * (2 + 3 * 2) + f.m->n_layers / 2;
-    ck_assert_int_eq(replay_compare(ex, f.m, &f.file, &opt, &policy, 1, &ro, &out, &err), -EINTR);
+    ck_assert_int_eq(replay_compare(ex, f.m, &policy, 1, &ro, &out, &err), -EINTR);
     ck_assert_int_eq(out.runs, 3);
     ck_assert(!out.profiled);
     ck_assert_double_gt(out.integrated_ns.mid, 0);

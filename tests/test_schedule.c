@@ -1,8 +1,10 @@
 /* Schedules of made-up plans: every byte once, in order, nothing wraps. No device. */
 #include <check.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "harness/replay/placement.h"
 #include "harness/replay/schedule.h"
 #include "profiler/rng.h"
 
@@ -138,6 +140,139 @@ START_TEST(ring_too_small)
 }
 END_TEST
 
+/* ---- the direct form ---- */
+
+enum { MANY = 60 };
+
+/* Weights in order of need, some of them needed again much later. */
+static int random_arrivals(uint64_t *seed, struct arrival *a)
+{
+    int n = 1 + (int)rng_below(seed, MANY), need = 1;
+
+    for (int i = 0; i < n; i++) {
+        need += (int)rng_below(seed, 3);
+        a[i] = (struct arrival){1 + rng_below(seed, 40 * PLACE_ALIGN), need, need};
+        if (rng_below(seed, 10) == 0)
+            a[i].last += (int)rng_below(seed, 20);
+    }
+    return n;
+}
+
+static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
+{
+    return a < b + b_bytes && b < a + a_bytes;
+}
+
+/* Played by layers: nothing lies on what is still needed, nothing is late, nothing sticks out. */
+START_TEST(arrivals_have_room)
+{
+    static struct arrival a[MANY];
+    uint64_t seed = (uint64_t)_i, at[MANY], least, all = 0, space;
+    int n = random_arrivals(&seed, a), after[MANY], stuck = -1;
+
+    least = place_least(a, n);
+    for (int i = 0; i < n; i++)
+        all += (a[i].bytes + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
+    ck_assert_uint_le(least, all);
+    space = least + rng_below(&seed, all - least + 1);
+    if (place_arrivals(a, n, space, at, after, &stuck) == -ENOSPC) {
+        ck_assert(stuck >= 0 && stuck < n); /* more room may be less: then the least still works */
+        space = least;
+    }
+    ck_assert_int_eq(place_arrivals(a, n, space, at, after, &stuck), 0);
+    for (int i = 0; i < n; i++) {
+        ck_assert_uint_le(at[i] + a[i].bytes, space);
+        ck_assert_uint_eq(at[i] % PLACE_ALIGN, 0);
+        ck_assert_int_lt(after[i], a[i].need);
+        ck_assert_int_ge(after[i], i ? after[i - 1] : 0);
+        for (int k = 0; k < i; k++)
+            ck_assert(!overlap(at[i], a[i].bytes, at[k], a[k].bytes) || after[i] >= a[k].last);
+    }
+    /* What a layer needs at once has no place in less. */
+    for (int l = 1; l <= a[n - 1].need; l++) {
+        uint64_t sum = 0;
+
+        for (int i = 0; i < n; i++)
+            sum += a[i].need <= l && a[i].last >= l ? a[i].bytes : 0;
+        ck_assert_uint_ge(least, sum);
+        if (sum > PLACE_ALIGN)
+            ck_assert_int_eq(place_arrivals(a, n, sum - PLACE_ALIGN, at, after, &stuck), -ENOSPC);
+    }
+}
+END_TEST
+
+START_TEST(stays_do_not_meet)
+{
+    uint64_t seed = (uint64_t)_i + 1000, at[MANY], space, most = 0, all = 0;
+    struct stay s[MANY];
+    int n = 1 + (int)rng_below(&seed, MANY);
+
+    for (int i = 0; i < n; i++) {
+        s[i] = (struct stay){rng_below(&seed, 30 * PLACE_ALIGN), (int)rng_below(&seed, 40), 0};
+        s[i].to = s[i].from + (int)rng_below(&seed, 8);
+        all += s[i].bytes + PLACE_ALIGN;
+    }
+    space = place_stays(s, n, at);
+    for (int i = 0; i < n; i++) {
+        ck_assert_uint_le(at[i] + s[i].bytes, space);
+        for (int k = 0; k < i; k++)
+            ck_assert(s[i].from > s[k].to || s[k].from > s[i].to ||
+                      !overlap(at[i], s[i].bytes, at[k], s[k].bytes));
+    }
+    for (int l = 0; l < 48; l++) {
+        uint64_t sum = 0;
+
+        for (int i = 0; i < n; i++)
+            sum += s[i].from <= l && l <= s[i].to ? s[i].bytes : 0;
+        most = sum > most ? sum : most;
+    }
+    ck_assert_uint_ge(space, most);
+    ck_assert_uint_le(space, all);
+}
+END_TEST
+
+/* Random plans under random limits: within the limit, or refused with a limit that works. */
+START_TEST(direct_within_limit)
+{
+    static struct fixture f;
+    const uint64_t reserve = 123456;
+    struct schedule s = {0};
+    struct err err = {0};
+    uint64_t all = 0, limit, seed = (uint64_t)_i, read = 0;
+    int rc;
+
+    fill(&f, (uint64_t)_i);
+    for (int w = 0; w < MAX_WEIGHTS; w++) {
+        f.pw[w].last_use = f.pw[w].consumer;
+        all += f.pw[w].bytes;
+    }
+    limit = reserve + rng_below(&seed, all + all / 4);
+    rc = schedule_direct(&f.m, &f.mp, &f.plan, &f.file, PATH_BUFFER, limit, reserve, &s, &err);
+    if (rc == -ENOSPC) {
+        const char *least = strstr(err.text, "works is ");
+
+        ck_assert_msg(least != NULL, "%s", err.text);
+        ck_assert_uint_gt(strtoull(least + 9, NULL, 10), limit);
+        limit = strtoull(least + 9, NULL, 10);
+        rc = schedule_direct(&f.m, &f.mp, &f.plan, &f.file, PATH_BUFFER, limit, reserve, &s, &err);
+    }
+    ck_assert_msg(rc == 0, "%s", err.text);
+    ck_assert_uint_le(s.place_bytes + reserve, limit);
+    ck_assert_int_eq(s.n_items, MAX_WEIGHTS);
+    for (int i = 0; i < s.n_items; i++) {
+        const struct item *it = &s.item[i];
+
+        ck_assert_uint_le(it->place + it->read_bytes, s.place_bytes);
+        ck_assert_int_lt(it->after, f.pw[it->weight].consumer);
+        ck_assert_int_eq(it->layer, f.preload[it->weight] ? 0 : f.pw[it->weight].consumer);
+        ck_assert(i < s.first_of_layer[1] ? f.preload[it->weight] : !f.preload[it->weight]);
+        read += it->bytes;
+    }
+    ck_assert_uint_eq(read, all);
+    schedule_done(&s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("schedule");
@@ -147,6 +282,9 @@ int main(void)
 
     tcase_add_loop_test(t, every_byte_once, 0, 40);
     tcase_add_test(t, ring_too_small);
+    tcase_add_loop_test(t, arrivals_have_room, 0, 200);
+    tcase_add_loop_test(t, stays_do_not_meet, 0, 100);
+    tcase_add_loop_test(t, direct_within_limit, 0, 100);
     suite_add_tcase(s, t);
     sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

@@ -236,7 +236,7 @@ static int open_model(struct planning *s, const char *name, struct err *err)
                                &s->best, err);
     if (rc < 0)
         return rc;
-    po = plan_options_problem(o, s->m, s->best);
+    po = plan_options_problem(o, s->m, s->best, false);
     po.splits = s->o->split;
     rc = plan_options_disk_rate(s->st, s->device_id, s->o->disk_rate, &po.disk_bytes_per_s, err);
     if (rc < 0)

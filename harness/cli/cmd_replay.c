@@ -27,6 +27,10 @@ struct replay_opts {
 };
 _Static_assert(offsetof(struct replay_opts, planning) == 0, "PLAN_OPTION_ROWS");
 
+/* By enum op_form, and one more. */
+static const char *const kernel_names[] = {"naive", "branching", "pipelined", "copy", "direct", NULL};
+enum { KERNEL_DIRECT = OP_FORMS };
+
 #define FIELD(f) offsetof(struct replay_opts, f)
 static const struct opt opts[] = {
     {.name = "--policy", .type = OPT_LIST, .offset = FIELD(policies), .arg = "POLICY",
@@ -38,8 +42,9 @@ static const struct opt opts[] = {
      .choices = executor_reader_names,
      .help = "read as soon as there is room, or from layer z_w on"},
     {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "pipelined",
-     .choices = op_form_names + FORM_BRANCHING,
-     .help = "how load is carried: by kernels, or by copies in a second queue"},
+     .choices = kernel_names,
+     .help = "how load is carried: by kernels, by copies in a second queue, or not at all (direct: "
+             "where host and device share memory the disk reads into what kernels read)"},
     {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .def = "50", .min = 1, .max = 1000,
      .arg = "N", .help = "most runs of each policy"},
     {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0.02", .min = 0,
@@ -204,7 +209,8 @@ static int make_variants(struct session *s, struct err *err)
 
 static int make_problem(struct session *s, struct err *err)
 {
-    struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best);
+    struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best,
+                                                     s->exec.direct);
     int rc = s->predictor ? 0
                           : predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path,
                                            &s->predictor, err);
@@ -367,7 +373,7 @@ static void print_row(struct table *t, const struct session *s, int k)
     table_text(t, s->policy[k].name);
     table_text(t, dtype_name(s->m->dtype));
     table_text(t, mem_path_name(s->exec.path));
-    table_text(t, op_form_name(s->exec.form));
+    table_text(t, executor_kernel_name(&s->exec));
     table_text(t, executor_reader_names[s->o->reader]);
     table_text(t, "disk");
     table_text(t, o->cold ? "cold" : "warm");
@@ -376,7 +382,7 @@ static void print_row(struct table *t, const struct session *s, int k)
     else
         table_empty(t);
     table_int(t, o->runs);
-    table_real(t, (double)s->ctx.setup_ns / 1e6, 4);
+    table_real(t, ((double)s->ctx.setup_ns + o->setup_ns) / 1e6, 4);
     table_real(t, (double)o->build_ns / 1e6, 4);
     table_real(t, o->init_ns / 1e6, 4);
     table_real(t, o->exec_ns / 1e6, 4);
@@ -472,7 +478,7 @@ static int replay_all(struct session *s, const char *model, struct err *err)
     s->rounds_began_ns = clock_ns();
     if (rc < 0)
         return rc;
-    rc = replay_compare(s->ex, s->m, &s->file, &s->exec, s->policy, s->n, &ro, s->outcome, err);
+    rc = replay_compare(s->ex, s->m, s->policy, s->n, &ro, s->outcome, err);
     if (rc == 0 || (rc == -EINTR && s->outcome[0].runs > 0)) {
         int kept = keep_all(s, err);
 
@@ -519,7 +525,8 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
         .exec =
             {
                 .path = (enum mem_path)o->planning.path,
-                .form = (enum op_form)(FORM_BRANCHING + o->kernel),
+                .form = o->kernel == KERNEL_DIRECT ? FORM_NAIVE : (enum op_form)o->kernel,
+                .direct = o->kernel == KERNEL_DIRECT,
                 .ring_bytes = plan_options_ring(&o->planning),
                 .memory_limit = o->planning.memory,
                 .at_plan = o->reader == 1,

@@ -6,6 +6,7 @@
 #include "harness/replay/executor.h"
 #include "harness/text/units.h"
 
+#define DIRECT_CHUNK UINT64_C(65536) /* nothing is moved in chunks: the finest rounding of sizes */
 #define M_PEAK_BYTES UINT64_C(500000000) /* the paper's */
 
 static int parse_m_peak(const char *text, uint64_t *ret_bytes, struct err *err)
@@ -88,7 +89,7 @@ int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, 
 }
 
 struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m,
-                                            const struct best *best)
+                                            const struct best *best, bool direct)
 {
     struct problem_options po = problem_defaults();
 
@@ -96,14 +97,17 @@ struct problem_options plan_options_problem(const struct plan_options *o, const 
         thresholds_set(&po.thresholds, o->thresholds.item[i], NULL);
     if (o->chunk)
         po.chunk_bytes = o->chunk;
+    else if (direct)
+        po.chunk_bytes = DIRECT_CHUNK;
     po.m_peak_bytes = plan_options_m_peak(o, o->memory ? 0 : M_PEAK_BYTES);
     po.lambda = o->lambda;
     po.best = best;
     po.price = (enum plan_price)o->price;
     po.limit = (enum plan_limit)o->limit;
     po.memory_limit = o->memory;
-    po.reserve_bytes = executor_reserve_bytes(m, (enum mem_path)o->path, plan_options_ring(o));
-    po.ring_bytes = plan_options_ring(o);
+    po.reserve_bytes = executor_reserve_bytes(m, (enum mem_path)o->path, direct, plan_options_ring(o));
+    po.direct = direct;
+    po.ring_bytes = direct ? 0 : plan_options_ring(o);
     po.preload = o->preload.item;
     po.n_preload = o->preload.n;
     po.respect_capacity = o->respect_capacity;

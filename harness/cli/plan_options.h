@@ -71,6 +71,6 @@ int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, 
 /* For a model; what is in `o` and `best` (NULL: the defaults) stays borrowed. The options have been
  * checked. */
 struct problem_options plan_options_problem(const struct plan_options *o, const struct model *m,
-                                            const struct best *best);
+                                            const struct best *best, bool direct);
 
 #endif

@@ -70,6 +70,8 @@ struct plan_problem {
     double time_limit_s;
     /* What time depends on beside the curves; README.md, "Latency". */
     double disk_bytes_per_s; /* 0: unknown; INFINITY: the disk does not limit */
+    bool direct;             /* weights are read where kernels find them: nothing is moved, and a
+                                layer waits for what it reads itself; latency/direct.c */
     int64_t ring;            /* chunks between disk and textures; 0: none, what is read counts as
                                 resident under the memory limit */
 };

@@ -346,6 +346,10 @@ static int fill(const struct model *m, const struct device_info *dev, const stru
         rc = force_by_name(mp, opt->preload[i], err);
     if (rc == 0)
         rc = fill_layers(m, dev, p, path, opt, mp, err);
+    for (int l = 0; l < m->n_layers && rc == 0 && opt->direct; l++) { /* nothing is carried */
+        mp->layer[l].capacity = MAX_CHUNKS;
+        mp->layer[l].curve = NULL;
+    }
     if (rc == 0 && opt->splits)
         rc = fill_splits(m, dev, p, path, opt, mp, err);
     return rc == 0 ? fill_limits(m, path, opt, mp, err) : rc;
@@ -368,11 +372,12 @@ int problem_for_model(const struct model *m, const struct device_info *dev,
         .price = opt->price,
         .limit = opt->limit,
         .m_peak = -1,
-        .max_loads = PLAN_MAX_LOADS,
+        .max_loads = opt->direct ? 0 : PLAN_MAX_LOADS,
         .respect_capacity = opt->respect_capacity,
         .relax_percent = opt->relax_percent,
         .time_limit_s = opt->time_limit_s,
         .disk_bytes_per_s = opt->disk_bytes_per_s,
+        .direct = opt->direct,
         .ring = (int64_t)(opt->ring_bytes / opt->chunk_bytes),
     };
     problem_ratio(opt->lambda, &mp.problem.a, &mp.problem.b);

@@ -26,6 +26,7 @@ struct problem_options {
     double time_limit_s;
     double disk_bytes_per_s; /* 0: unknown */
     uint64_t ring_bytes;     /* between disk and textures, part of reserve_bytes */
+    bool direct;             /* see plan.h; capacities are then without limit, curves flat */
     bool splits;             /* also: what the model's fused layers could be split into */
 };
 struct problem_options problem_defaults(void);

@@ -131,17 +131,6 @@ void activations_done(struct activations *a, struct mem *mem)
     *a = (struct activations){0};
 }
 
-/* What tensor_new() books. */
-static uint64_t booked_bytes(const struct tensor_desc *d, enum mem_path path)
-{
-    int64_t w, h;
-
-    if (path == PATH_BUFFER || d->dtype == DTYPE_I32)
-        return tensor_bytes(d);
-    tensor_image_size(d, &w, &h);
-    return (uint64_t)(w * h) * 4 * dtype_bytes(d->dtype);
-}
-
 uint64_t activations_peak_bytes(const struct model *m, enum mem_path path)
 {
     struct activations a = {.m = m, .path = path};
@@ -151,13 +140,13 @@ uint64_t activations_peak_bytes(const struct model *m, enum mem_path path)
     if (!a.out)
         return UINT64_MAX;
     for (int i = 0; i < m->n_inputs; i++) /* ids twice: the vector of compacted gathers */
-        bytes += booked_bytes(&m->input[i].desc, path) << (m->input[i].desc.dtype == DTYPE_I32);
+        bytes += tensor_device_bytes(&m->input[i].desc, path) << (m->input[i].desc.dtype == DTYPE_I32);
     for (int l = 0; l < m->n_layers; l++) {
         const struct tensor_desc *d = out_desc(m, l);
 
         if (!tensor_pool_take(&a.idle, d, path, &a.out[l])) {
             a.out[l] = (struct tensor){.desc = *d, .path = path};
-            bytes += booked_bytes(d, path);
+            bytes += tensor_device_bytes(d, path);
         }
         a.out[l].mem = (cl_mem)&a; /* in use; never dereferenced */
         activations_end(&a, l, NULL);

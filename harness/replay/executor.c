@@ -5,12 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/replay/run.h"
+#include "harness/replay/direct.h"
 #include "profiler/clock.h"
 #include "profiler/hash.h"
 #include "profiler/pinned.h"
 
 const char *const executor_reader_names[] = {"ahead", "at-plan", NULL};
+
+const char *executor_kernel_name(const struct executor_options *opt)
+{
+    return opt->direct ? "direct" : op_form_name(opt->form);
+}
 
 #define HEAP_RETURN_BYTES (256 << 10)
 
@@ -72,18 +77,7 @@ static int compact_gather(struct executor *ex, int l, const float *const *inputs
 
 struct tensor_desc executor_weight_desc(const struct executor *ex, int w)
 {
-    struct tensor_desc d;
-
-    if (w == ex->m->n_weights) /* the bundle: a plain buffer of texels */
-        return (struct tensor_desc){
-            .rows = 1,
-            .cols = (int64_t)(ex->m->bundle_bytes / dtype_bytes(ex->m->dtype)),
-            .dtype = ex->m->dtype,
-        };
-    d = ex->m->weight[w].desc;
-    if (ex->row[w])
-        d.rows = ex->n_rows[w];
-    return d;
+    return schedule_weight_desc(ex->m, w, w < ex->m->n_weights ? ex->n_rows[w] : 0);
 }
 
 static int inputs_new(struct executor *ex, const float *const *inputs, struct err *err)
@@ -147,10 +141,17 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
         rc = device_queue(ex->dev, false, &ex->transfer, err);
     if (rc == 0)
         rc = mem_new(ex->opt.memory_limit, &ex->mem, err);
-    if (rc == 0)
+    if (rc == 0 && ex->opt.direct) {
+        rc = pinned_shared(ex->dev, err);
+        if (rc == -ENOTSUP)
+            err_prefix(err, "kernel direct, device '%s'", ex->dev->info.name);
+        if (rc == 0)
+            rc = layout_make(m, ex->opt.path, &ex->layout, err);
+    } else if (rc == 0) {
         rc = ring_new(ex, err);
-    if (rc == 0)
-        rc = nothing_new(ex, err);
+        if (rc == 0)
+            rc = nothing_new(ex, err);
+    }
     if (rc == 0)
         rc = reader_new(ex->file->path, NULL, &ex->reader, err);
     if (rc == 0)
@@ -195,6 +196,11 @@ void executor_free(struct executor *ex)
     if (ex->resident)
         for (int w = 0; w <= ex->m->n_weights; w++)
             tensor_done(&ex->resident[w], NULL);
+    if (ex->all)
+        direct_close(ex->all);
+    free(ex->all);
+    schedule_done(&ex->all_s);
+    layout_done(&ex->layout);
     for (int i = 0; ex->program && i < ex->m->n_layers * (OP_MAX_LOADS + 1); i++)
         op_program_free(ex->program[i]);
     for (int i = 0; i < 2 * (OP_MAX_LOADS + 1); i++)
@@ -306,11 +312,13 @@ int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *re
     struct run_result discard;
     int rc = 0;
 
-    for (int n = 1; n <= OP_MAX_LOADS && rc == 0; n++)
+    for (int n = 1; n <= OP_MAX_LOADS && rc == 0 && !s->direct; n++)
         rc = mover_program(ex, ex->opt.path, n, &build_ns, err);
-    if (rc == 0)
+    if (rc == 0 && !s->direct)
         rc = mover_program(ex, PATH_BUFFER, 1, &build_ns, err);
     for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
+        if (s->direct && ex->layout.in_place[l])
+            continue;
         rc = layer_program(ex, l, 0, &build_ns, err);
         if (rc == 0)
             rc = layer_program(ex, l, executor_carried(ex, s, l), &build_ns, err);
@@ -328,27 +336,30 @@ int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *re
 
 /* ---- one run ---- */
 
-static int keep_output(struct run *r, uint64_t *ret_hash, struct err *err)
+static int keep_output(struct executor *ex, const struct activations *acts, uint64_t *ret_hash,
+                       struct err *err)
 {
-    const struct tensor *out = &r->acts.out[r->ex->m->n_layers - 1];
-    int rc = tensor_read(r->queue, out, r->ex->output, err);
+    const struct tensor *out = &acts->out[ex->m->n_layers - 1];
+    int rc = tensor_read(ex->queue, out, ex->output, err);
 
     if (rc == 0)
-        *ret_hash = hash_bytes(HASH_INIT, r->ex->output, tensor_bytes(&out->desc));
+        *ret_hash = hash_bytes(HASH_INIT, ex->output, tensor_bytes(&out->desc));
     return rc;
 }
 
-static void read_times(struct run *r, struct layer_time *times)
+/* A layer with nothing to run took no time, where the one before it ended. */
+static void read_times(const struct executor *ex, const cl_event *event, struct layer_time *times)
 {
-    cl_ulong origin = 0;
+    cl_ulong origin = 0, start = 0, end = 0;
 
-    for (int l = 0; l < r->ex->m->n_layers; l++) {
-        cl_ulong start = 0, end = 0;
-
-        clGetEventProfilingInfo(r->layer_event[l], CL_PROFILING_COMMAND_START, sizeof(start),
-                                &start, NULL);
-        clGetEventProfilingInfo(r->layer_event[l], CL_PROFILING_COMMAND_END, sizeof(end), &end,
-                                NULL);
+    for (int l = 0; l < ex->m->n_layers; l++) {
+        if (event[l]) {
+            clGetEventProfilingInfo(event[l], CL_PROFILING_COMMAND_START, sizeof(start), &start,
+                                    NULL);
+            clGetEventProfilingInfo(event[l], CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL);
+        } else {
+            start = end;
+        }
         if (l == 0)
             origin = start;
         times[l].start_ns = start - origin;
@@ -377,21 +388,14 @@ static void unbook_ring(struct executor *ex)
                 reader_staging_bytes() + (ex->dev->info.unified ? 0 : ex->opt.ring_bytes));
 }
 
-int executor_run(struct executor *ex, const struct schedule *s, struct layer_time *times,
-                 struct run_result *ret_result, struct err *err)
+/* began_ns, init_ns and the rest are the result's; the events are released by the caller. */
+static int run_through_ring(struct executor *ex, const struct schedule *s, cl_event *events,
+                            struct run_result *result, struct err *err)
 {
-    struct run r = {.ex = ex, .s = s, .mem = ex->mem};
-    struct run_result result = {0};
-    cl_event *events = NULL;
+    struct run r = {.ex = ex, .s = s, .mem = ex->mem, .layer_event = events};
     int rc;
 
-    r.queue = times ? ex->profiled : ex->queue;
-    if (times) {
-        events = calloc((size_t)ex->m->n_layers, sizeof(*events));
-        if (!events)
-            return err_set(err, -ENOMEM, "out of memory for %d events", ex->m->n_layers);
-        r.layer_event = events;
-    }
+    r.queue = events ? ex->profiled : ex->queue;
     rc = run_begin(&r, err);
     if (rc == 0)
         rc = mem_start(ex->mem, ex->opt.rss_period_ns, err);
@@ -401,21 +405,90 @@ int executor_run(struct executor *ex, const struct schedule *s, struct layer_tim
         goto out;
     r.began_ns = clock_ns();
     rc = run_body(&r, err);
-    result.integrated_ns = clock_ns() - r.began_ns;
-    result.init_ns = r.init_ns;
-    mem_stop(ex->mem, &result.mem);
+    result->integrated_ns = clock_ns() - r.began_ns;
+    result->init_ns = r.init_ns;
+    mem_stop(ex->mem, &result->mem);
     unbook_ring(ex);
-    if (rc < 0)
-        goto out;
-    result.bytes_read = reader_bytes(ex->reader);
-    rc = keep_output(&r, &result.output_hash, err);
-    if (rc < 0)
-        goto out;
-    if (times)
-        read_times(&r, times);
-    *ret_result = result;
+    result->bytes_read = reader_bytes(ex->reader);
+    if (rc == 0)
+        rc = keep_output(ex, &r.acts, &result->output_hash, err);
 out:
     run_clean(&r);
+    return rc;
+}
+
+/* The memory of a direct run is there, all of it, from its beginning to its end. */
+static int book_direct(struct executor *ex, const struct schedule *s, bool book, struct err *err)
+{
+    const struct {
+        enum mem_kind kind;
+        uint64_t bytes;
+        const char *what;
+    } part[] = {{MEM_TEXTURE, s->place_bytes, "the weights"},
+                {MEM_ACTIVATION, ex->layout.bytes, "the activations"},
+                {MEM_STAGING, reader_staging_bytes(), "the reader"}};
+    int n = (int)(sizeof(part) / sizeof(*part)), rc = 0;
+
+    for (int i = 0; i < n && rc == 0; i++) {
+        if (!book)
+            mem_release(ex->mem, part[i].kind, part[i].bytes);
+        else
+            rc = mem_charge(ex->mem, part[i].kind, part[i].bytes, part[i].what, err);
+        for (int k = 0; rc < 0 && k < i; k++)
+            mem_release(ex->mem, part[k].kind, part[k].bytes);
+    }
+    return rc;
+}
+
+static int run_direct(struct executor *ex, const struct schedule *s, cl_event *events,
+                      struct run_result *result, struct err *err)
+{
+    struct direct_run r = {.queue = events ? ex->profiled : ex->queue, .layer_event = events};
+    uint64_t began = clock_ns();
+    struct direct d = {0};
+    int rc = book_direct(ex, s, true, err);
+
+    if (rc < 0)
+        return rc;
+    mem_baseline(ex->mem);
+    rc = direct_open(ex, s, &d, err);
+    result->setup_ns = clock_ns() - began;
+    if (rc == 0)
+        rc = mem_start(ex->mem, ex->opt.rss_period_ns, err);
+    if (rc < 0)
+        goto out;
+    r.d = &d;
+    rc = direct_run(&r, err);
+    mem_stop(ex->mem, &result->mem);
+    result->integrated_ns = r.ran_ns;
+    result->init_ns = r.init_ns;
+    result->bytes_read = reader_bytes(ex->reader);
+    if (rc == 0)
+        rc = keep_output(ex, &d.acts, &result->output_hash, err);
+out:
+    direct_close(&d);
+    book_direct(ex, s, false, NULL);
+    return rc;
+}
+
+int executor_run(struct executor *ex, const struct schedule *s, struct layer_time *times,
+                 struct run_result *ret_result, struct err *err)
+{
+    struct run_result result = {0};
+    cl_event *events = NULL;
+    int rc;
+
+    if (times) {
+        events = calloc((size_t)ex->m->n_layers, sizeof(*events));
+        if (!events)
+            return err_set(err, -ENOMEM, "out of memory for %d events", ex->m->n_layers);
+    }
+    rc = s->direct ? run_direct(ex, s, events, &result, err)
+                   : run_through_ring(ex, s, events, &result, err);
+    if (rc == 0 && times)
+        read_times(ex, events, times);
+    if (rc == 0)
+        *ret_result = result;
     for (int l = 0; events && l < ex->m->n_layers; l++)
         if (events[l])
             clReleaseEvent(events[l]);
@@ -425,13 +498,45 @@ out:
 
 /* ---- controls ---- */
 
+/* Every weight in a place of its own, as preloading without a limit has it; read once. */
+static int direct_all(struct executor *ex, const struct schedule *preload, struct err *err)
+{
+    uint64_t unused;
+    int rc;
+
+    if (ex->all)
+        return 0;
+    ex->all = calloc(1, sizeof(*ex->all));
+    if (!ex->all)
+        return err_set(err, -ENOMEM, "out of memory for the controls");
+    rc = schedule_copy(preload, &ex->all_s, err);
+    if (rc == 0)
+        rc = direct_open(ex, &ex->all_s, ex->all, err);
+    return rc < 0 ? rc : direct_read(ex->all, &unused, err);
+}
+
+static int direct_kernel_ns(struct executor *ex, uint64_t *ret_ns, struct err *err)
+{
+    struct direct_run r = {.d = ex->all, .queue = ex->queue, .resident = true};
+    int rc = direct_run(&r, err);
+
+    if (rc == 0)
+        *ret_ns = r.ran_ns;
+    return rc;
+}
+
 int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *ret_ns,
                      struct err *err)
 {
     struct run r = {.ex = ex, .s = s, .queue = ex->queue, .layer = ex->m->n_layers};
     uint64_t began;
-    int rc = run_begin(&r, err);
+    int rc;
 
+    if (s->direct) {
+        rc = direct_all(ex, s, err);
+        return rc < 0 ? rc : direct_read(ex->all, ret_ns, err);
+    }
+    rc = run_begin(&r, err);
     began = clock_ns();
     for (int i = 0; i < s->n_items && rc == 0; i++) {
         cl_event event;
@@ -490,6 +595,10 @@ int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint
 {
     int rc = 0;
 
+    if (preload->direct) {
+        rc = direct_all(ex, preload, err);
+        return rc < 0 ? rc : direct_kernel_ns(ex, ret_ns, err);
+    }
     if (!ex->resident) {
         rc = load_resident(ex, preload, err);
         if (rc == 0) /* what carried load so far may be compiled at its first launch without */
@@ -522,7 +631,40 @@ bool executor_direct(const struct executor *ex)
     return reader_direct(ex->reader);
 }
 
-uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, uint64_t ring_bytes)
+uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, bool direct,
+                                uint64_t ring_bytes)
 {
-    return activations_peak_bytes(m, path) + 2 * ring_bytes + reader_staging_bytes();
+    struct layout y;
+    uint64_t bytes;
+
+    if (!direct)
+        return activations_peak_bytes(m, path) + 2 * ring_bytes + reader_staging_bytes();
+    if (layout_make(m, path, &y, NULL) < 0)
+        return UINT64_MAX;
+    bytes = y.bytes + reader_staging_bytes();
+    layout_done(&y);
+    return bytes;
+}
+
+int executor_schedule(const struct executor *ex, const struct model_problem *mp,
+                      const struct plan *plan, struct schedule *ret_s, struct err *err)
+{
+    if (!ex->opt.direct)
+        return schedule_make(ex->m, mp, plan, ex->file, ex->opt.ring_bytes, ret_s, err);
+    return schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, ex->opt.memory_limit,
+                           ex->layout.bytes + reader_staging_bytes(), ret_s, err);
+}
+
+int executor_control_schedule(const struct executor *ex, const struct model_problem *mp,
+                              struct schedule *ret_s, struct err *err)
+{
+    struct plan *plan = NULL;
+    int rc = plan_make(policy_find("preload"), &mp->problem, &plan, err);
+
+    if (rc == 0 && ex->opt.direct)
+        rc = schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, 0, 0, ret_s, err);
+    else if (rc == 0)
+        rc = executor_schedule(ex, mp, plan, ret_s, err);
+    plan_free(plan);
+    return rc;
 }

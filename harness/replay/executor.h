@@ -17,6 +17,8 @@ extern const char *const executor_reader_names[]; /* by at_plan: "ahead", "at-pl
 struct executor_options {
     enum mem_path path;
     enum op_form form; /* of kernels that carry load */
+    bool direct;       /* nothing is carried: weights are read where kernels find them; `form` is
+                          naive, there is no ring */
     const struct best *best; /* [n_layers], borrowed: variants of the layers; NULL: the defaults */
     uint64_t ring_bytes;
     uint64_t memory_limit;  /* 0: none; everything that the ledger books */
@@ -27,11 +29,24 @@ struct executor_options {
 
 struct executor;
 
+/* What carries load, as the command line and the database call it: a form, or "direct". */
+const char *executor_kernel_name(const struct executor_options *opt);
+
 /* Layer l as launched under a schedule, its loads included. */
 struct op_variant executor_variant(const struct executor *ex, const struct schedule *s, int l);
 
+/* What a run does for a plan that has been checked. -ENOSPC: the memory limit is too small, err says
+ * what would do; -EINVAL: the ring is. */
+int executor_schedule(const struct executor *ex, const struct model_problem *mp,
+                      const struct plan *plan, struct schedule *ret_s, struct err *err);
+
+/* The same for the controls below: preloading without a limit. */
+int executor_control_schedule(const struct executor *ex, const struct model_problem *mp,
+                              struct schedule *ret_s, struct err *err);
+
 /* Context, queues and ring: none of it is timed. `inputs`: one row-major array for each model
- * input (ids as whole numbers); copied. */
+ * input (ids as whole numbers); copied. -ENOTSUP: direct, and the device does not share memory with
+ * the host. */
 int executor_new(struct device *dev, const struct model *m, const struct weights_file *file,
                  const float *const *inputs, const struct executor_options *opt,
                  struct executor **ret_ex, struct err *err);
@@ -49,6 +64,7 @@ struct layer_time {
 struct run_result {
     uint64_t integrated_ns; /* first byte asked for .. last output */
     uint64_t init_ns;       /* .. until everything preloaded is in place */
+    uint64_t setup_ns;      /* before it: memory and objects of a direct run */
     uint64_t bytes_read;
     struct mem_summary mem;
     uint64_t output_hash; /* of the output's bytes in texel order */
@@ -73,7 +89,9 @@ const struct mem_point *executor_memory(const struct executor *ex, int *ret_n);
 const char *executor_reader_kind(const struct executor *ex); /* what reads, for people */
 bool executor_direct(const struct executor *ex); /* reads bypass the page cache */
 
-/* What a memory limit must hold besides weights: inputs, the largest set of live outputs, ring. */
-uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, uint64_t ring_bytes);
+/* What a memory limit must hold besides weights: inputs, the largest set of live outputs, staging,
+ * the ring; UINT64_MAX: out of memory. */
+uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, bool direct,
+                                uint64_t ring_bytes);
 
 #endif

@@ -17,7 +17,7 @@ struct lane {
     struct replay_outcome *o;
     struct mem_point **memory; /* [max_runs] */
     int *n_memory;
-    double *byte_s, *rss;
+    double *byte_s, *rss, *setup;
 };
 
 struct comparison {
@@ -35,11 +35,13 @@ static double median_of(const double *x, int n)
     return stats_median(x, n);
 }
 
-static int lane_new(struct lane *l, const struct replay_policy *p, const struct model *m,
-                    const struct weights_file *file, uint64_t ring_bytes, int max_runs,
+static int lane_new(struct lane *l, const struct replay_policy *p, const struct comparison *c,
                     struct replay_outcome *o, struct err *err)
 {
+    const struct model *m = c->m;
+    int max_runs = c->opt->max_runs;
     size_t n = (size_t)max_runs;
+    int rc;
 
     l->policy = p;
     l->o = o;
@@ -57,10 +59,12 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
     l->n_memory = calloc(n, sizeof(*l->n_memory));
     l->byte_s = calloc(n, sizeof(double));
     l->rss = calloc(n, sizeof(double));
+    l->setup = calloc(n, sizeof(double));
     if (!o->integrated || !o->init || !o->peak || !o->avg || !o->disk || !o->kernel || !o->layer ||
-        !o->layer_load || !o->variant || !l->memory || !l->n_memory || !l->byte_s || !l->rss)
+        !o->layer_load || !o->variant || !l->memory || !l->n_memory || !l->byte_s || !l->rss || !l->setup)
         return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
-    return schedule_make(m, p->mp, p->plan, file, ring_bytes, &l->schedule, err);
+    rc = executor_schedule(c->ex, p->mp, p->plan, &l->schedule, err);
+    return rc < 0 ? err_prefix(err, "%s", p->name), rc : 0;
 }
 
 static void lane_done(struct lane *l, int max_runs)
@@ -71,6 +75,7 @@ static void lane_done(struct lane *l, int max_runs)
     free(l->n_memory);
     free(l->byte_s);
     free(l->rss);
+    free(l->setup);
     schedule_done(&l->schedule);
 }
 
@@ -96,6 +101,7 @@ static int take_run(struct comparison *c, struct lane *l, struct err *err)
     o->avg[i] = r.mem.avg_bytes;
     l->byte_s[i] = r.mem.byte_s;
     l->rss[i] = (double)r.mem.rss_peak_bytes;
+    l->setup[i] = (double)r.setup_ns;
     o->bytes_read = r.bytes_read;
     points = executor_memory(c->ex, &n);
     l->memory[i] = malloc((size_t)(n + 1) * sizeof(*points));
@@ -191,6 +197,7 @@ static void summarize(const struct comparison *c, struct lane *l)
     o->avg_bytes = median_of(o->avg, o->runs);
     o->mem_byte_s = median_of(l->byte_s, o->runs);
     o->rss_peak_bytes = median_of(l->rss, o->runs);
+    o->setup_ns = median_of(l->setup, o->runs);
     o->disk_ns = median_of(c->disk, c->rounds);
     o->kernel_ns = median_of(c->kernel, c->rounds);
     o->bound_ns = o->disk_ns > o->kernel_ns ? o->disk_ns : o->kernel_ns;
@@ -250,20 +257,7 @@ static int profile(struct comparison *c, struct lane *l, struct err *err)
     return verify(c, l->o, err);
 }
 
-static int preload_schedule(struct comparison *c, const struct weights_file *file,
-                            const struct model_problem *mp, uint64_t ring_bytes, struct err *err)
-{
-    struct plan *plan = NULL;
-    int rc = plan_make(policy_find("preload"), &mp->problem, &plan, err);
-
-    if (rc == 0)
-        rc = schedule_make(c->m, mp, plan, file, ring_bytes, &c->preload, err);
-    plan_free(plan);
-    return rc;
-}
-
-int replay_compare(struct executor *ex, const struct model *m, const struct weights_file *file,
-                   const struct executor_options *exec_opt, const struct replay_policy *policy,
+int replay_compare(struct executor *ex, const struct model *m, const struct replay_policy *policy,
                    int n, const struct replay_options *opt, struct replay_outcome *ret_outcome,
                    struct err *err)
 {
@@ -277,10 +271,9 @@ int replay_compare(struct executor *ex, const struct model *m, const struct weig
         rc = err_set(err, -ENOMEM, "out of memory for %d policies", n);
         goto out;
     }
-    rc = preload_schedule(&c, file, policy[0].mp, exec_opt->ring_bytes, err);
+    rc = executor_control_schedule(ex, policy[0].mp, &c.preload, err);
     for (int k = 0; k < n && rc == 0; k++) {
-        rc = lane_new(&c.lane[k], &policy[k], m, file, exec_opt->ring_bytes, opt->max_runs,
-                      &ret_outcome[k], err);
+        rc = lane_new(&c.lane[k], &policy[k], &c, &ret_outcome[k], err);
         if (rc == 0)
             rc = executor_prepare(ex, &c.lane[k].schedule, &ret_outcome[k].build_ns, err);
     }

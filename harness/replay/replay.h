@@ -34,6 +34,7 @@ struct replay_outcome {
     struct interval integrated_ns;
     double integrated_mean_ns, init_ns, exec_ns;
     double peak_bytes, avg_bytes, mem_byte_s, rss_peak_bytes;
+    double setup_ns; /* of a run, before it: memory and objects of the direct form */
     uint64_t bytes_read;
     double disk_ns, kernel_ns, bound_ns, predicted_ns;
     double *disk, *kernel;  /* the controls of each round, shared by all policies */
@@ -51,8 +52,7 @@ struct replay_outcome {
 /* ret_outcome[n]: free each with replay_outcome_done(), also after a failure (zero them first).
  * -EPROTO: two policies or two runs gave different outputs (err names them). -EINTR: stopped; whole
  * rounds are in the outcomes (runs > 0), neither profiled nor verified. */
-int replay_compare(struct executor *ex, const struct model *m, const struct weights_file *file,
-                   const struct executor_options *exec_opt, const struct replay_policy *policy,
+int replay_compare(struct executor *ex, const struct model *m, const struct replay_policy *policy,
                    int n, const struct replay_options *opt, struct replay_outcome *ret_outcome,
                    struct err *err);
 void replay_outcome_done(struct replay_outcome *o);

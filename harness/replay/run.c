@@ -274,7 +274,7 @@ int run_land(struct run *r, struct err *err)
     return rc;
 }
 
-static int bind_layer(struct run *r, int l, struct op_args *args, struct err *err)
+int run_bind(const struct run *r, int l, struct op_args *args, struct err *err)
 {
     const struct executor *ex = r->ex;
     const struct layer *layer = &ex->m->layer[l];
@@ -324,7 +324,7 @@ static int run_layer(struct run *r, int l, struct err *err)
     if (rc == 0)
         rc = gather_loads(r, end - n, n, args.load, err);
     if (rc == 0)
-        rc = bind_layer(r, l, &args, err);
+        rc = run_bind(r, l, &args, err);
     if (rc == 0 && n > 0 && ex->opt.form == FORM_COPY) {
         rc = copy_loads(r, p, &args, &kernel, &event, err);
     } else if (rc == 0) {

@@ -4,7 +4,10 @@
 
 #include "harness/replay/activations.h"
 #include "harness/replay/executor.h"
+#include "harness/replay/layout.h"
 #include "harness/replay/reader.h"
+
+struct direct;
 
 struct executor {
     struct device *dev;
@@ -26,6 +29,10 @@ struct executor {
     int *n_rows;
     struct tensor *resident; /* [n_weights + 1], of the kernel control; NULL until loaded */
     void *output;            /* texels of the last run */
+    struct layout layout;    /* of activations; direct */
+    struct direct *all;      /* direct: every weight in a place of its own, for the controls */
+    struct schedule all_s;   /* and the schedule of that */
+    bool all_read;           /* they are there */
 };
 
 enum { FLIGHT_PRELOAD = 0, FLIGHT_MOVE = -1 };
@@ -75,6 +82,8 @@ int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err);
 /* Move items [first, end) by kernels that do nothing else, or by copies; FLIGHT_PRELOAD or
  * FLIGHT_MOVE. */
 int run_move(struct run *r, int first, int end, int flight, struct err *err);
+/* The tensors of layer l's kernel. */
+int run_bind(const struct run *r, int l, struct op_args *args, struct err *err);
 int run_land(struct run *r, struct err *err); /* wait until nothing is in flight */
 
 #endif

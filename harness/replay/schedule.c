@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/replay/placement.h"
+
 static uint64_t round_up(uint64_t v, uint64_t to)
 {
     return (v + to - 1) / to * to;
@@ -101,7 +103,7 @@ int schedule_make(const struct model *m, const struct model_problem *mp, const s
                   const struct weights_file *file, uint64_t ring_bytes, struct schedule *ret_s,
                   struct err *err)
 {
-    struct schedule s = {.ring_bytes = ring_bytes};
+    struct schedule s = {.n_layers = m->n_layers, .ring_bytes = ring_bytes};
     struct builder b = {.s = &s, .m = m, .file = file};
     uint64_t *moved = calloc((size_t)mp->problem.n_weights + 1, sizeof(*moved));
     int next_move = 0, rc = 0;
@@ -137,6 +139,178 @@ out:
     schedule_done(&s);
     free(moved);
     return rc;
+}
+
+/* ---- direct ---- */
+
+struct tensor_desc schedule_weight_desc(const struct model *m, int w, int n_rows)
+{
+    struct tensor_desc d;
+
+    if (w == m->n_weights) /* the bundle: a plain buffer of texels */
+        return (struct tensor_desc){
+            .rows = 1,
+            .cols = (int64_t)(m->bundle_bytes / dtype_bytes(m->dtype)),
+            .dtype = m->dtype,
+        };
+    d = m->weight[w].desc;
+    if (n_rows > 0)
+        d.rows = n_rows;
+    return d;
+}
+
+/* What an item's place must hold: what is read, and the whole rows of its image. */
+static uint64_t place_bytes(const struct model *m, const struct item *it, enum mem_path path)
+{
+    int w = it->weight < 0 ? m->n_weights : it->weight;
+    struct tensor_desc d = schedule_weight_desc(m, w, 0);
+    uint64_t bytes;
+
+    if (it->rows)
+        d.rows = (int64_t)(it->bytes / (tensor_bytes(&d) / (uint64_t)d.rows));
+    bytes = tensor_device_bytes(&d, it->weight < 0 ? PATH_BUFFER : path);
+    return bytes > it->read_bytes ? bytes : it->read_bytes;
+}
+
+static struct item whole_weight(const struct builder *b, const struct model_problem *mp,
+                                const struct plan *plan, int w)
+{
+    int i = mp->weight_index[w];
+    uint64_t bytes = mp->weight[w].bytes;
+
+    return (struct item){
+        .weight = i,
+        .layer = plan->preload[w] ? 0 : mp->weight[w].consumer,
+        .load_layer = plan->load_layer[w],
+        .bytes = bytes,
+        .file_byte = i < 0 ? b->file->bundle_offset : b->file->offset_bytes[i],
+        .read_bytes = round_up(bytes, READ_ALIGN),
+        .rows = i >= 0 && bytes < tensor_bytes(&b->m->weight[i].desc),
+    };
+}
+
+/* Bytes that the plan has there at its worst: whole weights from their first chunk (preloaded ones
+ * from the beginning) through the layer that reads them last. */
+static uint64_t most_resident(const struct schedule *s, const struct arrival *a, int n_layers)
+{
+    uint64_t most = 0;
+
+    for (int l = 0; l <= n_layers; l++) {
+        uint64_t sum = 0;
+
+        for (int i = 0; i < s->n_items; i++)
+            if (s->item[i].load_layer <= l && l <= a[i].last)
+                sum += round_up(a[i].bytes, PLACE_ALIGN);
+        most = sum > most ? sum : most;
+    }
+    return most;
+}
+
+/* Where each item lies, and when it may come. */
+static int place_items(struct schedule *s, const struct arrival *a, int n_layers,
+                       uint64_t limit_bytes, uint64_t reserve, struct err *err)
+{
+    uint64_t limit = !limit_bytes            ? UINT64_MAX
+                     : limit_bytes > reserve ? limit_bytes - reserve
+                                             : 0;
+    size_t n = (size_t)s->n_items + 1;
+    uint64_t *at = calloc(n, sizeof(*at)), most = most_resident(s, a, n_layers);
+    int *after = calloc(n, sizeof(*after)), stuck, rc = at && after ? 0 : -ENOMEM;
+
+    s->place_bytes = limit < most ? limit / PLACE_ALIGN * PLACE_ALIGN : most;
+    if (rc == 0)
+        rc = place_arrivals(a, s->n_items, s->place_bytes, at, after, &stuck);
+    if (rc == -ENOSPC) {
+        uint64_t least = place_least(a, s->n_items);
+
+        if (least > limit)
+            err_set(err, -ENOSPC,
+                    "memory: '%llu' bytes are too few for this plan: the least that works is %llu, "
+                    "%llu of them for weights",
+                    (unsigned long long)limit_bytes, (unsigned long long)(least + reserve),
+                    (unsigned long long)least);
+        else
+            rc = place_arrivals(a, s->n_items, s->place_bytes = least, at, after, &stuck);
+    }
+    if (rc == -ENOMEM)
+        err_set(err, -ENOMEM, "out of memory for %d reads", s->n_items);
+    for (int i = 0; i < s->n_items && rc == 0; i++) {
+        s->item[i].place = at[i];
+        s->item[i].after = after[i];
+    }
+    free(at);
+    free(after);
+    return rc;
+}
+
+static int add_whole(struct builder *b, const struct model_problem *mp, const struct plan *plan,
+                     bool *added, int w, struct err *err)
+{
+    struct item it = whole_weight(b, mp, plan, w);
+
+    added[w] = true;
+    b->pos = 0; /* no ring */
+    return add_item(b, &it, err);
+}
+
+int schedule_direct(const struct model *m, const struct model_problem *mp, const struct plan *plan,
+                    const struct weights_file *file, enum mem_path path, uint64_t limit_bytes,
+                    uint64_t reserve_bytes, struct schedule *ret_s, struct err *err)
+{
+    struct schedule s = {.direct = true, .n_layers = m->n_layers, .ring_bytes = UINT64_MAX};
+    struct builder b = {.s = &s, .m = m, .file = file};
+    int n = mp->problem.n_weights, rc = 0;
+    bool *added = calloc((size_t)n + 1, sizeof(*added));
+    struct arrival *a = calloc((size_t)n + 1, sizeof(*a));
+
+    s.first_of_layer = calloc((size_t)m->n_layers + 2, sizeof(int));
+    if (!added || !a || !s.first_of_layer)
+        rc = err_set(err, -ENOMEM, "out of memory for a schedule of %d layers", m->n_layers);
+    for (int w = 0; w < n && rc == 0; w++)
+        if (plan->preload[w])
+            rc = add_whole(&b, mp, plan, added, w, err);
+    if (rc == 0)
+        s.first_of_layer[1] = s.n_items;
+    for (int i = 0; i < plan->n_moves && rc == 0; i++)
+        if (!added[plan->move[i].weight])
+            rc = add_whole(&b, mp, plan, added, plan->move[i].weight, err);
+    for (int l = 2; l <= m->n_layers + 1 && rc == 0; l++)
+        s.first_of_layer[l] = s.n_items;
+    for (int i = 0, w = 0; i < s.n_items && rc == 0; i++, w = 0) {
+        while (mp->weight_index[w] != s.item[i].weight)
+            w++;
+        a[i] = (struct arrival){place_bytes(m, &s.item[i], path),
+                                plan->preload[w] ? 1 : mp->weight[w].consumer,
+                                mp->weight[w].last_use};
+    }
+    if (rc == 0)
+        rc = place_items(&s, a, m->n_layers, limit_bytes, reserve_bytes, err);
+    if (rc == 0) {
+        *ret_s = s;
+        s = (struct schedule){0};
+    }
+    schedule_done(&s);
+    free(added);
+    free(a);
+    return rc;
+}
+
+int schedule_copy(const struct schedule *s, struct schedule *ret_s, struct err *err)
+{
+    size_t items = (size_t)s->n_items * sizeof(*s->item);
+    size_t layers = ((size_t)s->n_layers + 2) * sizeof(int);
+    struct schedule to = *s;
+
+    to.item = malloc(items + 1);
+    to.first_of_layer = malloc(layers);
+    if (!to.item || !to.first_of_layer) {
+        schedule_done(&to);
+        return err_set(err, -ENOMEM, "out of memory for %d reads", s->n_items);
+    }
+    memcpy(to.item, s->item, items);
+    memcpy(to.first_of_layer, s->first_of_layer, layers);
+    *ret_s = to;
+    return 0;
 }
 
 void schedule_done(struct schedule *s)

@@ -22,14 +22,21 @@ struct item {
     uint64_t read_bytes;  /* payload rounded up to READ_ALIGN */
     uint64_t ring_pos;
     bool rows;            /* gathered: one row per index instead of a run */
+    /* Of a direct schedule; there `layer` is the first that needs it, 0: preloaded. */
+    uint64_t place; /* offset in the run's memory for weights */
+    int after;      /* the layer that must have run before the place is free; 0: none */
 };
 
 struct schedule {
     int n_items;
     struct item *item;
+    int n_layers;
     int *first_of_layer; /* [n_layers + 2]: items of layer l are first[l] .. first[l + 1] - 1 */
     uint64_t ring_bytes;
-    uint64_t read_bytes; /* all items together */
+    uint64_t read_bytes;  /* all items together */
+    bool direct;          /* every weight is one item, read where kernels will find it; nothing is
+                             moved: first_of_layer[1] ends the preloaded ones, the rest is after it */
+    uint64_t place_bytes; /* direct: the memory for weights */
 };
 
 #define SCHEDULE_MIN_RING UINT64_C(262144)
@@ -40,6 +47,20 @@ struct schedule {
 int schedule_make(const struct model *m, const struct model_problem *mp, const struct plan *plan,
                   const struct weights_file *file, uint64_t ring_bytes,
                   struct schedule *ret_s, struct err *err);
+/* The direct form: whole weights, preloaded ones first, then in the order in which the plan begins
+ * to move them; the plan's layers count under reader at-plan alone. The memory for weights is what
+ * the plan has resident at its worst, where that suffices; with reserve_bytes, what else a run takes,
+ * it stays within limit_bytes (0: no limit). -ENOSPC: the limit is too small, err says what would
+ * do; -ENOMEM. */
+int schedule_direct(const struct model *m, const struct model_problem *mp, const struct plan *plan,
+                    const struct weights_file *file, enum mem_path path, uint64_t limit_bytes,
+                    uint64_t reserve_bytes, struct schedule *ret_s, struct err *err);
+
+/* The tensor that weight w (n_weights: the vector bundle) becomes; n_rows > 0: of so many gathered
+ * rows. */
+struct tensor_desc schedule_weight_desc(const struct model *m, int w, int n_rows);
+
+int schedule_copy(const struct schedule *s, struct schedule *ret_s, struct err *err);
 void schedule_done(struct schedule *s);
 
 #endif

@@ -1,0 +1,454 @@
+#include "harness/replay/direct.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "profiler/clock.h"
+#include "profiler/pinned.h"
+
+/* Long weights are asked for in pieces: what is needed first then comes first. */
+#define PIECE_BYTES (UINT64_C(4) << 20)
+
+/* ---- memory and objects ---- */
+
+uint64_t direct_bytes(const struct executor *ex, const struct schedule *s)
+{
+    return s->place_bytes + ex->layout.bytes;
+}
+
+static int weight_index(const struct direct *d, int item)
+{
+    int w = d->s->item[item].weight;
+
+    return w < 0 ? d->ex->m->n_weights : w;
+}
+
+/* Whole tensors for the host to write, or back to the device. */
+static int map_weight(struct direct *d, int item, bool map, cl_command_queue queue, struct err *err)
+{
+    const struct tensor *t = &d->weight[weight_index(d, item)];
+    int64_t width, height;
+    size_t origin[3] = {0}, region[3] = {0, 0, 1}, pitch;
+    cl_int code = CL_SUCCESS;
+
+    if (d->mapped[item] == map)
+        return 0;
+    if (!map) {
+        code = clEnqueueUnmapMemObject(queue, t->mem, d->host + d->s->item[item].place, 0, NULL,
+                                       NULL);
+    } else if (t->path == PATH_IMAGE) {
+        tensor_image_size(&t->desc, &width, &height);
+        region[0] = (size_t)width;
+        region[1] = (size_t)height;
+        clEnqueueMapImage(queue, t->mem, CL_FALSE, CL_MAP_WRITE_INVALIDATE_REGION, origin, region,
+                          &pitch, NULL, 0, NULL, NULL, &code);
+    } else {
+        clEnqueueMapBuffer(queue, t->mem, CL_FALSE, CL_MAP_WRITE_INVALIDATE_REGION, 0,
+                           tensor_bytes(&t->desc), 0, NULL, NULL, &code);
+    }
+    if (code != CL_SUCCESS)
+        return cl_err(err, code, "%s a weight", map ? "mapping" : "unmapping");
+    d->mapped[item] = map;
+    return 0;
+}
+
+static int map_all(struct direct *d, bool map, struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < d->s->n_items && rc == 0; i++)
+        rc = map_weight(d, i, map, d->ex->transfer, err);
+    clFinish(d->ex->transfer);
+    return rc;
+}
+
+static int open_weights(struct direct *d, struct err *err)
+{
+    struct executor *ex = d->ex;
+    int rc = 0;
+
+    for (int i = 0; i < d->s->n_items && rc == 0; i++) {
+        int w = weight_index(d, i);
+        struct tensor_desc desc = executor_weight_desc(ex, w);
+
+        rc = tensor_new_at(ex->dev, &desc, w == ex->m->n_weights ? PATH_BUFFER : ex->opt.path,
+                           d->host + d->s->item[i].place, 0, &d->weight[w], err);
+    }
+    return rc < 0 ? rc : map_all(d, true, err);
+}
+
+static int open_activations(struct direct *d, struct err *err)
+{
+    struct executor *ex = d->ex;
+    const struct model *m = ex->m;
+    const struct layout *y = &ex->layout;
+    unsigned char *base = d->host + d->s->place_bytes;
+    struct tensor_desc ids = {.rows = 1, .dtype = DTYPE_I32};
+    struct activations *a = &d->acts;
+    int rc = 0;
+
+    a->m = m;
+    a->path = ex->opt.path;
+    a->input = calloc((size_t)m->n_inputs + 1, sizeof(*a->input));
+    a->out = calloc((size_t)m->n_layers, sizeof(*a->out));
+    if (!a->input || !a->out)
+        return err_set(err, -ENOMEM, "out of memory for %d tensors", m->n_layers);
+    for (int i = 0; i < m->n_inputs && rc == 0; i++) {
+        const struct tensor_desc *t = &m->input[i].desc;
+
+        if (t->dtype == DTYPE_I32 && t->cols > ids.cols)
+            ids.cols = t->cols;
+        rc = tensor_new_at(ex->dev, t, a->path, base + y->input[i], 0, &a->input[i], err);
+    }
+    if (rc == 0 && ids.cols > 0)
+        rc = tensor_new_at(ex->dev, &ids, PATH_BUFFER, base + y->iota, 0, &a->iota, err);
+    for (int l = 0; l < m->n_layers && rc == 0; l++)
+        rc = tensor_new_at(ex->dev, &m->layer[l].io.slot[m->layer[l].io.n - 1].desc, a->path,
+                           base + y->out[l], y->pitch[l], &a->out[l], err);
+    return rc;
+}
+
+int direct_open(struct executor *ex, const struct schedule *s, struct direct *ret_d,
+                struct err *err)
+{
+    struct direct d = {.ex = ex, .s = s, .bytes = direct_bytes(ex, s)};
+    void *host = NULL;
+    int rc = pinned_pages(d.bytes, &host, err);
+
+    d.host = host;
+    d.weight = calloc((size_t)ex->m->n_weights + 1, sizeof(*d.weight));
+    d.mapped = calloc((size_t)s->n_items + 1, sizeof(*d.mapped));
+    if (rc == 0 && (!d.weight || !d.mapped))
+        rc = err_set(err, -ENOMEM, "out of memory for %d weights", ex->m->n_weights);
+    if (rc == 0)
+        rc = open_weights(&d, err);
+    if (rc == 0)
+        rc = open_activations(&d, err);
+    if (rc < 0)
+        direct_close(&d);
+    else
+        *ret_d = d;
+    return rc;
+}
+
+void direct_close(struct direct *d)
+{
+    if (d->mapped && d->weight)
+        map_all(d, false, NULL);
+    for (int w = 0; d->weight && w <= d->ex->m->n_weights; w++)
+        tensor_done(&d->weight[w], NULL);
+    activations_done(&d->acts, NULL);
+    pinned_free(d->host, NULL);
+    free(d->weight);
+    free(d->mapped);
+    *d = (struct direct){0};
+}
+
+/* ---- a run ---- */
+
+/* What the driver's threads and ours share. */
+struct walk {
+    struct direct *d;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int posted;   /* items given to the reader */
+    int jobs;     /* reads given to it */
+    int *job_end; /* [n_items]: jobs up to the item's last */
+    int layer;    /* being enqueued, from 1 */
+    int ran;      /* layers that have run */
+    int flying;   /* callbacks to come */
+    struct err failure;
+    struct landing *landing; /* [n_layers] */
+};
+
+struct landing { /* what a callback is told */
+    struct walk *w;
+    int layer;
+};
+
+static int post_item(struct walk *w, const struct item *it, struct err *err)
+{
+    struct direct *d = w->d;
+    struct executor *ex = d->ex;
+    int rc = 0;
+
+    for (uint64_t at = 0; at < it->bytes && rc == 0; w->jobs++) {
+        uint64_t left = it->bytes - at, len = left > PIECE_BYTES && !it->rows ? PIECE_BYTES : left;
+        struct read_job job = {
+            .dst = d->host + it->place + at,
+            .file_byte = it->file_byte + at,
+            .bytes = len,
+            .read_bytes = (len + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN,
+            .name = it->weight < 0 ? "__vectors" : ex->m->weight[it->weight].name,
+        };
+
+        if (it->rows) {
+            job.row = ex->row[it->weight];
+            job.n_rows = ex->n_rows[it->weight];
+            job.row_bytes = it->bytes / (uint64_t)job.n_rows;
+        }
+        rc = reader_post(ex->reader, &job, err);
+        at += len;
+    }
+    return rc;
+}
+
+/* Give the reader every item whose place is free (and, at-plan, whose layer has come). Called with
+ * the lock held. */
+static void pump(struct walk *w)
+{
+    const struct schedule *s = w->d->s;
+
+    for (; w->posted < s->n_items && !w->failure.code; w->posted++) {
+        const struct item *it = &s->item[w->posted];
+        struct err err = {0};
+
+        if (it->after > w->ran || (w->d->ex->opt.at_plan && it->load_layer > w->layer))
+            return;
+        if (post_item(w, it, &err) < 0)
+            w->failure = err;
+        w->job_end[w->posted] = w->jobs;
+        pthread_cond_broadcast(&w->changed);
+    }
+}
+
+static void CL_CALLBACK landed(cl_event event, cl_int status, void *arg)
+{
+    const struct landing *l = arg;
+    struct walk *w = l->w;
+
+    (void)event;
+    pthread_mutex_lock(&w->lock);
+    if (status < 0 && !w->failure.code)
+        cl_err(&w->failure, status, "a kernel of layer %d", l->layer);
+    w->ran = l->layer > w->ran ? l->layer : w->ran;
+    pump(w);
+    w->flying--;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* Until item i is there. What it waits for is always under way: a place is free once layers before
+ * the one that needs it have run. */
+static int wait_item(struct walk *w, int i, struct err *err)
+{
+    struct err failure;
+    int job;
+
+    pthread_mutex_lock(&w->lock);
+    while (w->posted <= i && !w->failure.code && (w->flying > 0 || w->d->s->item[i].after <= w->ran))
+        pthread_cond_wait(&w->changed, &w->lock);
+    failure = w->failure;
+    if (!failure.code && w->posted <= i)
+        err_set(&failure, -EPROTO, "read %d has no place before it is needed (our bug)", i);
+    job = failure.code ? 0 : w->job_end[i] - 1;
+    pthread_mutex_unlock(&w->lock);
+    if (failure.code)
+        return err_set(err, failure.code, "%s", failure.text);
+    return reader_wait(w->d->ex->reader, job, err);
+}
+
+static int item_of(const struct direct *d, int weight)
+{
+    int i = 0;
+
+    while (i < d->s->n_items && d->s->item[i].weight != weight)
+        i++;
+    return i;
+}
+
+/* What layer l reads for the first time: there, and the device's. */
+static int wait_weights(struct walk *w, int l, cl_command_queue queue, struct err *err)
+{
+    struct direct *d = w->d;
+    const struct layer *layer = &d->ex->m->layer[l];
+    int rc = 0;
+
+    for (int i = 0; i < layer->io.n - 1 && rc == 0; i++) {
+        int k = layer->source[i].index;
+
+        if (layer->source[i].kind != SOURCE_WEIGHT)
+            continue;
+        k = item_of(d, d->ex->m->weight[k].vector ? -1 : k);
+        if (!d->mapped[k])
+            continue;
+        rc = wait_item(w, k, err);
+        if (rc == 0)
+            rc = map_weight(d, k, false, queue, err);
+    }
+    return rc;
+}
+
+/* The kernel's event is kept in *last instead of the one before; its callback is set. */
+static int fly(struct walk *w, int l, cl_event event, cl_event *last, struct err *err)
+{
+    cl_int code;
+
+    w->landing[l] = (struct landing){w, l + 1};
+    pthread_mutex_lock(&w->lock);
+    w->flying++;
+    pthread_mutex_unlock(&w->lock);
+    code = clSetEventCallback(event, CL_COMPLETE, landed, &w->landing[l]);
+    if (code != CL_SUCCESS) {
+        pthread_mutex_lock(&w->lock);
+        w->flying--;
+        pthread_mutex_unlock(&w->lock);
+        clReleaseEvent(event);
+        return cl_err(err, code, "clSetEventCallback");
+    }
+    if (*last)
+        clReleaseEvent(*last);
+    *last = event;
+    return 0;
+}
+
+static int walk_layer(struct walk *w, struct run *r, int l, cl_event *last, struct err *err)
+{
+    struct executor *ex = w->d->ex;
+    struct op_args args = {0};
+    cl_event event = NULL;
+    int rc;
+
+    pthread_mutex_lock(&w->lock);
+    w->layer = l + 1;
+    if (!r->resident)
+        pump(w);
+    pthread_mutex_unlock(&w->lock);
+    rc = r->resident ? 0 : wait_weights(w, l, r->queue, err);
+    if (rc == 0 && ex->layout.in_place[l])
+        return 0;
+    if (rc == 0)
+        rc = run_bind(r, l, &args, err);
+    if (rc == 0)
+        rc = op_program_enqueue(ex->program[l * (OP_MAX_LOADS + 1)], r->queue, &args, &event, err);
+    if (rc < 0)
+        return rc;
+    if (r->layer_event) {
+        clRetainEvent(event);
+        r->layer_event[l] = event;
+    }
+    rc = fly(w, l, event, last, err);
+    clFlush(r->queue);
+    return rc;
+}
+
+static int write_inputs(struct direct *d, cl_command_queue queue, struct err *err)
+{
+    int rc = d->acts.iota.mem ? tensor_write(queue, &d->acts.iota, d->ex->iota, err) : 0;
+
+    for (int i = 0; i < d->ex->m->n_inputs && rc == 0; i++)
+        rc = tensor_write(queue, &d->acts.input[i], d->ex->input[i], err);
+    return rc;
+}
+
+static int walk_layers(struct walk *w, struct run *r, uint64_t *ret_init_ns, struct err *err)
+{
+    struct executor *ex = w->d->ex;
+    int preloaded = w->d->s->first_of_layer[1], rc;
+    cl_event last = NULL;
+
+    pthread_mutex_lock(&w->lock);
+    if (!r->resident)
+        pump(w);
+    pthread_mutex_unlock(&w->lock);
+    rc = write_inputs(w->d, r->queue, err);
+    if (rc == 0 && !r->resident && preloaded > 0)
+        rc = wait_item(w, preloaded - 1, err);
+    *ret_init_ns = clock_ns() - r->began_ns;
+    for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
+        if (ex->opt.stop && ex->opt.stop())
+            rc = err_set(err, -EINTR, "interrupted at layer %d of %d", l + 1, ex->m->n_layers);
+        else
+            rc = walk_layer(w, r, l, &last, err);
+    }
+    if (rc == 0 && last) {
+        cl_int code = clWaitForEvents(1, &last);
+
+        rc = code == CL_SUCCESS ? 0 : cl_err(err, code, "the last kernel");
+    }
+    if (last)
+        clReleaseEvent(last);
+    return rc;
+}
+
+/* After the last output, or an error: nobody reads, nobody runs, nobody calls. */
+static int settle(struct walk *w, cl_command_queue queue, int rc, struct err *err)
+{
+    pthread_mutex_lock(&w->lock);
+    w->posted = w->d->s->n_items; /* callbacks to come shall post no more */
+    pthread_mutex_unlock(&w->lock);
+    clFinish(queue);
+    reader_drain(w->d->ex->reader);
+    pthread_mutex_lock(&w->lock);
+    while (w->flying > 0)
+        pthread_cond_wait(&w->changed, &w->lock);
+    if (rc == 0 && w->failure.code)
+        rc = err_set(err, w->failure.code, "%s", w->failure.text);
+    pthread_mutex_unlock(&w->lock);
+    return rc;
+}
+
+static int walk_new(struct walk *w, struct direct *d, struct err *err)
+{
+    *w = (struct walk){.d = d};
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->changed, NULL);
+    w->job_end = calloc((size_t)d->s->n_items + 1, sizeof(*w->job_end));
+    w->landing = calloc((size_t)d->ex->m->n_layers, sizeof(*w->landing));
+    reader_reset(d->ex->reader);
+    return w->job_end && w->landing ? 0 : err_set(err, -ENOMEM, "out of memory for a run");
+}
+
+static void walk_done(struct walk *w)
+{
+    pthread_cond_destroy(&w->changed);
+    pthread_mutex_destroy(&w->lock);
+    free(w->job_end);
+    free(w->landing);
+}
+
+int direct_run(struct direct_run *dr, struct err *err)
+{
+    struct direct *d = dr->d;
+    struct run r = {.ex = d->ex,
+                    .s = d->s,
+                    .queue = dr->queue,
+                    .weight = d->weight,
+                    .acts = d->acts,
+                    .resident = dr->resident,
+                    .layer_event = dr->layer_event};
+    struct walk w;
+    int rc = walk_new(&w, d, err);
+
+    r.began_ns = dr->began_ns = clock_ns();
+    if (rc == 0)
+        rc = walk_layers(&w, &r, &dr->init_ns, err);
+    dr->ran_ns = clock_ns() - dr->began_ns;
+    rc = settle(&w, dr->queue, rc, err);
+    walk_done(&w);
+    return rc;
+}
+
+int direct_read(struct direct *d, uint64_t *ret_ns, struct err *err)
+{
+    struct walk w;
+    int rc = map_all(d, true, err);
+    uint64_t began;
+
+    if (rc < 0)
+        return rc;
+    rc = walk_new(&w, d, err);
+    began = clock_ns();
+    if (rc == 0) {
+        pthread_mutex_lock(&w.lock);
+        w.layer = w.ran = d->ex->m->n_layers;
+        pump(&w);
+        pthread_mutex_unlock(&w.lock);
+        rc = wait_item(&w, d->s->n_items - 1, err);
+    }
+    *ret_ns = clock_ns() - began;
+    rc = settle(&w, d->ex->transfer, rc, err);
+    walk_done(&w);
+    return rc < 0 ? rc : map_all(d, false, err);
+}
