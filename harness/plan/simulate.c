@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "harness/plan/plan_build.h"
+#include "harness/plan/latency/direct.h"
 
 double plan_layer_ns(const struct plan_layer *layer, double bytes)
 {
@@ -134,6 +134,10 @@ double plan_simulate_ns(const struct plan_problem *p, const struct plan *plan)
     int *seen = calloc((size_t)p->n_weights + 1, sizeof(*seen));
     double ns = NAN;
 
+    if (p->direct) {
+        free(seen);
+        return direct_simulate_ns(p, plan);
+    }
     m.carried = calloc(n, sizeof(double));
     m.released = calloc(n, sizeof(double));
     if (p->disk_bytes_per_s > 0 && seen && m.carried && m.released) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/plan/latency/direct.h"
 #include "harness/plan/latency/reach.h"
 #include "profiler/clock.h"
 
@@ -320,6 +321,8 @@ static int solve(const struct plan_problem *p, struct plan *plan, struct err *er
     size_t n = (size_t)p->n_layers + 1;
     int rc = -ENOMEM;
 
+    if (p->direct)
+        return direct_solve(p, plan, err);
     if (!(p->disk_bytes_per_s > 0))
         return instead(p, plan, "the rate of the disk is not known", err);
     o.deadline_ns = clock_ns() + (uint64_t)(p->time_limit_s * 1e9);
