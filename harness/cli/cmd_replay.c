@@ -24,6 +24,7 @@ struct replay_opts {
     double target;
     int reader, kernel;
     bool verify, split;
+    const char *slice;
 };
 _Static_assert(offsetof(struct replay_opts, planning) == 0, "PLAN_OPTION_ROWS");
 
@@ -59,6 +60,9 @@ static const struct opt opts[] = {
      .help = "write the output there"},
     {.name = "--split", .type = OPT_FLAG, .offset = FIELD(split),
      .help = "run the model with the layers split that 'plan --split' splits for the one policy"},
+    {.name = "--slice", .type = OPT_TEXT, .offset = FIELD(slice), .arg = "BYTES",
+     .help = "use larger weights in parts of about this size, or 'none' (default with --kernel "
+             "direct: a 32nd of all weights; else, and with --plan, none)"},
     {.name = "--verify", .type = OPT_FLAG, .offset = FIELD(verify),
      .help = "compare the output with a plain-C reference in double precision"},
     {0},
@@ -91,11 +95,48 @@ struct session {
 /* What the command line alone says. */
 static int check_options(const struct replay_opts *o, struct err *err)
 {
+    uint64_t bytes;
+
     if (o->plan && o->policies.n > 0)
         return err_set(err, -EINVAL, "--plan and --policy: give one of them");
     if (o->split && o->policies.n != 1)
         return err_set(err, -EINVAL, "--split is for one --policy, got %d", o->policies.n);
+    if (o->slice && strcmp(o->slice, "none") != 0 && parse_bytes(o->slice, &bytes, err) < 0)
+        return err_prefix(err, "--slice");
     return cli_check_out("--output", o->output, err);
+}
+
+/* Weights above so many bytes are used in parts; 0: none are. What is read in one piece keeps the
+ * disk from running beside the kernel that waits for it, and memory from being given back. */
+static uint64_t slice_bytes(const struct session *s)
+{
+    struct model_cost cost;
+    uint64_t bytes = 0;
+
+    if (s->o->slice && strcmp(s->o->slice, "none") == 0)
+        return 0;
+    if (s->o->slice)
+        return parse_bytes(s->o->slice, &bytes, NULL) < 0 ? 0 : bytes;
+    model_cost(s->m, &cost);
+    return s->exec.direct && !s->o->plan ? cost.weight_bytes / 32 : 0;
+}
+
+static int slice_layers(struct session *s, struct err *err)
+{
+    uint64_t most = slice_bytes(s);
+    int n = 0, rc = 0, more;
+
+    for (int l = 0; l < s->m->n_layers && most > 0 && rc == 0; l += 1 + more) {
+        int w = model_slice_weight(s->m, l);
+
+        more = 0;
+        if (w >= 0 && tensor_bytes(&s->m->weight[w].desc) > most)
+            rc = model_slice(&s->m, &s->file, l, most, &more, err);
+        n += more > 0;
+    }
+    if (n > 0 && rc == 0)
+        cli_note(s->cli, "%d weights are used in parts", n);
+    return rc;
 }
 
 static bool interrupted(void)
@@ -287,6 +328,10 @@ static int open_all(struct session *s, const char *model, struct err *err)
         rc = weights_open(s->m, s->o->weights ? s->o->weights : path, &s->file, err);
     if (rc == 0)
         rc = make_inputs(s, err);
+    if (rc == 0)
+        rc = make_reference(s, err);
+    if (rc == 0)
+        rc = slice_layers(s, err);
     began = clock_ns();
     if (rc == 0)
         rc = device_open(s->cli->device, &s->dev, err);
@@ -472,8 +517,6 @@ static int replay_all(struct session *s, const char *model, struct err *err)
         rc = make_problem(s, err);
     if (rc == 0)
         rc = make_plans(s, err);
-    if (rc == 0)
-        rc = make_reference(s, err);
     ro.reference = s->reference;
     s->rounds_began_ns = clock_ns();
     if (rc < 0)

@@ -177,16 +177,8 @@ static struct model *copy_model(const struct model *m)
     return NULL;
 }
 
-/* Indices of layers in sources, last uses and weights, once layers are in place. */
-static void renumber(struct model *m, int layer)
+void model_find_uses(struct model *m)
 {
-    for (int i = 0; i < m->n_layers; i++) {
-        struct layer *l = &m->layer[i];
-
-        for (int s = 0; s + 1 < l->io.n; s++)
-            if (l->source[s].kind == SOURCE_LAYER && i > layer + 1)
-                l->source[s].index = moved(l->source[s].index, layer);
-    }
     for (int i = 0; i < m->n_weights; i++)
         m->weight[i].first = m->weight[i].last = -1;
     for (int i = 0; i < m->n_layers; i++)
@@ -203,6 +195,19 @@ static void renumber(struct model *m, int layer)
                 w->last = i;
             }
         }
+}
+
+/* Indices of layers in sources, last uses and weights, once layers are in place. */
+static void renumber(struct model *m, int layer)
+{
+    for (int i = 0; i < m->n_layers; i++) {
+        struct layer *l = &m->layer[i];
+
+        for (int s = 0; s + 1 < l->io.n; s++)
+            if (l->source[s].kind == SOURCE_LAYER && i > layer + 1)
+                l->source[s].index = moved(l->source[s].index, layer);
+    }
+    model_find_uses(m);
 }
 
 int model_split(const struct model *m, int layer, struct model **ret_m, struct err *err)
