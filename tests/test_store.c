@@ -99,7 +99,7 @@ static int64_t add_session(struct store *st)
     return session;
 }
 
-#define NEWEST "6" /* schema */
+#define NEWEST "7" /* schema */
 
 #define ADD_CONFIG                                                                                 \
     "INSERT INTO config (key, op, class, shape, dtype, path, kernel, form, variant, gws, lws, "    \

@@ -11,6 +11,7 @@
 #include "harness/model/split.h"
 #include "harness/plan/fusion/fusion.h"
 #include "harness/plan/plan_store.h"
+#include "harness/replay/recorded.h"
 #include "harness/replay/replay.h"
 #include "harness/text/units.h"
 #include "profiler/clock.h"
@@ -252,6 +253,7 @@ static int make_problem(struct session *s, struct err *err)
 {
     struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best,
                                                      s->exec.direct);
+    int corrected = 0;
     int rc = s->predictor ? 0
                           : predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path,
                                            &s->predictor, err);
@@ -263,9 +265,14 @@ static int make_problem(struct session *s, struct err *err)
     po.splits = s->o->split;
     if (rc == 0) /* what the policy 'latency' plans with */
         rc = plan_options_disk_rate(s->st, s->device_id, 0, &po.disk_bytes_per_s, err);
-    return rc < 0 ? rc
-                  : problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp,
-                                      err);
+    if (rc == 0)
+        rc = problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp, err);
+    if (rc == 0)
+        rc = recorded_correct(s->st, s->device_id, s->m, &s->dev->info, s->best, s->exec.path,
+                              &s->mp, &corrected, err);
+    if (rc == 0 && s->cli->verbose)
+        cli_note(s->cli, "%d of %d layers: times from recorded runs", corrected, s->m->n_layers);
+    return rc;
 }
 
 /* The model with the layer in two; what spoke of its layers is gone. */

@@ -198,15 +198,33 @@ static int fill_layers(const struct model *m, const struct device_info *dev,
         mp->layer[l].name = m->layer[l].name;
         mp->layer[l].op = m->layer[l].c.op->name;
         mp->capacity[l].reason = "no regressor";
+        mp->capacity[l].latency_ns = NAN;
+        if (opt->direct)
+            mp->layer[l].capacity = MAX_CHUNKS;
         if (!p)
             continue;
         rc = fill_capacity(m, dev, p, path, opt, l, mp, err);
         if (rc < 0)
             return err_prefix(err, "layer '%s'", m->layer[l].name);
-        mp->kernel_ns += mp->capacity[l].latency_ns;
-        fill_layer(&mp->capacity[l], opt->chunk_bytes, &mp->curve[l], &mp->layer[l]);
     }
+    if (p)
+        problem_refresh(mp);
     return 0;
+}
+
+void problem_refresh(struct model_problem *mp)
+{
+    mp->kernel_ns = 0;
+    for (int l = 0; l < mp->problem.n_layers; l++) {
+        struct plan_layer *y = &mp->layer[l];
+
+        mp->kernel_ns += mp->capacity[l].latency_ns;
+        fill_layer(&mp->capacity[l], mp->problem.chunk_bytes, &mp->curve[l], y);
+        if (mp->problem.direct) { /* nothing is carried */
+            y->capacity = MAX_CHUNKS;
+            y->curve = NULL;
+        }
+    }
 }
 
 /* ---- splits ---- */
@@ -346,10 +364,6 @@ static int fill(const struct model *m, const struct device_info *dev, const stru
         rc = force_by_name(mp, opt->preload[i], err);
     if (rc == 0)
         rc = fill_layers(m, dev, p, path, opt, mp, err);
-    for (int l = 0; l < m->n_layers && rc == 0 && opt->direct; l++) { /* nothing is carried */
-        mp->layer[l].capacity = MAX_CHUNKS;
-        mp->layer[l].curve = NULL;
-    }
     if (rc == 0 && opt->splits)
         rc = fill_splits(m, dev, p, path, opt, mp, err);
     return rc == 0 ? fill_limits(m, path, opt, mp, err) : rc;

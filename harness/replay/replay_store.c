@@ -1,4 +1,4 @@
-/* Rows of 004-runs.sql, and 006-run-variants.sql's column. */
+/* Rows of 004-runs.sql, and the columns of 006-run-variants.sql and 007-run-cases.sql. */
 #include <math.h>
 #include <stdio.h>
 
@@ -68,20 +68,22 @@ static int save_layers(struct store *st, int64_t run, const struct replay_contex
 
     for (int l = 0; o->profiled && l < ctx->m->n_layers && rc == 0; l++) {
         const struct capacity *cap = p->mp->capacity ? &p->mp->capacity[l] : NULL;
-        char variant[OP_TEXT_MAX];
+        char variant[OP_TEXT_MAX], op_case[OP_TEXT_MAX];
         double predicted = NAN;
 
         if (cap && cap->latency_ns > 0)
             predicted = cap->latency_ns *
                         (cap->curve.n ? load_curve_at(&cap->curve, (double)o->layer_load[l]) : 1);
         op_variant_print(&ctx->m->layer[l].c, &o->variant[l], variant);
+        op_case_print(&ctx->m->layer[l].c, op_case);
         rc = store_exec(st, err,
                         "INSERT INTO run_layer (run_id, layer, name, op, start_ns, end_ns,"
-                        " load_bytes, predicted_ns, variant) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        "iissiiids", run, (int64_t)(l + 1), ctx->m->layer[l].name,
+                        " load_bytes, predicted_ns, variant, op_case)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "iissiiidss", run, (int64_t)(l + 1), ctx->m->layer[l].name,
                         ctx->m->layer[l].c.op->name, (int64_t)o->layer[l].start_ns,
                         (int64_t)o->layer[l].end_ns, (int64_t)o->layer_load[l], predicted,
-                        variant);
+                        variant, op_case);
     }
     return rc;
 }

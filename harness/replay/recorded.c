@@ -1,0 +1,123 @@
+#include "harness/replay/recorded.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness/predict/curve.h"
+#include "profiler/stats.h"
+
+enum { NEWEST = 31 };   /* samples of a case that count */
+#define LEAST_SLOWDOWN 0.02 /* a curve that rises by less says nothing of its slope */
+#define MOST_STEEPER   8.0
+
+struct sample {
+    double load, ns;
+};
+
+/* Newest first, of one case in one variant. Returns how many, or -errno. */
+static int read_samples(struct store *st, int64_t device_id, const char *op_case,
+                        const char *variant, struct sample *s, struct err *err)
+{
+    struct store_query *q;
+    int n = 0, rc = store_query(st, &q, err,
+                                "SELECT l.load_bytes, l.end_ns - l.start_ns FROM run_layer l"
+                                " JOIN run r ON r.id = l.run_id JOIN session s ON s.id = r.session_id"
+                                " WHERE l.op_case = ? AND l.variant = ? AND s.device_id = ?"
+                                " ORDER BY l.run_id DESC, l.layer LIMIT ?",
+                                "ssii", op_case, variant, device_id, (int64_t)NEWEST);
+
+    if (rc < 0)
+        return rc;
+    while ((rc = store_step(q, err)) == 1) {
+        s[n].load = store_real(q, 0);
+        s[n++].ns = store_real(q, 1);
+    }
+    store_query_done(q);
+    return rc < 0 ? rc : n;
+}
+
+static double median_ns(const struct sample *s, int n)
+{
+    double ns[NEWEST];
+
+    for (int i = 0; i < n; i++)
+        ns[i] = s[i].ns;
+    return stats_median(ns, n);
+}
+
+/* How much steeper than the curve the layer was under load; NaN: no sample tells. */
+static double steeper(const struct capacity *c, const struct sample *s, int n)
+{
+    double by[NEWEST];
+    int told = 0;
+
+    for (int i = 0; i < n; i++) {
+        double rise = load_curve_at(&c->curve, s[i].load) - 1;
+
+        if (rise >= LEAST_SLOWDOWN && s[i].load <= c->curve.trained_bytes)
+            by[told++] = (s[i].ns / c->latency_ns - 1) / rise;
+    }
+    return told ? fmin(fmax(stats_median(by, told), 1 / MOST_STEEPER), MOST_STEEPER) : NAN;
+}
+
+static void steepen(struct capacity *c, double by, int64_t texel_bytes)
+{
+    double bytes;
+
+    for (int i = 0; i < c->curve.n; i++)
+        c->curve.slowdown[i] = 1 + by * (c->curve.slowdown[i] - 1);
+    bytes = curve_invert(&c->curve, c->threshold, &c->censored);
+    c->bytes = (uint64_t)bytes / (uint64_t)texel_bytes * (uint64_t)texel_bytes;
+}
+
+static int correct(struct store *st, int64_t device_id, const struct op_case *op,
+                   const struct op_variant *v, struct capacity *c, struct err *err)
+{
+    struct op_variant alone = *v, loaded = *v;
+    char text[OP_TEXT_MAX], variant[OP_TEXT_MAX];
+    struct sample s[NEWEST];
+    double by;
+    int n;
+
+    alone.form = FORM_NAIVE;
+    alone.n_loads = 0;
+    op_case_print(op, text);
+    op_variant_print(op, &alone, variant);
+    n = read_samples(st, device_id, text, variant, s, err);
+    if (n <= 0)
+        return n;
+    c->latency_ns = median_ns(s, n);
+    if (v->form == FORM_NAIVE || c->curve.n < 2 || c->bytes == 0)
+        return 1;
+    loaded.n_loads = 1;
+    op_variant_print(op, &loaded, variant);
+    n = read_samples(st, device_id, text, variant, s, err);
+    if (n <= 0)
+        return n < 0 ? n : 1;
+    by = steeper(c, s, n);
+    if (!isnan(by))
+        steepen(c, by, 4 * (int64_t)dtype_bytes(op->dtype));
+    return 1;
+}
+
+int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
+                     const struct device_info *dev, const struct best *best, enum mem_path path,
+                     struct model_problem *mp, int *ret_layers, struct err *err)
+{
+    int corrected = 0;
+
+    for (int l = 0; l < m->n_layers; l++) {
+        const struct op_case *c = &m->layer[l].c;
+        struct best b = best ? best[l] : best_default(dev, c, path, FORM_PIPELINED);
+        int rc = correct(st, device_id, c, &b.v, &mp->capacity[l], err);
+
+        if (rc < 0)
+            return rc;
+        corrected += rc;
+    }
+    if (corrected > 0)
+        problem_refresh(mp);
+    *ret_layers = corrected;
+    return 0;
+}
