@@ -146,13 +146,15 @@ static int64_t limit_chunks(const struct plan_problem *p)
     return p->m_peak >= 0 && p->m_peak < most ? p->m_peak : most;
 }
 
-static int cannot(const struct plan_problem *p, struct plan *plan, int w)
+/* The first layer that is out of luck is named. The plan goes on as if there were room. */
+static void cannot(const struct plan_problem *p, struct plan *plan, int w)
 {
+    if (plan->status == PLAN_INFEASIBLE)
+        return;
     plan->status = PLAN_INFEASIBLE;
     snprintf(plan->note, sizeof(plan->note),
-             "layer %d '%s': its weight '%s' has no room beside what the layer before it reads",
+             "layer %d '%s': its weight '%s' has no room beside what is there before it",
              p->weight[w].consumer, p->layer[p->weight[w].consumer - 1].name, p->weight[w].name);
-    return 0;
 }
 
 /* Weights come in order of need; each from the first layer at which it has room. */
@@ -170,12 +172,8 @@ static int place(const struct plan_problem *p, struct plan *plan, int64_t *freed
         room -= p->weight[w].chunks;
         freed[p->weight[w].last_use] += p->weight[w].chunks;
     }
-    if (room < 0) {
-        plan->status = PLAN_INFEASIBLE;
-        snprintf(plan->note, sizeof(plan->note),
-                 "layer 1 '%s': what must be preloaded alone exceeds the limit", p->layer[0].name);
-        return 0;
-    }
+    if (room < 0)
+        cannot(p, plan, order[n - 1]);
     for (int w = 0; w < p->n_weights && rc == 0; w++) {
         const struct plan_weight *k = &p->weight[w];
 
@@ -184,7 +182,7 @@ static int place(const struct plan_problem *p, struct plan *plan, int64_t *freed
         while (room < k->chunks && layer < k->consumer - 1)
             room += freed[layer++];
         if (room < k->chunks)
-            return cannot(p, plan, w);
+            cannot(p, plan, w);
         room -= k->chunks;
         freed[k->last_use] += k->chunks;
         order[n++] = w;
