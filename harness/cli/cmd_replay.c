@@ -29,9 +29,10 @@ struct replay_opts {
 };
 _Static_assert(offsetof(struct replay_opts, planning) == 0, "PLAN_OPTION_ROWS");
 
-/* By enum op_form, and one more. */
-static const char *const kernel_names[] = {"naive", "branching", "pipelined", "copy", "direct", NULL};
-enum { KERNEL_DIRECT = OP_FORMS };
+/* By enum op_form, and two more. */
+static const char *const kernel_names[] = {"naive",  "branching", "pipelined", "copy",
+                                           "direct", "auto",      NULL};
+enum { KERNEL_DIRECT = OP_FORMS, KERNEL_AUTO };
 
 #define FIELD(f) offsetof(struct replay_opts, f)
 static const struct opt opts[] = {
@@ -43,10 +44,11 @@ static const struct opt opts[] = {
     {.name = "--reader", .type = OPT_CHOICE, .offset = FIELD(reader), .def = "ahead",
      .choices = executor_reader_names,
      .help = "read as soon as there is room, or from layer z_w on"},
-    {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "pipelined",
+    {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "auto",
      .choices = kernel_names,
      .help = "how load is carried: by kernels, by copies in a second queue, or not at all (direct: "
-             "where host and device share memory the disk reads into what kernels read)"},
+             "where host and device share memory the disk reads into what kernels read); auto: "
+             "what recorded runs show to be fastest on this device, else pipelined"},
     {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .def = "50", .min = 1, .max = 1000,
      .arg = "N", .help = "most runs of each policy"},
     {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0.02", .min = 0,
@@ -238,11 +240,46 @@ static int make_reference(struct session *s, struct err *err)
     return rc;
 }
 
+static void set_kernel(struct session *s, int kernel)
+{
+    s->exec.direct = kernel == KERNEL_DIRECT;
+    s->exec.form = s->exec.direct ? FORM_NAIVE : (enum op_form)kernel;
+}
+
+/* --kernel auto: of the forms that were compared on this device, the one that was fastest most
+ * often, one vote for each model (this one has all of them), dtype and path. */
+static int choose_kernel(struct session *s, struct err *err)
+{
+    struct store_query *q;
+    int rc, kernel = FORM_PIPELINED;
+
+    if (s->o->kernel != KERNEL_AUTO)
+        return 0;
+    rc = store_query(s->st, &q, err,
+                     "SELECT kernel FROM (SELECT r.model, r.kernel, min(r.integrated_ns) FROM run r"
+                     "  JOIN session s ON s.id = r.session_id"
+                     "  WHERE s.device_id = ? AND r.source = 'disk' AND r.path = ?"
+                     "  GROUP BY r.model, r.dtype HAVING count(DISTINCT r.kernel) > 1)"
+                     " GROUP BY kernel ORDER BY max(model = ?) DESC, count(*) DESC, kernel LIMIT 1",
+                     "iss", s->device_id, mem_path_name(s->exec.path), s->m->name);
+    if (rc < 0)
+        return rc;
+    rc = store_step(q, err);
+    for (int k = 0; rc == 1 && kernel_names[k]; k++)
+        if (store_text(q, 0) && strcmp(store_text(q, 0), kernel_names[k]) == 0)
+            kernel = k;
+    store_query_done(q);
+    set_kernel(s, kernel);
+    if (rc == 1 && kernel != FORM_PIPELINED)
+        cli_note(s->cli, "--kernel %s: recorded runs show it to be fastest here",
+                 kernel_names[kernel]);
+    return rc < 0 ? rc : 0;
+}
+
 static int make_variants(struct session *s, struct err *err)
 {
-    int rc = store_device(s->st, &s->dev->info, &s->device_id, err);
+    int rc = 0;
 
-    if (rc == 0)
         rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev->info, s->m, s->exec.path,
                                s->exec.form, (enum variants)s->o->planning.variants, &s->best, err);
     s->exec.best = s->best;
@@ -337,12 +374,16 @@ static int open_all(struct session *s, const char *model, struct err *err)
         rc = make_inputs(s, err);
     if (rc == 0)
         rc = make_reference(s, err);
-    if (rc == 0)
-        rc = slice_layers(s, err);
     began = clock_ns();
     if (rc == 0)
         rc = device_open(s->cli->device, &s->dev, err);
     s->ctx.setup_ns = clock_ns() - began;
+    if (rc == 0)
+        rc = store_device(s->st, &s->dev->info, &s->device_id, err);
+    if (rc == 0)
+        rc = choose_kernel(s, err);
+    if (rc == 0)
+        rc = slice_layers(s, err);
     if (rc == 0)
         rc = make_variants(s, err);
     if (rc == 0 && s->o->split)
@@ -360,6 +401,48 @@ static int open_all(struct session *s, const char *model, struct err *err)
     return rc;
 }
 
+/* The least --memory at which the policy has a plan; 0: nobody knows. Policies are asked again and
+ * again, briefly. */
+static uint64_t least_memory(const struct session *s, const char *name)
+{
+    struct plan_problem p = s->mp.problem;
+    int64_t low = p.m_total, high = p.m_total;
+    struct plan *plan;
+    bool fits = false;
+
+    p.time_limit_s = 0.02;
+    for (int tries = 0; (!fits || high - low > 1) && tries < 60; tries++) {
+        p.m_total = fits ? low + (high - low) / 2 : 2 * high;
+        if (plan_make(policy_find(name), &p, &plan, NULL) < 0)
+            return 0;
+        if (plan->status != PLAN_INFEASIBLE) {
+            fits = true;
+            high = p.m_total;
+        } else {
+            low = p.m_total;
+            high = fits ? high : p.m_total;
+        }
+        plan_free(plan);
+    }
+    return fits ? s->o->planning.memory +
+                      (uint64_t)(high - s->mp.problem.m_total) * p.chunk_bytes
+                : 0;
+}
+
+static int no_plan(const struct session *s, int k, struct err *err)
+{
+    uint64_t least = s->mp.problem.m_total > 0 && !s->o->plan ? least_memory(s, s->policy[k].name) : 0;
+
+    if (least)
+        return err_set(err, -ENOSPC,
+                       "memory: policy '%s' has no plan for '%s' within '%llu' bytes, the least that "
+                       "works is %llu: %s",
+                       s->policy[k].name, s->m->name, (unsigned long long)s->o->planning.memory,
+                       (unsigned long long)least, s->plan[k]->note);
+    return err_set(err, -ENOSPC, "policy '%s' has no plan for '%s': %s", s->policy[k].name,
+                   s->m->name, s->plan[k]->note);
+}
+
 static int make_plan(struct session *s, int k, const char *name, struct err *err)
 {
     int rc;
@@ -375,8 +458,7 @@ static int make_plan(struct session *s, int k, const char *name, struct err *err
     if (rc < 0)
         return rc;
     if (s->plan[k]->status == PLAN_INFEASIBLE)
-        return err_set(err, -ENOSPC, "policy '%s' has no plan for '%s': %s", s->policy[k].name,
-                       s->m->name, s->plan[k]->note);
+        return no_plan(s, k, err);
     s->policy[k].plan = s->plan[k];
     return plan_store_save(s->st, s->device_id, s->m->dtype, s->exec.path, s->predictor,
                            s->o->planning.memory, &s->mp.problem, s->plan[k],
@@ -575,8 +657,6 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
         .exec =
             {
                 .path = (enum mem_path)o->planning.path,
-                .form = o->kernel == KERNEL_DIRECT ? FORM_NAIVE : (enum op_form)o->kernel,
-                .direct = o->kernel == KERNEL_DIRECT,
                 .ring_bytes = plan_options_ring(&o->planning),
                 .memory_limit = o->planning.memory,
                 .at_plan = o->reader == 1,
@@ -588,6 +668,7 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     int rc;
 
     (void)n_args;
+    set_kernel(&s, o->kernel);
     if (plan_options_check(&o->planning, err) < 0 ||
         plan_options_policies(&o->policies, err) < 0 || check_options(o, err) < 0)
         return EXIT_USAGE;
