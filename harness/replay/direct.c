@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "profiler/clock.h"
 #include "profiler/pinned.h"
@@ -24,19 +25,18 @@ static int weight_index(const struct direct *d, int item)
     return w < 0 ? d->ex->m->n_weights : w;
 }
 
-/* Whole tensors for the host to write, or back to the device. */
-static int map_weight(struct direct *d, int item, bool map, cl_command_queue queue, struct err *err)
+/* A whole tensor over `host` for the host to write, or back to the device. */
+static int map_tensor(const struct tensor *t, unsigned char *host, bool map, cl_command_queue queue,
+                      struct err *err)
 {
-    const struct tensor *t = &d->weight[weight_index(d, item)];
     int64_t width, height;
     size_t origin[3] = {0}, region[3] = {0, 0, 1}, pitch;
     cl_int code = CL_SUCCESS;
 
-    if (d->mapped[item] == map)
+    if (!t->mem)
         return 0;
     if (!map) {
-        code = clEnqueueUnmapMemObject(queue, t->mem, d->host + d->s->item[item].place, 0, NULL,
-                                       NULL);
+        code = clEnqueueUnmapMemObject(queue, t->mem, host, 0, NULL, NULL);
     } else if (t->path == PATH_IMAGE) {
         tensor_image_size(&t->desc, &width, &height);
         region[0] = (size_t)width;
@@ -47,10 +47,19 @@ static int map_weight(struct direct *d, int item, bool map, cl_command_queue que
         clEnqueueMapBuffer(queue, t->mem, CL_FALSE, CL_MAP_WRITE_INVALIDATE_REGION, 0,
                            tensor_bytes(&t->desc), 0, NULL, NULL, &code);
     }
-    if (code != CL_SUCCESS)
-        return cl_err(err, code, "%s a weight", map ? "mapping" : "unmapping");
-    d->mapped[item] = map;
-    return 0;
+    return code == CL_SUCCESS ? 0 : cl_err(err, code, "%s a tensor", map ? "mapping" : "unmapping");
+}
+
+static int map_weight(struct direct *d, int item, bool map, cl_command_queue queue, struct err *err)
+{
+    int rc = 0;
+
+    if (d->mapped[item] != map)
+        rc = map_tensor(&d->weight[weight_index(d, item)], d->host + d->s->item[item].place, map,
+                        queue, err);
+    if (rc == 0)
+        d->mapped[item] = map;
+    return rc;
 }
 
 static int map_all(struct direct *d, bool map, struct err *err)
@@ -60,6 +69,26 @@ static int map_all(struct direct *d, bool map, struct err *err)
     for (int i = 0; i < d->s->n_items && rc == 0; i++)
         rc = map_weight(d, i, map, d->ex->transfer, err);
     clFinish(d->ex->transfer);
+    return rc;
+}
+
+/* Input i, or the index vector, which stands before the first. */
+static int map_input(struct direct *d, int i, bool map, cl_command_queue queue, struct err *err)
+{
+    const struct layout *y = &d->ex->layout;
+
+    return map_tensor(i < 0 ? &d->acts.iota : &d->acts.input[i],
+                      d->host + d->s->place_bytes + (i < 0 ? y->iota : y->input[i]), map, queue, err);
+}
+
+static int map_inputs(struct direct *d, bool map, cl_command_queue queue, struct err *err)
+{
+    int rc = 0;
+
+    for (int i = -1; d->inputs_mapped != map && i < d->ex->m->n_inputs && rc == 0; i++)
+        rc = map_input(d, i, map, queue, err);
+    if (rc == 0)
+        d->inputs_mapped = map;
     return rc;
 }
 
@@ -125,6 +154,9 @@ int direct_open(struct executor *ex, const struct schedule *s, struct direct *re
         rc = open_weights(&d, err);
     if (rc == 0)
         rc = open_activations(&d, err);
+    if (rc == 0)
+        rc = map_inputs(&d, true, ex->transfer, err);
+    clFinish(ex->transfer);
     if (rc < 0)
         direct_close(&d);
     else
@@ -134,8 +166,10 @@ int direct_open(struct executor *ex, const struct schedule *s, struct direct *re
 
 void direct_close(struct direct *d)
 {
-    if (d->mapped && d->weight)
+    if (d->mapped && d->weight && d->acts.input) {
+        map_inputs(d, false, d->ex->transfer, NULL);
         map_all(d, false, NULL);
+    }
     for (int w = 0; d->weight && w <= d->ex->m->n_weights; w++)
         tensor_done(&d->weight[w], NULL);
     activations_done(&d->acts, NULL);
@@ -153,6 +187,7 @@ struct walk {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int posted;   /* items given to the reader */
+    int end;      /* only items before this one may be */
     int jobs;     /* reads given to it */
     int *job_end; /* [n_items]: jobs up to the item's last */
     int layer;    /* being enqueued, from 1 */
@@ -200,7 +235,7 @@ static void pump(struct walk *w)
 {
     const struct schedule *s = w->d->s;
 
-    for (; w->posted < s->n_items && !w->failure.code; w->posted++) {
+    for (; w->posted < w->end && !w->failure.code; w->posted++) {
         const struct item *it = &s->item[w->posted];
         struct err err = {0};
 
@@ -312,8 +347,7 @@ static int walk_layer(struct walk *w, struct run *r, int l, cl_event *last, stru
 
     pthread_mutex_lock(&w->lock);
     w->layer = l + 1;
-    if (!r->resident)
-        pump(w);
+    pump(w);
     pthread_mutex_unlock(&w->lock);
     rc = r->resident ? 0 : wait_weights(w, l, r->queue, err);
     if (rc == 0 && ex->layout.in_place[l])
@@ -333,13 +367,25 @@ static int walk_layer(struct walk *w, struct run *r, int l, cl_event *last, stru
     return rc;
 }
 
+/* Inputs are copied to where kernels read them. */
 static int write_inputs(struct direct *d, cl_command_queue queue, struct err *err)
 {
-    int rc = d->acts.iota.mem ? tensor_write(queue, &d->acts.iota, d->ex->iota, err) : 0;
+    unsigned char *base = d->host + d->s->place_bytes;
 
-    for (int i = 0; i < d->ex->m->n_inputs && rc == 0; i++)
-        rc = tensor_write(queue, &d->acts.input[i], d->ex->input[i], err);
-    return rc;
+    if (d->acts.iota.mem)
+        memcpy(base + d->ex->layout.iota, d->ex->iota, tensor_bytes(&d->acts.iota.desc));
+    for (int i = 0; i < d->ex->m->n_inputs; i++)
+        memcpy(base + d->ex->layout.input[i], d->ex->input[i],
+               tensor_bytes(&d->acts.input[i].desc));
+    return map_inputs(d, false, queue, err);
+}
+
+static void pump_to(struct walk *w, int end)
+{
+    pthread_mutex_lock(&w->lock);
+    w->end = end;
+    pump(w);
+    pthread_mutex_unlock(&w->lock);
 }
 
 static int walk_layers(struct walk *w, struct run *r, uint64_t *ret_init_ns, struct err *err)
@@ -348,13 +394,14 @@ static int walk_layers(struct walk *w, struct run *r, uint64_t *ret_init_ns, str
     int preloaded = w->d->s->first_of_layer[1], rc;
     cl_event last = NULL;
 
-    pthread_mutex_lock(&w->lock);
+    /* What the first layer waits for is not kept waiting by what is read ahead. */
     if (!r->resident)
-        pump(w);
-    pthread_mutex_unlock(&w->lock);
-    rc = write_inputs(w->d, r->queue, err);
-    if (rc == 0 && !r->resident && preloaded > 0)
-        rc = wait_item(w, preloaded - 1, err);
+        pump_to(w, preloaded);
+    rc = r->resident || preloaded == 0 ? 0 : wait_item(w, preloaded - 1, err);
+    if (!r->resident)
+        pump_to(w, w->d->s->n_items);
+    if (rc == 0)
+        rc = write_inputs(w->d, r->queue, err);
     *ret_init_ns = clock_ns() - r->began_ns;
     for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
         if (ex->opt.stop && ex->opt.stop())
@@ -376,7 +423,7 @@ static int walk_layers(struct walk *w, struct run *r, uint64_t *ret_init_ns, str
 static int settle(struct walk *w, cl_command_queue queue, int rc, struct err *err)
 {
     pthread_mutex_lock(&w->lock);
-    w->posted = w->d->s->n_items; /* callbacks to come shall post no more */
+    w->end = 0; /* callbacks to come shall post no more */
     pthread_mutex_unlock(&w->lock);
     clFinish(queue);
     reader_drain(w->d->ex->reader);
@@ -421,6 +468,9 @@ int direct_run(struct direct_run *dr, struct err *err)
     struct walk w;
     int rc = walk_new(&w, d, err);
 
+    if (rc == 0)
+        rc = map_inputs(d, true, d->ex->transfer, err); /* after an earlier run */
+    clFinish(d->ex->transfer);
     r.began_ns = dr->began_ns = clock_ns();
     if (rc == 0)
         rc = walk_layers(&w, &r, &dr->init_ns, err);
@@ -441,10 +491,8 @@ int direct_read(struct direct *d, uint64_t *ret_ns, struct err *err)
     rc = walk_new(&w, d, err);
     began = clock_ns();
     if (rc == 0) {
-        pthread_mutex_lock(&w.lock);
         w.layer = w.ran = d->ex->m->n_layers;
-        pump(&w);
-        pthread_mutex_unlock(&w.lock);
+        pump_to(&w, d->s->n_items);
         rc = wait_item(&w, d->s->n_items - 1, err);
     }
     *ret_ns = clock_ns() - began;

@@ -16,6 +16,7 @@ struct direct {
     uint64_t bytes;
     struct tensor *weight; /* [n_weights + 1] over their places; the last is the bundle */
     bool *mapped;          /* [n_items]: the host may write */
+    bool inputs_mapped;
     struct activations acts;
 };
 
