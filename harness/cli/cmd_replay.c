@@ -127,16 +127,8 @@ static uint64_t slice_bytes(const struct session *s)
 static int slice_layers(struct session *s, struct err *err)
 {
     uint64_t most = slice_bytes(s);
-    int n = 0, rc = 0, more;
+    int n = 0, rc = most ? model_slice_all(&s->m, &s->file, most, &n, err) : 0;
 
-    for (int l = 0; l < s->m->n_layers && most > 0 && rc == 0; l += 1 + more) {
-        int w = model_slice_weight(s->m, l);
-
-        more = 0;
-        if (w >= 0 && tensor_bytes(&s->m->weight[w].desc) > most)
-            rc = model_slice(&s->m, &s->file, l, most, &more, err);
-        n += more > 0;
-    }
     if (n > 0 && rc == 0)
         cli_note(s->cli, "%d weights are used in parts", n);
     return rc;
@@ -246,34 +238,22 @@ static void set_kernel(struct session *s, int kernel)
     s->exec.form = s->exec.direct ? FORM_NAIVE : (enum op_form)kernel;
 }
 
-/* --kernel auto: of the forms that were compared on this device, the one that was fastest most
- * often, one vote for each model (this one has all of them), dtype and path. */
 static int choose_kernel(struct session *s, struct err *err)
 {
-    struct store_query *q;
+    char name[32] = "";
     int rc, kernel = FORM_PIPELINED;
 
     if (s->o->kernel != KERNEL_AUTO)
         return 0;
-    rc = store_query(s->st, &q, err,
-                     "SELECT kernel FROM (SELECT r.model, r.kernel, min(r.integrated_ns) FROM run r"
-                     "  JOIN session s ON s.id = r.session_id"
-                     "  WHERE s.device_id = ? AND r.source = 'disk' AND r.path = ?"
-                     "  GROUP BY r.model, r.dtype HAVING count(DISTINCT r.kernel) > 1)"
-                     " GROUP BY kernel ORDER BY max(model = ?) DESC, count(*) DESC, kernel LIMIT 1",
-                     "iss", s->device_id, mem_path_name(s->exec.path), s->m->name);
-    if (rc < 0)
-        return rc;
-    rc = store_step(q, err);
-    for (int k = 0; rc == 1 && kernel_names[k]; k++)
-        if (store_text(q, 0) && strcmp(store_text(q, 0), kernel_names[k]) == 0)
+    rc = recorded_kernel(s->st, s->device_id, s->m->name, s->exec.path, name, sizeof(name), err);
+    for (int k = 0; kernel_names[k]; k++)
+        if (strcmp(name, kernel_names[k]) == 0)
             kernel = k;
-    store_query_done(q);
     set_kernel(s, kernel);
-    if (rc == 1 && kernel != FORM_PIPELINED)
+    if (rc == 0 && kernel != FORM_PIPELINED)
         cli_note(s->cli, "--kernel %s: recorded runs show it to be fastest here",
                  kernel_names[kernel]);
-    return rc < 0 ? rc : 0;
+    return rc;
 }
 
 static int make_variants(struct session *s, struct err *err)
@@ -401,44 +381,20 @@ static int open_all(struct session *s, const char *model, struct err *err)
     return rc;
 }
 
-/* The least --memory at which the policy has a plan; 0: nobody knows. Policies are asked again and
- * again, briefly. */
-static uint64_t least_memory(const struct session *s, const char *name)
-{
-    struct plan_problem p = s->mp.problem;
-    int64_t low = p.m_total, high = p.m_total;
-    struct plan *plan;
-    bool fits = false;
-
-    p.time_limit_s = 0.02;
-    for (int tries = 0; (!fits || high - low > 1) && tries < 60; tries++) {
-        p.m_total = fits ? low + (high - low) / 2 : 2 * high;
-        if (plan_make(policy_find(name), &p, &plan, NULL) < 0)
-            return 0;
-        if (plan->status != PLAN_INFEASIBLE) {
-            fits = true;
-            high = p.m_total;
-        } else {
-            low = p.m_total;
-            high = fits ? high : p.m_total;
-        }
-        plan_free(plan);
-    }
-    return fits ? s->o->planning.memory +
-                      (uint64_t)(high - s->mp.problem.m_total) * p.chunk_bytes
-                : 0;
-}
-
 static int no_plan(const struct session *s, int k, struct err *err)
 {
-    uint64_t least = s->mp.problem.m_total > 0 && !s->o->plan ? least_memory(s, s->policy[k].name) : 0;
+    const struct plan_problem *p = &s->mp.problem;
+    int64_t least =
+        p->m_total > 0 && !s->o->plan ? plan_least_total(policy_find(s->policy[k].name), p) : 0;
 
-    if (least)
+    if (least > 0)
         return err_set(err, -ENOSPC,
                        "memory: policy '%s' has no plan for '%s' within '%llu' bytes, the least that "
                        "works is %llu: %s",
                        s->policy[k].name, s->m->name, (unsigned long long)s->o->planning.memory,
-                       (unsigned long long)least, s->plan[k]->note);
+                       (unsigned long long)(s->o->planning.memory +
+                                            (uint64_t)(least - p->m_total) * p->chunk_bytes),
+                       s->plan[k]->note);
     return err_set(err, -ENOSPC, "policy '%s' has no plan for '%s': %s", s->policy[k].name,
                    s->m->name, s->plan[k]->note);
 }

@@ -7,7 +7,8 @@
 
 #include "harness/model/split.h"
 
-enum { MOST_PARTS = 16, CONCAT = 4, MOST_LAYERS = MOST_PARTS + MOST_PARTS / CONCAT + 1, FILE_ALIGN = 4096 };
+enum { MOST_PARTS = 16, CONCAT = 4, MOST_LAYERS = MOST_PARTS + MOST_PARTS / CONCAT + 1 };
+enum { FILE_ALIGN = 4096 };
 
 /* What is cut, and where. */
 struct cut {
@@ -316,4 +317,21 @@ int model_slice(struct model **m, struct weights_file *f, int layer, uint64_t mo
     f->offset_bytes = offset;
     *ret_more = more;
     return 0;
+}
+
+int model_slice_all(struct model **m, struct weights_file *f, uint64_t most_bytes, int *ret_sliced,
+                    struct err *err)
+{
+    int n = 0, rc = 0, more;
+
+    for (int l = 0; l < (*m)->n_layers && rc == 0; l += 1 + more) {
+        int w = model_slice_weight(*m, l);
+
+        more = 0;
+        if (w >= 0 && tensor_bytes(&(*m)->weight[w].desc) > most_bytes)
+            rc = model_slice(m, f, l, most_bytes, &more, err);
+        n += more > 0;
+    }
+    *ret_sliced = n;
+    return rc;
 }

@@ -35,4 +35,8 @@ int model_slice_weight(const struct model *m, int layer);
 int model_slice(struct model **m, struct weights_file *f, int layer, uint64_t most_bytes,
                 int *ret_more, struct err *err);
 
+/* All layers whose weight is larger; ret_sliced: how many were. After -ENOMEM some may be. */
+int model_slice_all(struct model **m, struct weights_file *f, uint64_t most_bytes, int *ret_sliced,
+                    struct err *err);
+
 #endif

@@ -1,6 +1,7 @@
 #include "harness/replay/recorded.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,4 +121,26 @@ int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
         problem_refresh(mp);
     *ret_layers = corrected;
     return 0;
+}
+
+int recorded_kernel(struct store *st, int64_t device_id, const char *model, enum mem_path path,
+                    char *ret_name, size_t size, struct err *err)
+{
+    struct store_query *q;
+    int rc = store_query(st, &q, err,
+                         "SELECT kernel FROM (SELECT r.model, r.kernel, min(r.integrated_ns)"
+                         "  FROM run r JOIN session s ON s.id = r.session_id"
+                         "  WHERE s.device_id = ? AND r.source = 'disk' AND r.path = ?"
+                         "  GROUP BY r.model, r.dtype HAVING count(DISTINCT r.kernel) > 1)"
+                         " GROUP BY kernel ORDER BY max(model = ?) DESC, count(*) DESC, kernel"
+                         " LIMIT 1",
+                         "iss", device_id, mem_path_name(path), model);
+
+    if (rc < 0)
+        return rc;
+    rc = store_step(q, err);
+    if (rc >= 0)
+        snprintf(ret_name, size, "%s", rc == 1 && store_text(q, 0) ? store_text(q, 0) : "");
+    store_query_done(q);
+    return rc < 0 ? rc : 0;
 }

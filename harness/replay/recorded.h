@@ -1,5 +1,5 @@
-/* harness/replay/recorded.h - what layers took in recorded runs, in place of what the regressor
- * says: profile-guided correction (design: method section 3). */
+/* harness/replay/recorded.h - what recorded runs tell the next: what layers took, in place of what
+ * the regressor says (profile-guided correction), and which kernel form was fastest. */
 #ifndef FLASHMEM_HARNESS_REPLAY_RECORDED_H
 #define FLASHMEM_HARNESS_REPLAY_RECORDED_H
 
@@ -13,5 +13,10 @@
 int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
                      const struct device_info *dev, const struct best *best, enum mem_path path,
                      struct model_problem *mp, int *ret_layers, struct err *err);
+
+/* Of the forms that were compared on this device and path, the one that was fastest most often: one
+ * vote for each model and dtype, and `model` has the last word. "": none were compared. */
+int recorded_kernel(struct store *st, int64_t device_id, const char *model, enum mem_path path,
+                    char *ret_name, size_t size, struct err *err);
 
 #endif

@@ -1,0 +1,115 @@
+/* What no schedule can beat: the disk alone, and the kernels alone. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "harness/replay/direct.h"
+#include "profiler/clock.h"
+
+/* Every weight in a place of its own, as preloading without a limit has it; read once. */
+static int direct_all(struct executor *ex, const struct schedule *preload, struct err *err)
+{
+    uint64_t unused;
+    int rc;
+
+    if (ex->all)
+        return 0;
+    ex->all = calloc(1, sizeof(*ex->all));
+    if (!ex->all)
+        return err_set(err, -ENOMEM, "out of memory for the controls");
+    rc = schedule_copy(preload, &ex->all_s, err);
+    if (rc == 0)
+        rc = direct_open(ex, &ex->all_s, ex->all, err);
+    return rc < 0 ? rc : direct_read(ex->all, &unused, err);
+}
+
+static int direct_kernel_ns(struct executor *ex, uint64_t *ret_ns, struct err *err)
+{
+    struct direct_run r = {.d = ex->all, .queue = ex->queue, .resident = true};
+    int rc = direct_run(&r, err);
+
+    if (rc == 0)
+        *ret_ns = r.ran_ns;
+    return rc;
+}
+
+int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *ret_ns,
+                     struct err *err)
+{
+    struct run r = {.ex = ex, .s = s, .queue = ex->queue, .layer = ex->m->n_layers};
+    uint64_t began;
+    int rc;
+
+    if (s->direct) {
+        rc = direct_all(ex, s, err);
+        return rc < 0 ? rc : direct_read(ex->all, ret_ns, err);
+    }
+    rc = run_begin(&r, err);
+    began = clock_ns();
+    for (int i = 0; i < s->n_items && rc == 0; i++) {
+        cl_event event;
+
+        rc = run_fetch(&r, i, &event, err);
+        if (rc == 0)
+            r.retired = i + 1;
+        if (rc == 0 && event)
+            clReleaseEvent(event);
+    }
+    if (rc == 0)
+        *ret_ns = clock_ns() - began;
+    run_clean(&r);
+    return rc;
+}
+
+static int load_resident(struct executor *ex, const struct schedule *preload, struct err *err)
+{
+    struct run r = {.ex = ex, .s = preload, .queue = ex->queue};
+    int rc = run_begin(&r, err);
+
+    if (rc == 0)
+        rc = run_move(&r, 0, preload->n_items, FLIGHT_PRELOAD, err);
+    if (rc == 0)
+        rc = run_land(&r, err);
+    if (rc == 0) {
+        ex->resident = r.weight;
+        r.resident = true; /* they stay */
+    }
+    run_clean(&r);
+    return rc;
+}
+
+static int run_resident(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
+                        struct err *err)
+{
+    struct run r = {.ex = ex,
+                    .s = preload,
+                    .queue = ex->queue,
+                    .weight = ex->resident,
+                    .resident = true};
+    uint64_t began;
+    int rc = run_begin(&r, err);
+
+    began = clock_ns();
+    if (rc == 0)
+        rc = run_body(&r, err);
+    if (rc == 0)
+        *ret_ns = clock_ns() - began;
+    run_clean(&r);
+    return rc;
+}
+
+int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
+                       struct err *err)
+{
+    int rc = 0;
+
+    if (preload->direct) {
+        rc = direct_all(ex, preload, err);
+        return rc < 0 ? rc : direct_kernel_ns(ex, ret_ns, err);
+    }
+    if (!ex->resident) {
+        rc = load_resident(ex, preload, err);
+        if (rc == 0) /* what carried load so far may be compiled at its first launch without */
+            rc = run_resident(ex, preload, ret_ns, err);
+    }
+    return rc < 0 ? rc : run_resident(ex, preload, ret_ns, err);
+}
