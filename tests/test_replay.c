@@ -382,37 +382,41 @@ START_TEST(file_cut_short)
 }
 END_TEST
 
-static bool stop_at_once(void)
-{
-    return true;
-}
-
-START_TEST(interrupted)
-{
-    struct executor_options opt = {.path = PATH_IMAGE, .form = FORM_PIPELINED,
-                                   .ring_bytes = 4 * CHUNK, .stop = stop_at_once};
-    struct fixture f;
-    struct schedule s;
-    struct err err = {0};
-    struct executor *ex;
-    uint64_t ns;
-
-    open_fixture(&f, DTYPE_F32, PATH_IMAGE);
-    s = make_schedule(&f, "preload", opt.ring_bytes);
-    ex = open_executor(&f, &opt);
-    ck_assert_int_eq(executor_prepare(ex, &s, &ns, &err), -EINTR);
-    schedule_done(&s);
-    executor_free(ex);
-    close_fixture(&f);
-}
-END_TEST
-
 static int layers_left;
 
 static bool stop_later(void)
 {
     return layers_left-- <= 0;
 }
+
+START_TEST(interrupted)
+{
+    struct executor_options opt = {.path = PATH_IMAGE, .ring_bytes = 4 * CHUNK, .direct = _i,
+                                   .form = _i ? FORM_NAIVE : FORM_PIPELINED, .stop = stop_later};
+    struct plan *plan = NULL;
+    struct fixture f;
+    struct schedule s;
+    struct run_result r;
+    struct err err = {0};
+    struct executor *ex;
+    uint64_t ns;
+
+    open_fixture(&f, DTYPE_F32, PATH_IMAGE);
+    ck_assert_int_eq(plan_make(policy_find("lc-opg"), &f.mp.problem, &plan, &err), 0);
+    ex = open_executor(&f, &opt);
+    ck_assert_msg(executor_schedule(ex, &f.mp, plan, &s, &err) == 0, "%s", err.text);
+    plan_free(plan);
+    layers_left = 0;
+    ck_assert_int_eq(executor_prepare(ex, &s, &ns, &err), -EINTR);
+    layers_left = f.m->n_layers / 2;
+    ck_assert_int_eq(executor_prepare(ex, &s, &ns, &err), -EINTR);
+    layers_left = 2 * f.m->n_layers; /* nothing is left over from the runs that were stopped */
+    ck_assert_msg(executor_run(ex, &s, NULL, &r, &err) == 0, "%s", err.text);
+    schedule_done(&s);
+    executor_free(ex);
+    close_fixture(&f);
+}
+END_TEST
 
 /* Stopped in the fourth round: three whole ones are kept, and say so. */
 START_TEST(interrupted_later)
@@ -461,7 +465,7 @@ int main(void)
     tcase_add_loop_test(t, direct_under_limits, 0, 2);
     tcase_add_test(t, direct_wants_shared_memory);
     tcase_add_loop_test(t, file_cut_short, 0, 2);
-    tcase_add_test(t, interrupted);
+    tcase_add_loop_test(t, interrupted, 0, 2);
     tcase_add_test(t, interrupted_later);
     suite_add_tcase(s, t);
     sr = srunner_create(s);

@@ -65,7 +65,8 @@ static const struct opt opts[] = {
      .help = "run the model with the layers split that 'plan --split' splits for the one policy"},
     {.name = "--slice", .type = OPT_TEXT, .offset = FIELD(slice), .arg = "BYTES",
      .help = "use larger weights in parts of about this size, or 'none' (default with --kernel "
-             "direct: a 32nd of all weights; else, and with --plan, none)"},
+             "direct: a 32nd of all weights, or an 8th of what --memory leaves; else, and "
+             "with --plan, none)"},
     {.name = "--verify", .type = OPT_FLAG, .offset = FIELD(verify),
      .help = "compare the output with a plain-C reference in double precision"},
     {0},
@@ -113,15 +114,22 @@ static int check_options(const struct replay_opts *o, struct err *err)
  * disk from running beside the kernel that waits for it, and memory from being given back. */
 static uint64_t slice_bytes(const struct session *s)
 {
+    const struct executor_options *ex = &s->exec;
     struct model_cost cost;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, reserve;
 
     if (s->o->slice && strcmp(s->o->slice, "none") == 0)
         return 0;
     if (s->o->slice)
         return parse_bytes(s->o->slice, &bytes, NULL) < 0 ? 0 : bytes;
+    if (!ex->direct || s->o->plan)
+        return 0;
     model_cost(s->m, &cost);
-    return s->exec.direct && !s->o->plan ? cost.weight_bytes / 32 : 0;
+    reserve = executor_reserve_bytes(s->m, ex->path, true, 0);
+    bytes = cost.weight_bytes / 32;
+    if (ex->memory_limit > reserve && (ex->memory_limit - reserve) / 8 < bytes)
+        bytes = (ex->memory_limit - reserve) / 8;
+    return bytes;
 }
 
 static int slice_layers(struct session *s, struct err *err)
