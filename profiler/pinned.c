@@ -95,8 +95,10 @@ static int probe_open(struct probe *p, struct device *dev, struct err *err)
 {
     struct program_source source = {"probe.cl", probe_text, sizeof(probe_text) - 1};
     cl_image_format format = {CL_RGBA, CL_FLOAT};
-    cl_image_desc image = {.image_type = CL_MEM_OBJECT_IMAGE2D, .image_width = W,
-                           .image_height = H, .image_row_pitch = PITCH * TEXEL};
+    cl_image_desc image = {.image_type = CL_MEM_OBJECT_IMAGE2D,
+                           .image_width = W,
+                           .image_height = H,
+                           .image_row_pitch = PITCH * TEXEL};
     void *host;
     cl_int code = CL_SUCCESS;
     int rc = pinned_pages(N * PLACE, &host, err);
@@ -162,8 +164,9 @@ int pinned_shared(struct device *dev, struct err *err)
     int rc;
 
     if (!dev->info.unified)
-        return err_set(err, -ENOTSUP, "host and device do not share memory "
-                                      "(CL_DEVICE_HOST_UNIFIED_MEMORY is false)");
+        return err_set(err, -ENOTSUP,
+                       "host and device do not share memory "
+                       "(CL_DEVICE_HOST_UNIFIED_MEMORY is false)");
     if (!dev->info.images)
         return err_set(err, -ENOTSUP, "the device has no images to try");
     rc = probe_open(&p, dev, err);

@@ -22,7 +22,9 @@ static void make(struct instance *x, uint64_t seed)
 
     memset(x, 0, sizeof(*x));
     for (int l = 0; l < N; l++)
-        x->layer[l] = (struct plan_layer){.name = "l", .op = "matmul", .capacity = 1 << 20,
+        x->layer[l] = (struct plan_layer){.name = "l",
+                                          .op = "matmul",
+                                          .capacity = 1 << 20,
                                           .time_us = (double)rng_below(&seed, 30) / 1e3};
     for (int w = 0; w < WEIGHTS; w++) {
         struct plan_weight *k = &x->weight[w];
@@ -38,9 +40,17 @@ static void make(struct instance *x, uint64_t seed)
         k->forced = w == 0;
         most += k->chunks;
     }
-    x->p = (struct plan_problem){.model = "made up", .n_layers = N, .n_weights = WEIGHTS,
-                                 .layer = x->layer, .weight = x->weight, .chunk_bytes = CHUNK,
-                                 .a = 9, .b = 1, .m_peak = -1, .time_limit_s = 1, .direct = true,
+    x->p = (struct plan_problem){.model = "made up",
+                                 .n_layers = N,
+                                 .n_weights = WEIGHTS,
+                                 .layer = x->layer,
+                                 .weight = x->weight,
+                                 .chunk_bytes = CHUNK,
+                                 .a = 9,
+                                 .b = 1,
+                                 .m_peak = -1,
+                                 .time_limit_s = 1,
+                                 .direct = true,
                                  .disk_bytes_per_s = 1e9};
     if (rng_below(&seed, 3) > 0)
         x->p.m_total = most / 4 + 1 + (int64_t)rng_below(&seed, (uint64_t)most);
@@ -121,7 +131,8 @@ static int64_t ticks(const struct instance *x, const struct plan *plan)
 
 START_TEST(ticks_agree)
 {
-    static const char *const rivals[] = {"preload", "always-next", "same-op-type", "greedy", "lc-opg"};
+    static const char *const rivals[] = {"preload", "always-next", "same-op-type", "greedy",
+                                         "lc-opg"};
     struct plan *plan = NULL;
     struct instance x;
     struct err err = {0};

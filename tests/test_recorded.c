@@ -37,10 +37,17 @@ static void open_fixture(struct fixture *f)
     ck_assert_ptr_nonnull(g);
     fputs(graph, g);
     ck_assert_int_eq(fclose(g), 0);
-    f->dev = (struct device_info){.platform = "p", .name = "d", .driver = "1", .type = DEVICE_CPU,
-                                  .images = true, .image_width = 16384, .image_height = 16384,
-                                  .max_group = 4096, .local_bytes = 1 << 20,
-                                  .max_alloc_bytes = UINT64_C(1) << 32, .compute_units = 2};
+    f->dev = (struct device_info){.platform = "p",
+                                  .name = "d",
+                                  .driver = "1",
+                                  .type = DEVICE_CPU,
+                                  .images = true,
+                                  .image_width = 16384,
+                                  .image_height = 16384,
+                                  .max_group = 4096,
+                                  .local_bytes = 1 << 20,
+                                  .max_alloc_bytes = UINT64_C(1) << 32,
+                                  .compute_units = 2};
     ck_assert_msg(model_read(path, DTYPE_F32, &f->m, &err) == 0, "%s", err.text);
     ck_assert_msg(store_open(in_folder("db"), STORE_WRITE, &f->st, &err) == 0, "%s", err.text);
     ck_assert_int_eq(store_device(f->st, &f->dev, &f->device_id, &err), 0);
@@ -49,7 +56,8 @@ static void open_fixture(struct fixture *f)
                   err.text);
     for (int l = 0; l < 2; l++)
         f->best[l] = best_default(&f->dev, &f->m->layer[l].c, PATH_BUFFER, FORM_PIPELINED);
-    /* A curve as a regressor might have it: nothing up to 1 MB, then 10 % a MB; allowed are 20 %. */
+    /* A curve as a regressor might have it: nothing up to 1 MB, then 10 % a MB; allowed are 20 %.
+     */
     f->mp.capacity[0].threshold = 0.2;
     f->mp.capacity[0].bytes = 3000000;
     f->mp.capacity[0].latency_ns = 5e6;
@@ -91,11 +99,12 @@ static void add_layer(struct fixture *f, int64_t run, int l, int n_loads, int64_
     v.n_loads = n_loads;
     op_variant_print(&f->m->layer[l].c, &v, variant);
     op_case_print(&f->m->layer[l].c, op_case);
-    ck_assert_msg(store_exec(f->st, &err,
-                             "INSERT INTO run_layer (run_id, layer, name, op, start_ns, end_ns,"
-                             " load_bytes, variant, op_case) VALUES (?, ?, 'n', 'o', 1000, ?, ?, ?, ?)",
-                             "iiiiss", run, (int64_t)l + 1, 1000 + ns, load, variant, op_case) == 0,
-                  "%s", err.text);
+    ck_assert_msg(
+        store_exec(f->st, &err,
+                   "INSERT INTO run_layer (run_id, layer, name, op, start_ns, end_ns,"
+                   " load_bytes, variant, op_case) VALUES (?, ?, 'n', 'o', 1000, ?, ?, ?, ?)",
+                   "iiiiss", run, (int64_t)l + 1, 1000 + ns, load, variant, op_case) == 0,
+        "%s", err.text);
 }
 
 START_TEST(times_and_slopes)
@@ -107,7 +116,8 @@ START_TEST(times_and_slopes)
 
     open_fixture(&f);
     ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
-                                      &corrected, &err), 0);
+                                      &corrected, &err),
+                     0);
     ck_assert_int_eq(corrected, 0);
     ck_assert_double_eq(f.mp.capacity[0].latency_ns, 5e6);
     for (int i = 0; i < 3; i++)
@@ -115,20 +125,22 @@ START_TEST(times_and_slopes)
     /* 5 MB on top of 3 ms: 40 % slower by the curve, 80 % as it ran: twice as steep. */
     add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 1, 5000000, 5400000);
     ck_assert_msg(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
-                                   &corrected, &err) == 0, "%s", err.text);
+                                   &corrected, &err) == 0,
+                  "%s", err.text);
     ck_assert_int_eq(corrected, 1);
     ck_assert_double_eq(f.mp.capacity[0].latency_ns, 3e6);
     ck_assert_double_eq_tol(f.mp.capacity[0].curve.slowdown[2], 3, 1e-9);
     /* 1 MB, and 20 % at 20 % a MB; rounded down to a texel */
     ck_assert_uint_le(f.mp.capacity[0].bytes, 2000000);
     ck_assert_uint_ge(f.mp.capacity[0].bytes, 2000000 - 16);
-    ck_assert_int_eq(f.mp.layer[0].capacity, 1);        /* whole chunks of 1 MiB */
+    ck_assert_int_eq(f.mp.layer[0].capacity, 1); /* whole chunks of 1 MiB */
     ck_assert_double_eq(f.mp.layer[0].time_us, 3000);
     ck_assert_double_eq_tol(f.mp.layer[0].curve->ns[2], 9e6, 1);
     ck_assert(isnan(f.mp.kernel_ns)); /* the other layer is not known */
     add_layer(&f, add_run(&f, "m", "pipelined", 1), 1, 0, 0, 70000);
     ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
-                                      &corrected, &err), 0);
+                                      &corrected, &err),
+                     0);
     ck_assert_int_eq(corrected, 2);
     ck_assert_double_eq(f.mp.kernel_ns, 3.07e6);
     close_fixture(&f);

@@ -105,7 +105,8 @@ struct problem_options plan_options_problem(const struct plan_options *o, const 
     po.price = (enum plan_price)o->price;
     po.limit = (enum plan_limit)o->limit;
     po.memory_limit = o->memory;
-    po.reserve_bytes = executor_reserve_bytes(m, (enum mem_path)o->path, direct, plan_options_ring(o));
+    po.reserve_bytes = executor_reserve_bytes(m, (enum mem_path)o->path, direct,
+                                              plan_options_ring(o));
     po.direct = direct;
     po.ring_bytes = direct ? 0 : plan_options_ring(o);
     po.preload = o->preload.item;

@@ -23,12 +23,12 @@ void model_find_uses(struct model *m);
 
 /* ---- slices: a weight too large to be there at once is read, used and given back in parts ---- */
 
-/* The weight of a plain product or convolution whose results can be computed some columns at a time:
- * its rows are those columns. -1: the layer has none. */
+/* The weight of a plain product or convolution whose results can be computed some columns at a
+ * time: its rows are those columns. -1: the layer has none. */
 int model_slice_weight(const struct model *m, int layer);
 
-/* The layer as up to 16 of its kind, each with a part of the weight of at most `most_bytes` (or what
- * 16 parts have), and the concat of their results, which bears its name. f, the file's places of
+/* The layer as up to 16 of its kind, each with a part of the weight of at most `most_bytes` (or
+ * what 16 parts have), and the concat of their results, which bears its name. f, the file's places of
  * m's weights, becomes that of the new model. *m is replaced; layer + *ret_more is the last of the
  * new layers. 0, also if there is nothing to cut (*ret_more is 0 then); -ENOMEM: both are as they
  * were. */

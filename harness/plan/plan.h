@@ -166,8 +166,8 @@ struct plan_split {
     int n_second;
 };
 
-/* The least m_total at which the policy has a plan: it is asked again and again, briefly, from twice
- * p->m_total on. 0: it has none whatever there is, or fails. */
+/* The least m_total at which the policy has a plan: it is asked again and again, briefly, from
+ * twice p->m_total on. 0: it has none whatever there is, or fails. */
 int64_t plan_least_total(const struct policy *policy, const struct plan_problem *p);
 
 /* Bare instances: kind,layer,chunks,time_us,hidden_chunks (datasets/README.md, "instance"). */

@@ -140,7 +140,8 @@ uint64_t activations_peak_bytes(const struct model *m, enum mem_path path)
     if (!a.out)
         return UINT64_MAX;
     for (int i = 0; i < m->n_inputs; i++) /* ids twice: the vector of compacted gathers */
-        bytes += tensor_device_bytes(&m->input[i].desc, path) << (m->input[i].desc.dtype == DTYPE_I32);
+        bytes += tensor_device_bytes(&m->input[i].desc, path)
+                 << (m->input[i].desc.dtype == DTYPE_I32);
     for (int l = 0; l < m->n_layers; l++) {
         const struct tensor_desc *d = out_desc(m, l);
 

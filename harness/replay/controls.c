@@ -80,11 +80,8 @@ static int load_resident(struct executor *ex, const struct schedule *preload, st
 static int run_resident(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
                         struct err *err)
 {
-    struct run r = {.ex = ex,
-                    .s = preload,
-                    .queue = ex->queue,
-                    .weight = ex->resident,
-                    .resident = true};
+    struct run r = {
+        .ex = ex, .s = preload, .queue = ex->queue, .weight = ex->resident, .resident = true};
     uint64_t began;
     int rc = run_begin(&r, err);
 

@@ -78,7 +78,8 @@ static int map_input(struct direct *d, int i, bool map, cl_command_queue queue, 
     const struct layout *y = &d->ex->layout;
 
     return map_tensor(i < 0 ? &d->acts.iota : &d->acts.input[i],
-                      d->host + d->s->place_bytes + (i < 0 ? y->iota : y->input[i]), map, queue, err);
+                      d->host + d->s->place_bytes + (i < 0 ? y->iota : y->input[i]), map, queue,
+                      err);
 }
 
 static int map_inputs(struct direct *d, bool map, cl_command_queue queue, struct err *err)
@@ -272,7 +273,8 @@ static int wait_item(struct walk *w, int i, struct err *err)
     int job;
 
     pthread_mutex_lock(&w->lock);
-    while (w->posted <= i && !w->failure.code && (w->flying > 0 || w->d->s->item[i].after <= w->ran))
+    while (w->posted <= i && !w->failure.code &&
+           (w->flying > 0 || w->d->s->item[i].after <= w->ran))
         pthread_cond_wait(&w->changed, &w->lock);
     failure = w->failure;
     if (!failure.code && w->posted <= i)

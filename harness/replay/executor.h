@@ -35,8 +35,8 @@ const char *executor_kernel_name(const struct executor_options *opt);
 /* Layer l as launched under a schedule, its loads included. */
 struct op_variant executor_variant(const struct executor *ex, const struct schedule *s, int l);
 
-/* What a run does for a plan that has been checked. -ENOSPC: the memory limit is too small, err says
- * what would do; -EINVAL: the ring is. */
+/* What a run does for a plan that has been checked. -ENOSPC: the memory limit is too small, err
+ * says what would do; -EINVAL: the ring is. */
 int executor_schedule(const struct executor *ex, const struct model_problem *mp,
                       const struct plan *plan, struct schedule *ret_s, struct err *err);
 

@@ -34,8 +34,8 @@ static bool fits_in(const struct nest *n, int l, int whole, int64_t at)
 {
     const struct tensor_desc *d = out_desc(n->m, l);
 
-    return l < whole && n->whole[l] < 0 && !tensor_folded(d) && (!d->inner || d->inner == d->cols) &&
-           at % 4 == 0;
+    return l < whole && n->whole[l] < 0 && !tensor_folded(d) &&
+           (!d->inner || d->inner == d->cols) && at % 4 == 0;
 }
 
 /* Takes the parts of a concat into it, if all of them can be. */
@@ -78,8 +78,10 @@ static void stay_outputs(const struct nest *n, enum mem_path path, struct stay *
     const struct model *m = n->m;
 
     for (int l = 0; l < m->n_layers; l++)
-        s[l] = (struct stay){.bytes = n->whole[l] < 0 ? tensor_device_bytes(out_desc(m, l), path) : 0,
-                             .from = l + 1, .to = l + 1};
+        s[l] =
+            (struct stay){.bytes = n->whole[l] < 0 ? tensor_device_bytes(out_desc(m, l), path) : 0,
+                          .from = l + 1,
+                          .to = l + 1};
     for (int l = 0; l < m->n_layers; l++) {
         uint64_t offset;
         struct stay *r = &s[root_of(n, l, &offset)];
@@ -138,8 +140,8 @@ int layout_make(const struct model *m, enum mem_path path, struct layout *ret_y,
     uint64_t *at = calloc(all, sizeof(*at));
     int rc = 0;
 
-    if (!y.out || !y.pitch || !y.in_place || !y.input || !n.whole || !n.offset || !n.in_place || !s ||
-        !at) {
+    if (!y.out || !y.pitch || !y.in_place || !y.input || !n.whole || !n.offset || !n.in_place ||
+        !s || !at) {
         rc = err_set(err, -ENOMEM, "out of memory for the layout of %d layers", m->n_layers);
         layout_done(&y);
     } else {

@@ -34,7 +34,8 @@ static int free_after(const struct space *sp, int i, uint64_t bytes)
     return after;
 }
 
-/* Soonest free; of those, the one that wastes least of the stretch where it ends; then the lowest. */
+/* Soonest free; of those, the one that wastes least of the stretch where it ends; then the lowest.
+ */
 static int choose(const struct space *sp, uint64_t bytes, uint64_t space, int *ret_after)
 {
     int best = -1, soonest = 0;
@@ -71,8 +72,8 @@ static void settle(struct space *sp, int i, uint64_t bytes, int last)
     sp->s[i] = (struct stretch){from, end, last};
 }
 
-int place_arrivals(const struct arrival *a, int n, uint64_t space, uint64_t *ret_at,
-                   int *ret_after, int *ret_stuck)
+int place_arrivals(const struct arrival *a, int n, uint64_t space, uint64_t *ret_at, int *ret_after,
+                   int *ret_stuck)
 {
     struct space sp = {.s = calloc((size_t)n + 2, sizeof(*sp.s))};
     int before = 0, rc = 0;

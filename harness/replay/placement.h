@@ -19,8 +19,8 @@ struct arrival {
 /* Each goes where it may come soonest: where all that lay before goes first. ret_at[n]: offsets;
  * ret_after[n]: the layer that must have run before it comes (0: none), never falling, for it comes
  * after what stands before it. -ENOSPC (*ret_stuck: which one has no place before it is needed). */
-int place_arrivals(const struct arrival *a, int n, uint64_t space, uint64_t *ret_at,
-                   int *ret_after, int *ret_stuck);
+int place_arrivals(const struct arrival *a, int n, uint64_t space, uint64_t *ret_at, int *ret_after,
+                   int *ret_stuck);
 
 /* The least space found in which all have a place: never less than what must be there at once,
  * and 3 % above that at a time. UINT64_MAX: out of memory. */

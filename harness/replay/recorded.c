@@ -8,7 +8,7 @@
 #include "harness/predict/curve.h"
 #include "profiler/stats.h"
 
-enum { NEWEST = 31 };   /* samples of a case that count */
+enum { NEWEST = 31 };       /* samples of a case that count */
 #define LEAST_SLOWDOWN 0.02 /* a curve that rises by less says nothing of its slope */
 #define MOST_STEEPER   8.0
 
@@ -21,12 +21,13 @@ static int read_samples(struct store *st, int64_t device_id, const char *op_case
                         const char *variant, struct sample *s, struct err *err)
 {
     struct store_query *q;
-    int n = 0, rc = store_query(st, &q, err,
-                                "SELECT l.load_bytes, l.end_ns - l.start_ns FROM run_layer l"
-                                " JOIN run r ON r.id = l.run_id JOIN session s ON s.id = r.session_id"
-                                " WHERE l.op_case = ? AND l.variant = ? AND s.device_id = ?"
-                                " ORDER BY l.run_id DESC, l.layer LIMIT ?",
-                                "ssii", op_case, variant, device_id, (int64_t)NEWEST);
+    int n = 0,
+        rc = store_query(st, &q, err,
+                         "SELECT l.load_bytes, l.end_ns - l.start_ns FROM run_layer l"
+                         " JOIN run r ON r.id = l.run_id JOIN session s ON s.id = r.session_id"
+                         " WHERE l.op_case = ? AND l.variant = ? AND s.device_id = ?"
+                         " ORDER BY l.run_id DESC, l.layer LIMIT ?",
+                         "ssii", op_case, variant, device_id, (int64_t)NEWEST);
 
     if (rc < 0)
         return rc;

@@ -61,7 +61,8 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
     l->rss = calloc(n, sizeof(double));
     l->setup = calloc(n, sizeof(double));
     if (!o->integrated || !o->init || !o->peak || !o->avg || !o->disk || !o->kernel || !o->layer ||
-        !o->layer_load || !o->variant || !l->memory || !l->n_memory || !l->byte_s || !l->rss || !l->setup)
+        !o->layer_load || !o->variant || !l->memory || !l->n_memory || !l->byte_s || !l->rss ||
+        !l->setup)
         return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
     rc = executor_schedule(c->ex, p->mp, p->plan, &l->schedule, err);
     return rc < 0 ? err_prefix(err, "%s", p->name), rc : 0;

@@ -35,7 +35,7 @@ struct schedule {
     uint64_t ring_bytes;
     uint64_t read_bytes;  /* all items together */
     bool direct;          /* every weight is one item, read where kernels will find it; nothing is
-                             moved: first_of_layer[1] ends the preloaded ones, the rest is after it */
+                             moved: first_of_layer[1] ends the preloaded ones, all others follow */
     uint64_t place_bytes; /* direct: the memory for weights */
 };
 
@@ -49,8 +49,8 @@ int schedule_make(const struct model *m, const struct model_problem *mp, const s
                   struct schedule *ret_s, struct err *err);
 /* The direct form: whole weights, preloaded ones first, then in the order in which the plan begins
  * to move them; the plan's layers count under reader at-plan alone. The memory for weights is what
- * the plan has resident at its worst, where that suffices; with reserve_bytes, what else a run takes,
- * it stays within limit_bytes (0: no limit). -ENOSPC: the limit is too small, err says what would
+ * the plan has resident at its worst, where that suffices; with reserve_bytes, what else a run
+ * takes, it stays within limit_bytes (0: no limit). -ENOSPC: the limit is too small, err says what would
  * do; -ENOMEM. */
 int schedule_direct(const struct model *m, const struct model_problem *mp, const struct plan *plan,
                     const struct weights_file *file, enum mem_path path, uint64_t limit_bytes,

@@ -205,8 +205,9 @@ static void prove(const struct plan_problem *p, struct plan *plan, const int *or
     c.room = limit == INT64_MAX ? INFINITY : (double)limit * (double)p->chunk_bytes;
     plan->status = PLAN_FEASIBLE;
     if (isnan(ns)) {
-        snprintf(plan->note, sizeof(plan->note), "the rate of the disk or the layers' times are not "
-                                                 "known: as early as memory allows");
+        snprintf(plan->note, sizeof(plan->note),
+                 "the rate of the disk or the layers' times are not "
+                 "known: as early as memory allows");
         return;
     }
     plan->latency_bound_ns = fmin(run(&c), ns);
@@ -218,9 +219,9 @@ int direct_solve(const struct plan_problem *p, struct plan *plan, struct err *er
 {
     int64_t *freed = calloc((size_t)p->n_layers + 1, sizeof(*freed));
     int *order = calloc((size_t)p->n_weights + 1, sizeof(*order));
-    int rc = freed && order ? place(p, plan, freed, order, err)
-                            : err_set(err, -ENOMEM, "no memory for a plan of %d layers",
-                                      p->n_layers);
+    int rc = freed && order
+                 ? place(p, plan, freed, order, err)
+                 : err_set(err, -ENOMEM, "no memory for a plan of %d layers", p->n_layers);
 
     if (rc == 0 && plan->status != PLAN_INFEASIBLE) {
         plan_sum_up(p, plan);

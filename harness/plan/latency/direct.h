@@ -9,8 +9,8 @@
  * the plan itself has resident at its worst leaves room. NaN: a rate or all times are unknown. */
 double direct_simulate_ns(const struct plan_problem *p, const struct plan *plan);
 
-/* Nothing preloaded but by rule, everything else in order of need and as early as memory allows. Its
- * bound: the same order, with room found byte by byte instead of weight by weight. */
+/* Nothing preloaded but by rule, everything else in order of need and as early as memory allows.
+ * Its bound: the same order, with room found byte by byte instead of weight by weight. */
 int direct_solve(const struct plan_problem *p, struct plan *plan, struct err *err);
 
 #endif
