@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -535,6 +536,40 @@ START_TEST(disk_rates)
 }
 END_TEST
 
+/* Memory is registered, unregistered and given back; what then stands at its address is read into
+ * rightly, registered again or not. More often than there is room for regions. */
+START_TEST(memory_comes_and_goes)
+{
+    const uint64_t bytes = 2 * MIB;
+    struct reader *r;
+
+    make_file(4 * MIB);
+    r = open_with(&engine[_i]);
+    reader_register(r, NULL, 0);
+    for (int round = 0; round < 150; round++) {
+        void *dst = mmap((void *)0x200000000000, bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        struct read_job job = {.dst = dst, .file_byte = (uint64_t)(round % 2) * MIB, .bytes = bytes,
+                               .read_bytes = bytes, .name = "w"};
+        struct err err = {0};
+
+        ck_assert_ptr_ne(dst, MAP_FAILED);
+        if (round % 3)
+            reader_register(r, dst, bytes);
+        reader_reset(r);
+        ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+        ck_assert_msg(reader_wait(r, 0, &err) == 0, "%s", err.text);
+        check_words(dst, job.file_byte, bytes);
+        reader_drain(r);
+        reader_unregister(r, dst, bytes);
+        ck_assert_int_eq(munmap(dst, bytes), 0);
+    }
+    ck_assert_ptr_null(strstr(reader_kind(r), "not registered"));
+    reader_free(r);
+    drop_file();
+}
+END_TEST
+
 START_TEST(no_file)
 {
     struct reader *r = NULL;
@@ -567,6 +602,7 @@ int main(void)
     tcase_add_loop_test(t, cut_file, 0, 4);
     tcase_add_loop_test(t, emulated_rate, 0, 2);
     tcase_add_loop_test(t, freed_early, 0, 4);
+    tcase_add_loop_test(t, memory_comes_and_goes, 0, 4);
     tcase_add_test(t, disk_rates);
     tcase_add_test(t, no_file);
     suite_add_tcase(s, t);

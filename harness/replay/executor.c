@@ -154,7 +154,7 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
     }
     if (rc == 0)
         rc = reader_new(ex->file->path, NULL, &ex->reader, err);
-    if (rc == 0)
+    if (rc == 0 && ex->ring)
         reader_register(ex->reader, ex->ring, ex->opt.ring_bytes);
     for (int l = 0; l < m->n_layers && rc == 0; l++) {
         ex->c[l] = m->layer[l].c;

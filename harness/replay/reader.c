@@ -337,8 +337,14 @@ const char *reader_kind(const struct reader *r)
 
 void reader_register(struct reader *r, void *base, uint64_t bytes)
 {
-    if (r->engine->add)
+    if (r->engine->add && bytes > 0)
         r->engine->add(r, base, bytes);
+}
+
+void reader_unregister(struct reader *r, const void *base, uint64_t bytes)
+{
+    if (r->engine->drop)
+        r->engine->drop(r, base, bytes);
 }
 
 void reader_reset(struct reader *r)

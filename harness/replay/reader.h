@@ -48,10 +48,12 @@ uint64_t reader_staging_bytes(void); /* its bounce buffers */
 /* What reads, for people: "io_uring, registered buffers", "pread threads (io_uring: ...)". */
 const char *reader_kind(const struct reader *r);
 
-/* Memory that many jobs will be read into: locked and known to the kernel from now on, which saves
- * looking its pages up at every read. Free it after the reader. Reads elsewhere work as well, and so
- * do they where this is refused; reader_kind() then says why. Call it before the first job. */
+/* Memory that many jobs will be read into: locked and known to the kernel until it is unregistered
+ * or the reader is freed, which saves looking its pages up at every read. Only then free it: reads
+ * into other memory at its addresses would be lost. Unregistered memory is read into as well, and
+ * so is all where this is refused; reader_kind() then says why. Nothing may be pending. */
 void reader_register(struct reader *r, void *base, uint64_t bytes);
+void reader_unregister(struct reader *r, const void *base, uint64_t bytes);
 
 /* Forget finished jobs and errors; drops cached pages if reads are buffered. Nothing may be
  * pending: call after reader_drain(). */

@@ -29,7 +29,7 @@ struct piece {
     uint64_t job_byte;  /* where in it */
 };
 
-/* Every hook is required but `add`. */
+/* Every hook is required but `add` and `drop`. */
 struct reader_engine {
     /* Start threads; r->block_bytes and, if it is empty, r->kind are the engine's to fill. Negative
      * errno: refused. */
@@ -37,6 +37,7 @@ struct reader_engine {
     void (*wake)(struct reader *r); /* there is something to do; the lock is held */
     void (*stop)(struct reader *r); /* r->quit is set: join, free; start() may have failed */
     void (*add)(struct reader *r, void *base, uint64_t bytes); /* reader_register() */
+    void (*drop)(struct reader *r, const void *base, uint64_t bytes); /* reader_unregister() */
 };
 extern const struct reader_engine reader_threads;
 extern const struct reader_engine reader_uring;

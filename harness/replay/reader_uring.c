@@ -36,8 +36,8 @@ struct uring {
     struct slot slot[BOUNCES];
     int n_busy;
     uint64_t flight_bytes;
-    struct region region[MAX_REGIONS];
-    int n_regions;
+    bool has_table;
+    struct region region[MAX_REGIONS]; /* bytes 0: none */
 };
 
 static struct slot *free_slot(struct uring *u)
@@ -58,7 +58,7 @@ static unsigned char *slot_bounce(const struct reader *r, const struct uring *u,
 /* The registered buffer that holds all of it; -1: none does. */
 static int find_region(const struct uring *u, const unsigned char *at, uint64_t bytes)
 {
-    for (int i = 0; i < u->n_regions; i++)
+    for (int i = 0; i < MAX_REGIONS; i++)
         if (at >= u->region[i].base && at + bytes <= u->region[i].base + u->region[i].bytes)
             return i;
     return -1;
@@ -200,25 +200,34 @@ static void stop(struct reader *r)
     r->state = NULL;
 }
 
+static int register_part(struct uring *u, unsigned char *base, uint64_t bytes)
+{
+    struct iovec v = {.iov_base = base, .iov_len = bytes};
+    int i = 0, rc;
+
+    while (i < MAX_REGIONS && u->region[i].bytes > 0)
+        i++;
+    if (i == MAX_REGIONS)
+        return -ENOSPC;
+    rc = io_uring_register_buffers_update_tag(&u->ring, (unsigned)i, &v, NULL, 1);
+    if (rc >= 0)
+        u->region[i] = (struct region){base, bytes};
+    return rc < 0 ? rc : 0;
+}
+
 static void add(struct reader *r, void *base, uint64_t bytes)
 {
     struct uring *u = r->state;
-    int first = u->n_regions, rc = 0;
+    int rc = 0;
 
     pthread_mutex_lock(&r->lock);
-    if (first == 0)
+    if (!u->has_table)
         rc = io_uring_register_buffers_sparse(&u->ring, MAX_REGIONS);
-    for (uint64_t at = 0; at < bytes && rc >= 0; at += REGION_BYTES) {
-        uint64_t now = bytes - at < REGION_BYTES ? bytes - at : REGION_BYTES;
-        struct iovec v = {.iov_base = (unsigned char *)base + at, .iov_len = now};
-
-        rc = u->n_regions < MAX_REGIONS ? io_uring_register_buffers_update_tag(
-                                              &u->ring, (unsigned)u->n_regions, &v, NULL, 1)
-                                        : -ENOSPC;
-        if (rc >= 0)
-            u->region[u->n_regions++] = (struct region){v.iov_base, now};
-    }
-    if (rc >= 0)
+    u->has_table = u->has_table || rc == 0;
+    for (uint64_t at = 0; at < bytes && rc == 0; at += REGION_BYTES)
+        rc = register_part(u, (unsigned char *)base + at,
+                           bytes - at < REGION_BYTES ? bytes - at : REGION_BYTES);
+    if (rc == 0)
         snprintf(r->kind, sizeof(r->kind), "io_uring, registered buffers");
     else
         snprintf(r->kind, sizeof(r->kind), "io_uring, buffers not registered (%s%s)", strerror(-rc),
@@ -226,8 +235,25 @@ static void add(struct reader *r, void *base, uint64_t bytes)
     pthread_mutex_unlock(&r->lock);
 }
 
+static void drop(struct reader *r, const void *base, uint64_t bytes)
+{
+    const unsigned char *from = base;
+    struct uring *u = r->state;
+    struct iovec none = {0};
+
+    pthread_mutex_lock(&r->lock);
+    for (int i = 0; i < MAX_REGIONS; i++) {
+        if (u->region[i].bytes == 0 || u->region[i].base < from ||
+            u->region[i].base >= from + bytes)
+            continue;
+        io_uring_register_buffers_update_tag(&u->ring, (unsigned)i, &none, NULL, 1);
+        u->region[i].bytes = 0;
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
 const struct reader_engine reader_uring = {
-    .start = start, .wake = wake, .stop = stop, .add = add};
+    .start = start, .wake = wake, .stop = stop, .add = add, .drop = drop};
 
 #else
 
