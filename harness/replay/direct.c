@@ -158,6 +158,8 @@ int direct_open(struct executor *ex, const struct schedule *s, struct direct *re
     if (rc == 0)
         rc = map_inputs(&d, true, ex->transfer, err);
     clFinish(ex->transfer);
+    if (rc == 0)
+        reader_register(ex->reader, d.host, d.bytes);
     if (rc < 0)
         direct_close(&d);
     else
@@ -174,6 +176,8 @@ void direct_close(struct direct *d)
     for (int w = 0; d->weight && w <= d->ex->m->n_weights; w++)
         tensor_done(&d->weight[w], NULL);
     activations_done(&d->acts, NULL);
+    if (d->host)
+        reader_unregister(d->ex->reader, d->host, d->bytes);
     pinned_free(d->host, NULL);
     free(d->weight);
     free(d->mapped);
