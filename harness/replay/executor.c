@@ -153,7 +153,7 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
             rc = nothing_new(ex, err);
     }
     if (rc == 0)
-        rc = reader_new(ex->file->path, NULL, &ex->reader, err);
+        rc = reader_new(ex->file->path, ex->opt.disk, &ex->reader, err);
     if (rc == 0 && ex->ring)
         reader_register(ex->reader, ex->ring, ex->opt.ring_bytes);
     for (int l = 0; l < m->n_layers && rc == 0; l++) {

@@ -21,6 +21,7 @@ struct executor_options {
                           naive, there is no ring */
     const struct best *best; /* [n_layers], borrowed: variants of the layers; NULL: the defaults */
     uint64_t ring_bytes;
+    const struct reader_options *disk; /* an emulated one, or faults; borrowed. NULL: the file's */
     uint64_t memory_limit;  /* 0: none; everything that the ledger books */
     bool at_plan;           /* reads start at load_layer, not as soon as there is room */
     uint64_t rss_period_ns; /* 0: no RSS samples */
