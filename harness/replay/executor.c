@@ -192,12 +192,12 @@ void executor_free(struct executor *ex)
 {
     if (!ex)
         return;
+    if (ex->all) /* its memory is registered with the reader */
+        direct_close(ex->all);
     reader_free(ex->reader);
     if (ex->resident)
         for (int w = 0; w <= ex->m->n_weights; w++)
             tensor_done(&ex->resident[w], NULL);
-    if (ex->all)
-        direct_close(ex->all);
     free(ex->all);
     schedule_done(&ex->all_s);
     layout_done(&ex->layout);
