@@ -25,6 +25,8 @@ struct replay_opts {
     double target;
     int reader, kernel;
     bool verify, split;
+    uint64_t disk_rate;
+    int source;
     const char *slice;
 };
 _Static_assert(offsetof(struct replay_opts, planning) == 0, "PLAN_OPTION_ROWS");
@@ -33,6 +35,8 @@ _Static_assert(offsetof(struct replay_opts, planning) == 0, "PLAN_OPTION_ROWS");
 static const char *const kernel_names[] = {"naive",  "branching", "pipelined", "copy",
                                            "direct", "auto",      NULL};
 enum { KERNEL_DIRECT = OP_FORMS, KERNEL_AUTO };
+
+static const char *const source_names[] = {"disk", "ram", NULL};
 
 #define FIELD(f) offsetof(struct replay_opts, f)
 static const struct opt opts[] = {
@@ -49,6 +53,10 @@ static const struct opt opts[] = {
      .help = "how load is carried: by kernels, by copies in a second queue, or not at all (direct: "
              "where host and device share memory the disk reads into what kernels read); auto: "
              "what recorded runs show to be fastest on this device, else pipelined"},
+    {.name = "--source", .type = OPT_CHOICE, .offset = FIELD(source), .def = "disk",
+     .choices = source_names, .help = "ram: emulated, from a copy in memory made before"},
+    {.name = "--disk-rate", .type = OPT_BYTES, .offset = FIELD(disk_rate), .arg = "BYTES",
+     .help = "emulated: read so many a second at most, 500MB for instance"},
     {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .def = "50", .min = 1, .max = 1000,
      .arg = "N", .help = "most runs of each policy"},
     {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0.02", .min = 0,
@@ -85,6 +93,8 @@ struct session {
     float **input;
     float *reference;
     struct executor *ex;
+    struct reader_options disk;
+    struct energy *energy;
     struct model_problem mp;
     struct plan **plan;
     struct replay_policy *policy;
@@ -103,6 +113,9 @@ static int check_options(const struct replay_opts *o, struct err *err)
 
     if (o->plan && o->policies.n > 0)
         return err_set(err, -EINVAL, "--plan and --policy: give one of them");
+    if (o->disk_rate && o->disk_rate < 1000000)
+        return err_set(err, -EINVAL, "--disk-rate: want 1MB or more in a second, got %llu bytes",
+                       (unsigned long long)o->disk_rate);
     if (o->split && o->policies.n != 1)
         return err_set(err, -EINVAL, "--split is for one --policy, got %d", o->policies.n);
     if (o->slice && strcmp(o->slice, "none") != 0 && parse_bytes(o->slice, &bytes, err) < 0)
@@ -384,6 +397,11 @@ static int open_all(struct session *s, const char *model, struct err *err)
     if (rc == 0 && s->cli->verbose)
         cli_note(s->cli, "disk: %s", executor_reader_kind(s->ex));
     if (rc == 0)
+        rc = energy_open(s->dev, NULL, &s->energy, err);
+    if (rc == 0 && s->cli->verbose)
+        cli_note(s->cli, "energy: %s",
+                 energy_source(s->energy) ? energy_source(s->energy) : energy_reason(s->energy));
+    if (rc == 0)
         rc = store_session(s->st, s->device_id, s->cli->argc, s->cli->argv, &s->ctx.session_id,
                            err);
     return rc;
@@ -465,7 +483,9 @@ static void show_progress(void *ctx, int round, int max_rounds)
 static void print_row(struct table *t, const struct session *s, int k)
 {
     const struct replay_outcome *o = &s->outcome[k];
+    char source[READER_SOURCE_MAX];
 
+    reader_source(s->exec.disk, source);
     table_text(t, s->dev->info.name);
     table_text(t, s->m->name);
     table_text(t, s->policy[k].name);
@@ -473,7 +493,7 @@ static void print_row(struct table *t, const struct session *s, int k)
     table_text(t, mem_path_name(s->exec.path));
     table_text(t, executor_kernel_name(&s->exec));
     table_text(t, executor_reader_names[s->o->reader]);
-    table_text(t, "disk");
+    table_text(t, source);
     table_text(t, o->cold ? "cold" : "warm");
     if (s->o->planning.memory)
         table_int(t, (int64_t)s->o->planning.memory);
@@ -496,7 +516,7 @@ static void print_row(struct table *t, const struct session *s, int k)
     table_real(t, o->kernel_ns / 1e6, 4);
     table_real(t, o->bound_ns / 1e6, 4);
     table_real(t, o->predicted_ns / 1e6, 4);
-    table_empty(t); /* energy */
+    table_real(t, o->energy_j, 4);
     table_text(t, isnan(o->verify_error) ? NULL : (o->verified ? "yes" : "no"));
     table_real(t, o->integrated_mean_ns / 1e6, 4);
     table_real(t, o->verify_error, 3);
@@ -571,6 +591,7 @@ static int replay_all(struct session *s, const char *model, struct err *err)
     if (rc == 0)
         rc = make_plans(s, err);
     ro.reference = s->reference;
+    ro.energy = s->energy;
     s->rounds_began_ns = clock_ns();
     if (rc < 0)
         return rc;
@@ -600,6 +621,7 @@ static void close_all(struct session *s)
     problem_done(&s->mp);
     predictor_free(s->predictor);
     executor_free(s->ex);
+    energy_close(s->energy);
     free(s->best);
     for (int i = 0; s->input && i < s->m->n_inputs; i++)
         free(s->input[i]);
@@ -633,6 +655,9 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
 
     (void)n_args;
     set_kernel(&s, o->kernel);
+    s.disk = (struct reader_options){.ram = o->source == 1, .rate_bps = o->disk_rate};
+    if (o->source || o->disk_rate)
+        s.exec.disk = &s.disk;
     if (plan_options_check(&o->planning, err) < 0 ||
         plan_options_policies(&o->policies, err) < 0 || check_options(o, err) < 0)
         return EXIT_USAGE;

@@ -325,6 +325,16 @@ void reader_free(struct reader *r)
     free(r);
 }
 
+void reader_source(const struct reader_options *opt, char ret_text[READER_SOURCE_MAX])
+{
+    const char *from = opt && opt->ram ? "ram" : "disk";
+
+    if (opt && opt->rate_bps)
+        snprintf(ret_text, READER_SOURCE_MAX, "%s@%.6gMB/s", from, (double)opt->rate_bps / 1e6);
+    else
+        snprintf(ret_text, READER_SOURCE_MAX, "%s", from);
+}
+
 bool reader_direct(const struct reader *r)
 {
     return r->direct;

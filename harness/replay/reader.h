@@ -38,6 +38,10 @@ struct reader_options {
     void *ctx;
 };
 
+/* "disk", "ram", "disk@500MB/s", "ram@20MB/s": anything but "disk" is emulated. */
+#define READER_SOURCE_MAX 40
+void reader_source(const struct reader_options *opt, char ret_text[READER_SOURCE_MAX]);
+
 /* opt: NULL for none of them. -ENOENT and the like; -ENOMEM. */
 int reader_new(const char *path, const struct reader_options *opt, struct reader **ret_r,
                struct err *err);

@@ -19,7 +19,7 @@ struct threads {
     pthread_t thread[THREADS];
     int n;              /* started */
     int n_seats;        /* taken by threads */
-    uint64_t busy_until_ns; /* of a throttled disk; one thread's */
+    uint64_t busy_until_ns; /* of a throttled disk, one thread's; 0: it was idle */
 };
 
 static int64_t read_rest(struct reader *r, const struct piece *p, unsigned char *to)
@@ -39,13 +39,13 @@ static int64_t read_rest(struct reader *r, const struct piece *p, unsigned char 
     return (int64_t)left;
 }
 
-/* The disk that is emulated serves one read after another. */
+/* The disk that is emulated serves one read after another; time that we overslept is not its. */
 static void throttle(struct reader *r, uint64_t began_ns, uint64_t bytes)
 {
     struct threads *t = r->state;
     struct timespec until;
 
-    if (t->busy_until_ns < began_ns)
+    if (t->busy_until_ns == 0)
         t->busy_until_ns = began_ns;
     t->busy_until_ns += (uint64_t)((double)bytes * 1e9 / (double)r->opt.rate_bps);
     until.tv_sec = (time_t)(t->busy_until_ns / 1000000000);
@@ -79,6 +79,7 @@ static void *thread_main(void *arg)
 
         if (!reader_next(r, &p)) {
             pthread_cond_wait(&r->work, &r->lock);
+            t->busy_until_ns = 0;
             continue;
         }
         pthread_mutex_unlock(&r->lock);

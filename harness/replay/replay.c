@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +46,7 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
 
     l->policy = p;
     l->o = o;
-    o->verify_error = NAN;
+    o->verify_error = o->energy_j = NAN;
     o->integrated = calloc(n, sizeof(double));
     o->init = calloc(n, sizeof(double));
     o->peak = calloc(n, sizeof(double));
@@ -205,6 +206,7 @@ static void summarize(const struct comparison *c, struct lane *l)
     o->predicted_ns = problem_predict_ns(l->policy->mp, l->policy->plan,
                                          (double)c->preload.read_bytes / (o->disk_ns * 1e-9));
     o->cold = executor_direct(c->ex);
+    snprintf(o->note, sizeof(o->note), "disk: %s", executor_reader_kind(c->ex));
     o->memory = l->memory[at];
     o->n_memory = l->n_memory[at];
     l->memory[at] = NULL; /* moved */
@@ -241,6 +243,37 @@ static int verify(const struct comparison *c, struct replay_outcome *o, struct e
     o->verify_error = norm > 0 ? sqrt(diff / norm) : sqrt(diff);
     o->verified = o->verify_error <= c->opt->tolerance; /* false for NaN */
     return 0;
+}
+
+/* Runs in a row until the source of energy has resolved them; what they take includes what lies
+ * between them. A device that does not tell is no failure. */
+static int measure_energy(struct comparison *c, struct lane *l, struct err *err)
+{
+    struct replay_outcome *o = l->o;
+    struct energy *e = c->opt->energy;
+    size_t at = strlen(o->note);
+    struct run_result r;
+    struct err why = {0};
+    uint64_t began = clock_ns();
+    double j;
+    int n = 0, rc = 0, told;
+
+    if (!e)
+        return 0;
+    told = energy_begin(e, &why);
+    while (told == 0 && rc == 0 && (n == 0 || clock_ns() - began <= energy_least_ns(e))) {
+        rc = executor_run(c->ex, &l->schedule, NULL, &r, err);
+        n++;
+    }
+    if (told == 0)
+        told = energy_end(e, &j, &why);
+    if (told == 0 && rc == 0)
+        o->energy_j = j / n;
+    if (told == 0)
+        snprintf(o->note + at, sizeof(o->note) - at, "; energy: %s, %d runs", energy_source(e), n);
+    else
+        snprintf(o->note + at, sizeof(o->note) - at, "; %.200s", why.text);
+    return rc;
 }
 
 /* Per-layer times from a run of their own; its output is the one that is verified. */
@@ -282,6 +315,8 @@ int replay_compare(struct executor *ex, const struct model *m, const struct repl
         rc = take_rounds(&c, err);
     for (int k = 0; k < n && c.rounds > 0 && (rc == 0 || rc == -EINTR); k++)
         summarize(&c, &c.lane[k]);
+    for (int k = 0; k < n && rc == 0; k++)
+        rc = measure_energy(&c, &c.lane[k], err);
     for (int k = 0; k < n && rc == 0; k++)
         rc = profile(&c, &c.lane[k], err);
 out:

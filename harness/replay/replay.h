@@ -5,6 +5,7 @@
 
 #include "harness/replay/executor.h"
 #include "harness/store/store.h"
+#include "profiler/energy.h"
 #include "profiler/stats.h"
 
 struct replay_policy {
@@ -18,6 +19,7 @@ struct replay_options {
     int min_runs, max_runs; /* 5, 50 */
     double target;          /* interval / median at which runs stop; 0.02 */
     uint64_t time_limit_ns; /* of the rounds; 0: none */
+    struct energy *energy;  /* NULL: not measured */
     const float *reference; /* output to compare with; NULL: not verified */
     double tolerance;       /* greatest relative L2 error */
     /* Called after every round; may be NULL. */
@@ -38,6 +40,8 @@ struct replay_outcome {
     uint64_t bytes_read;
     double disk_ns, kernel_ns, bound_ns, predicted_ns;
     double *disk, *kernel;  /* the controls of each round, shared by all policies */
+    double energy_j; /* of one run: the mean of many in a row; NaN: not known, the note says why */
+    char note[320];  /* what reads, what told the energy */
     uint64_t output_hash;
     double verify_error;    /* relative L2; NaN: not asked */
     bool verified, cold;

@@ -7,8 +7,9 @@
 static int save_run(struct store *st, const struct replay_context *ctx,
                     const struct replay_policy *p, const struct replay_outcome *o, struct err *err)
 {
-    char hash[20];
+    char hash[20], source[READER_SOURCE_MAX];
 
+    reader_source(ctx->exec->disk, source);
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)o->output_hash);
     return store_exec(
         st, err,
@@ -17,18 +18,19 @@ static int save_run(struct store *st, const struct replay_context *ctx,
         " integrated_ns, integrated_low_ns, integrated_high_ns, integrated_mean_ns, peak_bytes,"
         " avg_bytes, mem_byte_s, rss_peak_bytes, bytes_read, disk_ns, kernel_ns, bound_ns,"
         " predicted_ns, energy_j, verified, verify_error, output_hash, status, note)"
-        " VALUES (?, nullif(?, 0), " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, 'disk', ?, nullif(?, 0), ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, NULL)",
-        "iisssssssiiiiddddddiddiiddddsdss", ctx->session_id, p->plan_id, ctx->m->name, p->name,
+        " VALUES (?, nullif(?, 0), " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?,"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "iissssssssiiiiddddddiddiidddddsdsss", ctx->session_id, p->plan_id, ctx->m->name, p->name,
         dtype_name(ctx->m->dtype), mem_path_name(ctx->exec->path), executor_kernel_name(ctx->exec),
-        executor_reader_names[ctx->exec->at_plan], o->cold ? "cold" : "warm",
+        executor_reader_names[ctx->exec->at_plan], source, o->cold ? "cold" : "warm",
         (int64_t)ctx->exec->memory_limit, (int64_t)o->runs,
         (int64_t)ctx->setup_ns + (int64_t)o->setup_ns,
         (int64_t)o->build_ns, o->init_ns, o->exec_ns, o->integrated_ns.mid, o->integrated_ns.low,
         o->integrated_ns.high, o->integrated_mean_ns, (int64_t)o->peak_bytes, o->avg_bytes,
         o->mem_byte_s, (int64_t)o->rss_peak_bytes, (int64_t)o->bytes_read, o->disk_ns, o->kernel_ns,
-        o->bound_ns, o->predicted_ns, isnan(o->verify_error) ? NULL : (o->verified ? "yes" : "no"),
-        o->verify_error, hash, o->noisy ? "noisy" : "ok");
+        o->bound_ns, o->predicted_ns, o->energy_j,
+        isnan(o->verify_error) ? NULL : (o->verified ? "yes" : "no"),
+        o->verify_error, hash, o->noisy ? "noisy" : "ok", o->note);
 }
 
 static int save_repeats(struct store *st, int64_t run, const struct replay_outcome *o,
