@@ -75,7 +75,7 @@ int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, 
                          "SELECT r.bytes_read / r.disk_ns * 1e9 FROM run r"
                          " JOIN session s ON s.id = r.session_id"
                          " WHERE s.device_id = ? AND r.policy = 'preload' AND r.disk_ns > 0"
-                         " ORDER BY r.id DESC LIMIT 1",
+                         " AND r.source = 'disk' ORDER BY r.taken_utc DESC, r.id DESC LIMIT 1",
                          "i", device_id);
         if (rc < 0)
             return rc;
