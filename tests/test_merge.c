@@ -104,7 +104,7 @@ static void make_database(const char *path, int first, int last, int seed)
         " WHERE model = 'M@s';"
         "INSERT INTO run_memory SELECT id, 1, @s, 2, 3, 4, 5, 6, NULL FROM run"
         " WHERE model = 'M@s';"
-        "INSERT INTO run_layer SELECT id, 1, 'l', 'add', 3, 4, 5, NULL, 'v' FROM run"
+        "INSERT INTO run_layer SELECT id, 1, 'l', 'add', 3, 4, 5, NULL, 'v', NULL FROM run"
         " WHERE model = 'M@s';"
         "COMMIT";
     char text[16384], *to;
@@ -477,7 +477,8 @@ START_TEST(older_schema)
 
     copy(a, in_folder("now/old.db")); /* as if 006 had not been */
     raw(in_folder("now/old.db"),
-        "ALTER TABLE run_layer DROP COLUMN variant; PRAGMA user_version = 5");
+        "DROP INDEX run_layer_case; ALTER TABLE run_layer DROP COLUMN op_case;"
+        " ALTER TABLE run_layer DROP COLUMN variant; PRAGMA user_version = 5");
     raw(a, "UPDATE run_layer SET variant = NULL");
     n = must_merge(in_folder("now/old.db"), all);
     ck_assert_int_eq(n.schema, 5);

@@ -10,7 +10,8 @@ FROM (SELECT s.*, session.device_id,
       FROM sample s JOIN session ON session.id = s.session_id
       WHERE s.status IN ('ok', 'noisy')) s
 JOIN config c ON c.id = s.config_id
-WHERE s.age = 1 AND instr(c.kernel, '@') = 0; -- kernels from files are compared, not reported
+WHERE s.age = 1 AND instr(c.kernel, '@') = 0 -- kernels from files are compared, not reported
+;
 -- `setting` names what is not the default. preload_id: the preload that took turns with this run.
 CREATE TEMP VIEW current_run AS
 SELECT r.*,
