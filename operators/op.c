@@ -212,10 +212,18 @@ static int parse_int(const char *text, int64_t *ret_v)
     return 0;
 }
 
-static int param_index(const struct op *op, const char *name)
+int op_param_index(const struct op *op, const char *name)
 {
     for (int i = 0; i < OP_MAX_PARAMS && op->params[i].name; i++)
         if (strcmp(op->params[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+int op_slot_index(const struct op_io *io, const char *name)
+{
+    for (int i = 0; i < io->n; i++)
+        if (strcmp(io->slot[i].name, name) == 0)
             return i;
     return -1;
 }
@@ -287,7 +295,7 @@ int op_case_make(const char *name, enum dtype dtype, const char *params, struct 
         if (!value)
             return err_set(err, -EINVAL, "%s: want name=value, got '%s'", name, token);
         *value++ = '\0';
-        i = param_index(c.op, token);
+        i = op_param_index(c.op, token);
         if (i < 0)
             return unknown_param(c.op, token, err);
         if (given[i])
@@ -367,7 +375,7 @@ void op_case_print(const struct op_case *c, char text[OP_TEXT_MAX])
 
 int64_t op_param_get(const struct op_case *c, const char *name)
 {
-    int i = param_index(c->op, name);
+    int i = op_param_index(c->op, name);
 
     assert(i >= 0);
     return c->p[i];

@@ -157,6 +157,8 @@ int op_case_make(const char *op, enum dtype dtype, const char *params, struct op
 void op_case_print(const struct op_case *c, char text[OP_TEXT_MAX]);
 void op_case_params(const struct op_case *c, char text[OP_TEXT_MAX]); /* the params part alone */
 int64_t op_param_get(const struct op_case *c, const char *name);      /* asserts that it exists */
+int op_param_index(const struct op *op, const char *name);            /* into params; -1: none */
+int op_slot_index(const struct op_io *io, const char *name);          /* into slot; -1: none */
 
 uint64_t op_input_bytes(const struct op_case *c); /* all slots but the output: the base of ratios */
 uint64_t op_output_bytes(const struct op_case *c);

@@ -279,10 +279,9 @@ static int choose_kernel(struct session *s, struct err *err)
 
 static int make_variants(struct session *s, struct err *err)
 {
-    int rc = 0;
-
-        rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev->info, s->m, s->exec.path,
+    int rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev->info, s->m, s->exec.path,
                                s->exec.form, (enum variants)s->o->planning.variants, &s->best, err);
+
     s->exec.best = s->best;
     return rc;
 }

@@ -19,32 +19,18 @@ struct cut {
     int64_t at[MOST_PARTS + 1]; /* part p is columns at[p] .. at[p + 1] - 1 */
 };
 
-static int param_of(const struct op_case *c, const char *name)
-{
-    for (int i = 0; i < OP_MAX_PARAMS && c->op->params[i].name; i++)
-        if (strcmp(c->op->params[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
-static int slot_of(const struct layer *l, const char *name)
-{
-    for (int i = 0; i < l->io.n; i++)
-        if (strcmp(l->io.slot[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
 /* The parameter that counts columns; -1: another operator, or columns that hang together. */
 static int columns_of(const struct op_case *c)
 {
     if (strcmp(c->op->name, "matmul") == 0)
         return op_param_get(c, "batch") == 1 && op_param_get(c, "tb") && !op_param_get(c, "b") &&
                        !op_param_get(c, "res")
-                   ? param_of(c, "n")
+                   ? op_param_index(c->op, "n")
                    : -1;
     if (strcmp(c->op->name, "conv2d") == 0)
-        return op_param_get(c, "groups") == 1 && !op_param_get(c, "res") ? param_of(c, "cout") : -1;
+        return op_param_get(c, "groups") == 1 && !op_param_get(c, "res")
+                   ? op_param_index(c->op, "cout")
+                   : -1;
     return -1;
 }
 
@@ -281,7 +267,7 @@ int model_slice(struct model **m, struct weights_file *f, int layer, uint64_t mo
 {
     struct cut c = {.m = *m, .layer = layer, .weight = model_slice_weight(*m, layer), .bias = -1};
     const struct layer *l = &(*m)->layer[layer];
-    int slot = slot_of(l, "bias"), more = 0, rc = 0;
+    int slot = op_slot_index(&l->io, "bias"), more = 0, rc = 0;
     struct model *to;
     uint64_t *offset;
 

@@ -6,18 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Index of a parameter of the case's operator; -1: it has none of this name. */
-static int param_index(const struct op_case *c, const char *name)
-{
-    for (int i = 0; i < OP_MAX_PARAMS && c->op->params[i].name; i++)
-        if (strcmp(c->op->params[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
 static bool has(const struct op_case *c, const char *name)
 {
-    int i = param_index(c, name);
+    int i = op_param_index(c->op, name);
 
     return i >= 0 && c->p[i] != 0;
 }
@@ -29,7 +20,7 @@ static const char *last_step(const struct op_case *c)
         return "act";
     if (has(c, "res"))
         return "res";
-    if (has(c, "bias") && (param_index(c, "batch") < 0 || op_param_get(c, "batch") == 1))
+    if (has(c, "bias") && (op_param_index(c->op, "batch") < 0 || op_param_get(c, "batch") == 1))
         return "bias";
     return NULL;
 }
@@ -41,21 +32,13 @@ bool model_can_split(const struct model *m, int layer)
 
 /* ---- the two parts ---- */
 
-static int slot_of(const struct layer *l, const char *name)
-{
-    for (int i = 0; i < l->io.n; i++)
-        if (strcmp(l->io.slot[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
 /* `from` without its last step, reading what it read but for the slot of that step. */
 static struct layer first_part(const struct layer *from, const char *step)
 {
     struct layer l = *from;
-    int gone = slot_of(from, step), at = 0;
+    int gone = op_slot_index(&from->io, step), at = 0;
 
-    l.c.p[param_index(&l.c, step)] = 0;
+    l.c.p[op_param_index(l.c.op, step)] = 0;
     l.c.op->io(&l.c, &l.io);
     for (int i = 0; i + 1 < from->io.n; i++)
         if (i != gone)
@@ -72,7 +55,7 @@ static int second_case(const struct layer *from, const char *step, struct op_cas
     char params[160];
 
     if (strcmp(step, "act") == 0) {
-        int i = param_index(&from->c, "act");
+        int i = op_param_index(from->c.op, "act");
         const char *act = from->c.op->params[i].choices[from->c.p[i]];
         bool by_tanh = strcmp(act, "gelu_tanh") == 0;
 
@@ -93,7 +76,7 @@ static int second_part(const struct layer *from, int layer, const char *step, st
                        struct err *err)
 {
     struct layer l = {.last_use = from->last_use};
-    int read = slot_of(from, step), rc = second_case(from, step, &l.c, err);
+    int read = op_slot_index(&from->io, step), rc = second_case(from, step, &l.c, err);
 
     if (rc < 0)
         return rc;

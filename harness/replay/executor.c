@@ -69,9 +69,7 @@ static int compact_gather(struct executor *ex, int l, const float *const *inputs
                            (long long)ex->m->weight[w].desc.rows - 1);
         ex->row[w][i] = (int32_t)id;
     }
-    for (int p = 0; ex->c[l].op->params[p].name; p++)
-        if (strcmp(ex->c[l].op->params[p].name, "vocab") == 0)
-            ex->c[l].p[p] = n;
+    ex->c[l].p[op_param_index(ex->c[l].op, "vocab")] = n;
     return 0;
 }
 
