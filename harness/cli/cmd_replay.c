@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/cli/model_file.h"
+#include "harness/cli/model_inputs.h"
 #include "harness/cli/plan_options.h"
 #include "harness/model/npy.h"
 #include "harness/model/reference.h"
@@ -160,71 +161,6 @@ static bool interrupted(void)
     return cli_interrupted;
 }
 
-static int find_input(const struct model *m, const char *name, size_t length)
-{
-    for (int i = 0; i < m->n_inputs; i++)
-        if (strlen(m->input[i].name) == length && strncmp(m->input[i].name, name, length) == 0)
-            return i;
-    return -1;
-}
-
-/* Files by input: "NAME=FILE" goes to NAME, "FILE" to the first that has none. */
-static int assign_inputs(const struct session *s, const char **ret_file, struct err *err)
-{
-    const struct model *m = s->m;
-
-    for (int k = 0; k < s->o->inputs.n; k++) {
-        const char *item = s->o->inputs.item[k], *equals = strchr(item, '=');
-        int i = equals ? find_input(m, item, (size_t)(equals - item)) : -1;
-
-        if (equals && i < 0)
-            return err_set(err, -EINVAL, "--input: model '%s' has no input '%.*s'; its first is '%s'",
-                           m->name, (int)(equals - item), item, m->input[0].name);
-        if (i >= 0 && ret_file[i])
-            return err_set(err, -EINVAL, "--input: '%s' is given twice", m->input[i].name);
-        for (i = equals ? i : 0; !equals && i < m->n_inputs && ret_file[i];)
-            i++;
-        if (i == m->n_inputs)
-            return err_set(err, -EINVAL, "--input: model '%s' has %d inputs, got %d files", m->name,
-                           m->n_inputs, s->o->inputs.n);
-        ret_file[i] = equals ? equals + 1 : item;
-    }
-    return 0;
-}
-
-static int fill_inputs(struct session *s, const char *const *file, struct err *err)
-{
-    int rc = 0;
-
-    s->input = calloc((size_t)s->m->n_inputs + 1, sizeof(*s->input));
-    if (!s->input)
-        return err_set(err, -ENOMEM, "out of memory for inputs");
-    for (int i = 0; i < s->m->n_inputs && rc == 0; i++) {
-        const struct tensor_desc *d = &s->m->input[i].desc;
-
-        s->input[i] = malloc((size_t)(d->rows * d->cols) * sizeof(float));
-        if (!s->input[i])
-            return err_set(err, -ENOMEM, "out of memory for input '%s'", s->m->input[i].name);
-        if (file[i])
-            rc = model_load_input(s->m, i, file[i], s->input[i], err);
-        else
-            model_fill_input(s->m, i, (uint64_t)s->cli->seed, s->input[i]);
-    }
-    return rc;
-}
-
-static int make_inputs(struct session *s, struct err *err)
-{
-    const char **file = calloc((size_t)s->m->n_inputs + 1, sizeof(*file));
-    int rc = file ? assign_inputs(s, file, err)
-                  : err_set(err, -ENOMEM, "out of memory for %d inputs", s->m->n_inputs);
-
-    if (rc == 0)
-        rc = fill_inputs(s, file, err);
-    free(file);
-    return rc;
-}
-
 static size_t output_values(const struct model *m, struct tensor_desc *ret_d)
 {
     const struct layer *last = &m->layer[m->n_layers - 1];
@@ -371,7 +307,7 @@ static int open_all(struct session *s, const char *model, struct err *err)
     if (rc == 0)
         rc = weights_open(s->m, s->o->weights ? s->o->weights : path, &s->file, err);
     if (rc == 0)
-        rc = make_inputs(s, err);
+        rc = cli_inputs(s->cli, s->m, &s->o->inputs, &s->input, err);
     if (rc == 0)
         rc = make_reference(s, err);
     began = clock_ns();
@@ -622,9 +558,7 @@ static void close_all(struct session *s)
     executor_free(s->ex);
     energy_close(s->energy);
     free(s->best);
-    for (int i = 0; s->input && i < s->m->n_inputs; i++)
-        free(s->input[i]);
-    free(s->input);
+    cli_inputs_free(s->m, s->input);
     free(s->reference);
     weights_done(&s->file);
     model_free(s->m);
