@@ -23,6 +23,7 @@ static const char kernel_text[] =
 #define ITEM_BYTES  64 /* one uint16, a cache line */
 #define GROUP_ITEMS 64
 #define GROUP_BYTES (ITEM_BYTES * GROUP_ITEMS)
+#define TAIL_SHARE  32 /* of the buffer: 60 us on PoCL */
 
 struct flush {
     struct device *dev;
@@ -123,26 +124,32 @@ int flush_prepare(struct flush *f, cl_command_queue queue, struct err *err)
     return 0;
 }
 
-static int enqueue(struct flush *f, cl_command_queue queue, cl_mem buffer, size_t bytes,
+/* Read bytes [from, to) of `buffer`. */
+static int enqueue(struct flush *f, cl_command_queue queue, cl_mem buffer, size_t from, size_t to,
                    cl_event *ret_event, struct err *err)
 {
-    size_t gws = bytes / ITEM_BYTES, lws = GROUP_ITEMS;
+    size_t offset = from / ITEM_BYTES, gws = (to - from) / ITEM_BYTES, lws = GROUP_ITEMS;
     cl_int code;
 
     if ((code = clSetKernelArg(f->kernel, 0, sizeof(buffer), &buffer)) != CL_SUCCESS ||
         (code = clSetKernelArg(f->kernel, 1, sizeof(f->least), &f->least)) != CL_SUCCESS)
         return cl_err(err, code, "clSetKernelArg of the cache flush");
-    code = clEnqueueNDRangeKernel(queue, f->kernel, 1, NULL, &gws, &lws, 0, NULL, ret_event);
+    code = clEnqueueNDRangeKernel(queue, f->kernel, 1, &offset, &gws, &lws, 0, NULL, ret_event);
     return code == CL_SUCCESS ? 0 : cl_err(err, code, "launch of the cache flush");
 }
 
-int flush_enqueue(struct flush *f, cl_command_queue queue, cl_event *ret_event, struct err *err)
+int flush_enqueue(struct flush *f, cl_command_queue queue, enum flush_part part,
+                  cl_event *ret_event, struct err *err)
 {
-    return enqueue(f, queue, f->buffer, f->buffer_bytes, ret_event, err);
+    size_t all = f->buffer_bytes, tail = all / TAIL_SHARE;
+    size_t border = all - (tail - tail % GROUP_BYTES);
+
+    return enqueue(f, queue, f->buffer, part == FLUSH_TAIL ? border : 0,
+                   part == FLUSH_HEAD ? border : all, ret_event, err);
 }
 
 int flush_enqueue_least(struct flush *f, cl_command_queue queue, cl_event *ret_event,
                         struct err *err)
 {
-    return enqueue(f, queue, f->least, GROUP_BYTES, ret_event, err);
+    return enqueue(f, queue, f->least, 0, GROUP_BYTES, ret_event, err);
 }

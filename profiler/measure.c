@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/calm.h"
 #include "profiler/clock.h"
 #include "profiler/flush.h"
 
@@ -22,7 +23,9 @@
 #define STALLED     0.95
 #define STALL_FIRST 4
 
-#define PAIRS_MIN 3 /* taken even where the first one is over the time limit */
+#define PAIRS_MIN 3    /* taken even where the first one is over the time limit */
+#define MORE      5    /* times the limits, where other processes spoil pairs */
+#define CROWDED   0.15 /* share of the machine that others take */
 
 #define RESOLUTION_MAX 0.01 /* of a kernel: the coarsest clock that is good enough */
 #define DISAGREE_MAX   0.05 /* of a kernel: host clock beyond event clock and launch */
@@ -57,8 +60,18 @@ struct run {
     uint64_t expect_ns[2]; /* of one launch, from the warm-up */
     uint64_t flush_ns;
     uint64_t *time_ns[2];
-    double *x[2], *ratio; /* the same as doubles, and side 1 / side 0 */
+    double *cores[2]; /* NULL where they are not known */
+    bool *aside;
+    struct crowd since;
     int n;
+    double *x[2], *ratio; /* of the calm pairs: times, and side 1 / side 0 */
+    int calm;
+};
+
+/* One repeat: per launch, and the mean number of cores in use. */
+struct repeat {
+    uint64_t ns;
+    double cores;
 };
 
 static const char *const status_names[SAMPLE_STATUSES] = {
@@ -258,14 +271,14 @@ static int launch(struct run *run, int side, int count, struct launched *ret_l, 
 }
 
 /* Flush and wait, by the host's clock. */
-static int flush_now(struct run *run, struct err *err)
+static int flush_now(struct run *run, enum flush_part part, struct err *err)
 {
     uint64_t from = clock_ns();
     int rc;
 
     if (run->opt->hot)
         return 0;
-    rc = flush_enqueue(run->m->flush, run->m->queue, NULL, err);
+    rc = flush_enqueue(run->m->flush, run->m->queue, part, NULL, err);
     if (rc < 0)
         return rc;
     clFinish(run->m->queue);
@@ -273,42 +286,59 @@ static int flush_now(struct run *run, struct err *err)
     return 0;
 }
 
-/* One repeat by the host's clock: ns per launch. */
-static int repeat_host(struct run *run, int side, int batch, uint64_t *ret_ns, struct err *err)
+static double cores_of(uint64_t busy_ns, uint64_t span_ns)
 {
+    return span_ns > 0 ? (double)busy_ns / (double)span_ns : 0;
+}
+
+/* One repeat by the host's clock. */
+static int repeat_host(struct run *run, int side, int batch, struct repeat *ret_r, struct err *err)
+{
+    uint64_t from, busy, ns;
     struct launched l;
-    uint64_t from;
-    int rc = flush_now(run, err);
+    int rc = flush_now(run, FLUSH_ALL, err);
 
     if (rc < 0)
         return rc;
+    busy = cpu_ns();
     from = clock_ns();
     rc = launch(run, side, batch, &l, err);
     if (rc < 0)
         return rc;
-    *ret_ns = (clock_ns() - from + (uint64_t)batch / 2) / (uint64_t)batch;
+    ns = clock_ns() - from;
+    *ret_r = (struct repeat){(ns + (uint64_t)batch / 2) / (uint64_t)batch,
+                             cores_of(cpu_ns() - busy, ns)};
     forget(&l);
     return 0;
 }
 
 /* One launch right behind the flush, by its event: the workers are awake, as they are within a
- * model. 0; 1 if the event's times are useless; or -errno. */
-static int repeat_event(struct run *run, int side, uint64_t *ret_ns, struct err *err)
+ * model. On a CPU they rest after most of the flush, so that what they do from there on is known.
+ * 0; 1 if the event's times are useless; or -errno. */
+static int repeat_event(struct run *run, int side, struct repeat *ret_r, struct err *err)
 {
+    bool rest = run->cores[0] && !run->opt->hot;
+    uint64_t start = 0, end = 0, awake, flushed, busy;
     struct launched l = {0};
     cl_event flush = NULL;
-    uint64_t start, end;
-    int rc = 0;
+    int rc = rest ? flush_now(run, FLUSH_HEAD, err) : 0;
 
+    if (rc < 0)
+        return rc;
+    busy = cpu_ns();
     if (!run->opt->hot)
-        rc = flush_enqueue(run->m->flush, run->m->queue, &flush, err);
+        rc =
+            flush_enqueue(run->m->flush, run->m->queue, rest ? FLUSH_TAIL : FLUSH_ALL, &flush, err);
     if (rc == 0)
         rc = launch(run, side, 1, &l, err);
-    if (rc == 0 && flush && event_span(flush, &start, &end))
-        run->flush_ns += end - start;
     if (rc == 0) {
+        busy = cpu_ns() - busy;
         rc = launch_span(&l, &start, &end) ? 0 : 1;
-        *ret_ns = rc == 0 ? end - start : 0;
+        awake = start;
+        if (flush && event_span(flush, &awake, &flushed))
+            run->flush_ns += flushed - awake;
+        if (rc == 0)
+            *ret_r = (struct repeat){end - start, cores_of(busy, end - awake)};
         forget(&l);
     }
     if (flush)
@@ -323,7 +353,7 @@ static int probe(struct run *run, int side, uint64_t *ret_event_ns, uint64_t *re
 {
     uint64_t from, start, end;
     struct launched l;
-    int rc = flush_now(run, err);
+    int rc = flush_now(run, FLUSH_ALL, err);
 
     if (rc < 0)
         return rc;
@@ -388,7 +418,8 @@ static int choose(struct run *run, struct err *err)
     const struct measurer *m = run->m;
     uint64_t limit = m->dev->info.type == DEVICE_CPU ? SHORT_CPU_NS : 0;
     uint64_t want = 20 * m->launch_ns > BATCH_NS ? 20 * m->launch_ns : BATCH_NS;
-    uint64_t ns = 0, batch, expect;
+    struct repeat r = {0};
+    uint64_t batch, expect;
     int side = run->subject->sides == 2 && run->expect_ns[1] < run->expect_ns[0];
     int rc;
 
@@ -399,12 +430,31 @@ static int choose(struct run *run, struct err *err)
     if (!run->host || expect >= want)
         return 0;
     /* A launch among others costs less than one alone: 2 us against 50 on PoCL. */
-    rc = repeat_host(run, side, expect > want / 16 ? 1 + (int)(want / (expect + 1)) : 16, &ns, err);
+    rc = repeat_host(run, side, expect > want / 16 ? 1 + (int)(want / (expect + 1)) : 16, &r, err);
     if (rc < 0)
         return rc;
-    batch = ns > 0 ? (want + ns - 1) / ns : BATCH_MAX;
+    batch = r.ns > 0 ? (want + r.ns - 1) / r.ns : BATCH_MAX;
     run->batch = batch > BATCH_MAX ? BATCH_MAX : batch < 1 ? 1 : (int)batch;
     return 0;
+}
+
+/* Statistics are of the pairs that had the cores; of all, where those are too few. */
+static void sift(struct run *run)
+{
+    int sides = run->subject->sides, k = 0;
+
+    if (calm_pairs(run->cores, sides, run->n, run->aside) < (run->n < PAIRS_MIN ? 1 : PAIRS_MIN))
+        memset(run->aside, 0, (size_t)run->n * sizeof(*run->aside));
+    for (int i = 0; i < run->n; i++) {
+        if (run->aside[i])
+            continue;
+        for (int s = 0; s < sides; s++)
+            run->x[s][k] = (double)run->time_ns[s][i];
+        if (sides == 2)
+            run->ratio[k] = run->x[1][k] / run->x[0][k];
+        k++;
+    }
+    run->calm = k;
 }
 
 /* Pair number run->n: A B, B A, A B, ... 0, 1 (an event failed) or -errno. */
@@ -414,24 +464,24 @@ static int take_pair(struct run *run, struct err *err)
 
     for (int i = 0; i < sides; i++) {
         int side = sides == 2 && n % 2 == 1 ? 1 - i : i;
-        uint64_t ns = 0;
+        struct repeat r = {0};
 
-        rc = run->host ? repeat_host(run, side, run->batch, &ns, err)
-                       : repeat_event(run, side, &ns, err);
+        rc = run->host ? repeat_host(run, side, run->batch, &r, err)
+                       : repeat_event(run, side, &r, err);
         if (rc != 0)
             return rc;
-        run->time_ns[side][n] = ns;
-        run->x[side][n] = (double)ns;
+        run->time_ns[side][n] = r.ns;
+        if (run->cores[side])
+            run->cores[side][n] = r.cores;
     }
-    if (sides == 2)
-        run->ratio[n] = run->x[1][n] / run->x[0][n];
     run->n++;
+    sift(run);
     return 0;
 }
 
 static struct interval interval_of(const struct run *run, const double *x)
 {
-    return stats_median_interval(x, run->n, LEVEL, RESAMPLES, run->opt->seed);
+    return stats_median_interval(x, run->calm, LEVEL, RESAMPLES, run->opt->seed);
 }
 
 /* The wider side's interval, as a fraction of its median. */
@@ -472,23 +522,44 @@ static bool stalled(struct looks *l, int first, int n, double width)
     return l->stalls >= 2;
 }
 
-/* NULL: go on. Else why to stop, "" because the target is met. */
+/* May other processes have had a core all the time? Then the calm pairs are none. */
+static bool crowded(const struct run *run)
+{
+    double cores = (double)run->m->dev->info.compute_units, share;
+    bool all = true;
+
+    for (int s = 0; s < run->subject->sides && run->cores[s]; s++)
+        all = all && calm_cores(run->cores[s], run->n) >= CALM_SHARE * cores;
+    if (all)
+        return false;
+    share = crowd_share(&run->since);
+    return !(share <= CROWDED);
+}
+
+/* NULL: go on. Else why to stop, "" because the target is met. Limits are of calm pairs, and MORE
+ * times as much of all. */
 static const char *why_stop(const struct run *run, struct looks *l, uint64_t spent_ns)
 {
     const struct measure_options *opt = run->opt;
-    bool late = spent_ns > opt->max_time_ns && run->n >= PAIRS_MIN;
-    bool full = run->n >= opt->max_repeats;
+    uint64_t calm_ns = spent_ns / (uint64_t)run->n * (uint64_t)run->calm;
+    bool late = calm_ns > opt->max_time_ns && run->calm >= PAIRS_MIN;
+    bool full = run->calm >= opt->max_repeats;
+    bool at_end = (spent_ns / MORE > opt->max_time_ns && run->n >= PAIRS_MIN) ||
+                  run->n >= MORE * opt->max_repeats;
+    bool due = run->calm >= opt->min_repeats && run->calm >= PAIRS_MIN && run->calm >= l->next;
     double width;
 
-    if (run->n >= opt->min_repeats && run->n >= PAIRS_MIN && (late || full || run->n >= l->next)) {
-        l->next = run->n + 1 + run->n / 5;
-        width = relative_width(run);
-        if (width <= opt->target)
-            return "";
-        if (!late && !full && stalled(l, STALL_FIRST * opt->min_repeats, run->n, width))
-            return "interval stopped narrowing";
-    }
-    return full ? "repeat limit" : late ? "time limit" : NULL;
+    if (!late && !full && !at_end && !due)
+        return NULL;
+    l->next = run->calm + 1 + run->calm / 5;
+    if (crowded(run))
+        return at_end ? "other processes had the cores" : NULL;
+    width = relative_width(run);
+    if (width <= opt->target && run->calm >= opt->min_repeats && run->calm >= PAIRS_MIN)
+        return "";
+    if (!late && !full && !at_end && stalled(l, STALL_FIRST * opt->min_repeats, run->calm, width))
+        return "interval stopped narrowing";
+    return full ? "repeat limit" : late || at_end ? "time limit" : NULL;
 }
 
 static int take_pairs(struct run *run, const char **ret_reason, struct err *err)
@@ -519,13 +590,18 @@ static int take_pairs(struct run *run, const char **ret_reason, struct err *err)
 
 static int run_new(struct run *run, struct err *err)
 {
-    size_t n = (size_t)run->opt->max_repeats;
-    bool ok = (run->ratio = calloc(n, sizeof(double)));
+    size_t n = (size_t)run->opt->max_repeats * MORE;
+    bool cpu = run->m->dev->info.type == DEVICE_CPU, ok;
 
+    run->ratio = calloc(n, sizeof(double));
+    run->aside = calloc(n, sizeof(bool));
+    ok = run->ratio && run->aside;
     for (int s = 0; s < run->subject->sides; s++) {
         run->time_ns[s] = calloc(n, sizeof(uint64_t));
         run->x[s] = calloc(n, sizeof(double));
-        ok = ok && run->time_ns[s] && run->x[s];
+        if (cpu)
+            run->cores[s] = calloc(n, sizeof(double));
+        ok = ok && run->time_ns[s] && run->x[s] && (!cpu || run->cores[s]);
     }
     return ok ? 0 : err_set(err, -ENOMEM, "out of memory");
 }
@@ -534,8 +610,10 @@ static void run_done(struct run *run)
 {
     for (int s = 0; s < 2; s++) {
         free(run->time_ns[s]);
+        free(run->cores[s]);
         free(run->x[s]);
     }
+    free(run->aside);
     free(run->ratio);
 }
 
@@ -547,18 +625,22 @@ static void summarize(struct run *run, struct measure_result *r)
     r->hot = run->opt->hot || run->batch > 1; /* within a batch nothing is flushed */
     r->batch = run->batch;
     r->n = run->n;
+    r->aside = run->aside;
+    run->aside = NULL;
     r->sides = run->subject->sides;
     for (int s = 0; s < r->sides; s++) {
         struct interval i = interval_of(run, run->x[s]);
 
         r->side[s] = (struct measure_side){
             .time_ns = run->time_ns[s],
+            .cores = run->cores[s],
             .median_ns = i.mid,
             .low_ns = i.low,
             .high_ns = i.high,
-            .mad_ns = stats_mad(run->x[s], run->n),
+            .mad_ns = stats_mad(run->x[s], run->calm),
         };
         run->time_ns[s] = NULL;
+        run->cores[s] = NULL;
     }
     r->slowdown = r->sides == 2 ? interval_of(run, run->ratio) : (struct interval){NAN, NAN, NAN};
 }
@@ -597,6 +679,7 @@ int measure(struct measurer *m, const struct measure_subject *subject,
     r.warmup_ns = clock_ns() - start;
     start = clock_ns();
     run.flush_ns = 0; /* the warm-up's are in warmup_ns */
+    run.since = crowd_begin();
     rc = take_pairs(&run, &r.reason, err);
     if (rc < 0)
         goto out;
@@ -612,7 +695,10 @@ out:
 
 void measure_done(struct measure_result *r)
 {
-    for (int s = 0; s < 2; s++)
+    for (int s = 0; s < 2; s++) {
         free(r->side[s].time_ns);
+        free(r->side[s].cores);
+    }
+    free(r->aside);
     *r = (struct measure_result){0};
 }

@@ -4,8 +4,9 @@
  * of the median is narrower than `target` of the median, or has stopped narrowing, or a limit is
  * met; two sides are measured in alternating order and compared pair by pair; device time from
  * events, host time over a batch where events cannot be trusted or the kernel is short; the
- * device's cache is flushed before every timed run unless `hot`. Verification comes before: it is
- * the caller's, who knows what is computed. */
+ * device's cache is flushed before every timed run unless `hot`; on a CPU device pairs to which
+ * other processes left too few cores are set aside (calm.h). Verification comes before: it is the
+ * caller's, who knows what is computed. */
 #ifndef FLASHMEM_PROFILER_MEASURE_H
 #define FLASHMEM_PROFILER_MEASURE_H
 
@@ -44,8 +45,8 @@ struct measure_subject {
 struct measure_options {
     double target;        /* width of the interval / median; 0.02 */
     int min_repeats;      /* 10 */
-    int max_repeats;      /* 100 */
-    uint64_t max_time_ns; /* of the repeats of all sides, flushes included; 5 s */
+    int max_repeats;      /* 100; three times as many with those set aside */
+    uint64_t max_time_ns; /* of the repeats of all sides, flushes included; 5 s; likewise */
     bool hot;             /* true: no flush between repeats */
     uint64_t seed;
 };
@@ -53,6 +54,7 @@ struct measure_options measure_defaults(void);
 
 struct measure_side {
     uint64_t *time_ns; /* [n], in the order taken; per launch (a batch is divided) */
+    double *cores;     /* [n], mean number in use by this process; NULL unless on a CPU */
     double median_ns, low_ns, high_ns, mad_ns;
 };
 
@@ -63,6 +65,7 @@ struct measure_result {
     bool hot;   /* asked for, or a batch: the flush comes before it, not within */
     int batch; /* launches per repeat */
     int n;     /* repeats per side; time_ns[i] of both sides is one pair */
+    bool *aside; /* [n]: not in what follows */
     int sides;
     struct measure_side side[2];
     struct interval slowdown; /* side 1 / side 0, pair by pair; NaN if sides == 1 */

@@ -256,9 +256,11 @@ static void add_sample(int session, int config, const char *hash, double base)
                      0);
     id = store_last_id(st);
     for (int j = 0; j < 12; j++)
-        ck_assert_int_eq(store_exec(st, &err, "INSERT INTO repeat VALUES (?, 0, ?, ?)", "iii", id,
-                                    (int64_t)j, (int64_t)(base + j % 3)),
-                         0);
+        ck_assert_int_eq(
+            store_exec(st, &err,
+                       "INSERT INTO repeat (sample_id, side, seq, time_ns) VALUES (?, 0, ?, ?)",
+                       "iii", id, (int64_t)j, (int64_t)(base + j % 3)),
+            0);
 }
 
 static void make_database(void)

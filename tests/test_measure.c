@@ -8,18 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/calm.h"
 #include "profiler/clock.h"
 #include "profiler/program.h"
 #include "profiler/rng.h"
 #include "tests/need_device.h"
 
 static uint64_t test_clock_ns(void);
+static uint64_t test_cpu_ns(void);
+static double test_crowd_share(const struct crowd *since);
 static cl_int test_profile(cl_event event, cl_profiling_info what, size_t size, void *value,
                            size_t *ret_size);
 #define clock_ns                test_clock_ns
+#define cpu_ns                  test_cpu_ns
+#define crowd_share             test_crowd_share
 #define clGetEventProfilingInfo test_profile
 #include "profiler/measure.c"
 #undef clock_ns
+#undef cpu_ns
+#undef crowd_share
 #undef clGetEventProfilingInfo
 
 #define MS        1000000u
@@ -39,16 +46,29 @@ struct planned {
     int fail_at;  /* call that fails; -1: none */
     enum stamps stamps;
     uint64_t overhead_ns; /* of each wait, seen by the host alone */
+    int robbed_every;     /* of so many launches the last has one core, and takes longer; 0: none */
+    bool narrow;          /* no launch uses more than one core */
+    double others;        /* share of the machine that other processes take */
     int calls;
     signed char side[CALLS_MAX];
 };
 
 static struct planned *plan; /* NULL: the real clock, the real events */
-static uint64_t plan_now_ns, plan_start_ns;
+static uint64_t plan_now_ns, plan_start_ns, plan_cpu_ns;
 
 static uint64_t test_clock_ns(void)
 {
     return plan ? plan_now_ns : clock_ns();
+}
+
+static uint64_t test_cpu_ns(void)
+{
+    return plan ? plan_cpu_ns : cpu_ns();
+}
+
+static double test_crowd_share(const struct crowd *since)
+{
+    return plan ? plan->others : crowd_share(since);
 }
 
 static cl_int test_profile(cl_event event, cl_profiling_info what, size_t size, void *value,
@@ -87,6 +107,9 @@ static int plan_enqueue(void *ctx, cl_command_queue queue, int side, cl_event *r
         ns *= 3;
     p->side[p->calls++] = (signed char)side;
     plan_start_ns = plan_now_ns;
+    plan_cpu_ns += (uint64_t)ns * (p->narrow ? 1 : dev->info.compute_units);
+    if (p->robbed_every && p->calls % p->robbed_every == 0)
+        ns *= dev->info.compute_units;
     plan_now_ns += (uint64_t)ns + p->overhead_ns;
     *ret_event = clCreateUserEvent(dev->context, NULL);
     ck_assert_ptr_nonnull(*ret_event);
@@ -480,6 +503,87 @@ START_TEST(short_ones_are_batched)
 }
 END_TEST
 
+/* Against a count by hand: the 90th percentile of ten is 1.991, so what is below 1.891 goes. */
+START_TEST(pairs_without_cores)
+{
+    double a[10] = {2, 1, 1.95, 1.89, 1.99, 1.9, 1.98, 1.96, 1.97, 1.99};
+    double b[10] = {1, 1, 1, 1, 1, 1, 1, 0.5, 1, 1}, *both[2] = {a, b}, *unknown[2] = {NULL, NULL};
+    const bool want[10] = {[1] = true, [3] = true, [7] = true};
+    bool aside[10];
+
+    ck_assert_double_eq_tol(calm_cores(a, 10), 1.991, 1e-12);
+    ck_assert_int_eq(calm_pairs(both, 2, 10, aside), 7);
+    ck_assert_int_eq(memcmp(aside, want, sizeof(want)), 0);
+    ck_assert_int_eq(calm_pairs(both, 1, 10, aside), 8); /* side 0 alone */
+    ck_assert_int_eq(calm_pairs(unknown, 2, 10, aside), 10);
+}
+END_TEST
+
+/* Every third launch has lost all cores but one. */
+START_TEST(robbed_pairs_are_set_aside)
+{
+    struct planned p = {.base_ns = {3 * MS, 4 * MS}, .fail_at = -1, .robbed_every = 3};
+    struct measure_options opt = exactly(10);
+    struct measure_result r;
+    int calm = 0;
+
+    if (dev->info.type != DEVICE_CPU || dev->info.compute_units < 2)
+        return;
+    r = planned_result(&p, 2, &opt);
+    for (int i = 0; i < r.n; i++) {
+        bool robbed = r.side[0].time_ns[i] != 3 * MS || r.side[1].time_ns[i] != 4 * MS;
+
+        ck_assert_int_eq(r.aside[i], robbed);
+        calm += !r.aside[i];
+    }
+    ck_assert_int_eq(calm, 10); /* limits count those alone */
+    ck_assert_int_gt(r.n, 20);
+    ck_assert_int_eq(r.status, SAMPLE_OK);
+    ck_assert_double_eq(r.side[0].median_ns, 3 * MS);
+    ck_assert_double_eq(r.side[0].mad_ns, 0);
+    ck_assert_double_eq_tol(r.slowdown.mid, 4.0 / 3, 1e-12);
+    measure_done(&r);
+}
+END_TEST
+
+/* One core all the time: the kernel's way on an idle machine, suspect on a busy one. */
+START_TEST(narrow_kernel)
+{
+    struct planned p = {.base_ns = {3 * MS, 0}, .fail_at = -1, .narrow = true};
+    struct measure_options opt = exactly(10);
+    struct measure_result r;
+
+    if (dev->info.type != DEVICE_CPU || dev->info.compute_units < 2)
+        return;
+    r = planned_result(&p, 1, &opt);
+    ck_assert_int_eq(r.status, SAMPLE_OK);
+    ck_assert_int_eq(r.n, 10);
+    measure_done(&r);
+    p.others = 0.5;
+    r = planned_result(&p, 1, &opt);
+    ck_assert_int_eq(r.status, SAMPLE_NOISY);
+    ck_assert_str_eq(r.reason, "other processes had the cores");
+    ck_assert_int_eq(r.n, 50);
+    ck_assert_double_eq(r.side[0].median_ns, 3 * MS);
+    measure_done(&r);
+}
+END_TEST
+
+/* The process's own time is not taken for that of others. */
+START_TEST(crowd_is_seen)
+{
+    struct crowd since = crowd_begin();
+    double share, own;
+
+    ck_assert(isnan(crowd_share(&since))); /* too soon to say */
+    while (clock_ns() - since.wall_ns < 300 * MS)
+        ;
+    own = (double)(cpu_ns() - since.cpu_ns);
+    share = crowd_share(&since) + own / (double)(clock_ns() - since.wall_ns) / since.cpus;
+    ck_assert(isnan(share) || (share > 0 && share < 1.01));
+}
+END_TEST
+
 /* From here on real kernels. */
 
 static const char work_text[] =
@@ -678,6 +782,10 @@ int main(void)
     tcase_add_test(tc, clocks_are_checked);
     tcase_add_test(tc, event_that_fails_later);
     tcase_add_test(tc, short_ones_are_batched);
+    tcase_add_test(tc, pairs_without_cores);
+    tcase_add_test(tc, robbed_pairs_are_set_aside);
+    tcase_add_test(tc, narrow_kernel);
+    tcase_add_test(tc, crowd_is_seen);
     tcase_add_test(tc, kernel_with_twice_the_work);
     tcase_add_test(tc, short_kernel);
     tcase_add_test(tc, flush_makes_it_cold);

@@ -75,7 +75,8 @@ static void make_database(const char *path, int first, int last, int seed)
         " SELECT s.id, c.id, '2020-01-0@sT00:00:0' || substr(key, 4) || 'Z', 'ok',"
         " @s + substr(key, 4) / 8.0, nullif(@s % 3, 0) FROM session s, config c"
         " WHERE uuid = 'uuid-@s' AND (substr(key, 4) + @s) % 8 < 5;"
-        "INSERT INTO repeat SELECT m.id, 0, k.value, k.value * m.median_ns * 8 FROM sample m,"
+        "INSERT INTO repeat (sample_id, side, seq, time_ns) SELECT m.id, 0, k.value, k.value * "
+        "m.median_ns * 8 FROM sample m,"
         " session s, json_each('[1,2,3]') k WHERE s.id = m.session_id AND uuid = 'uuid-@s';"
         "INSERT INTO regressor SELECT NULL, device_id, started_utc, 'latency', 'f32', 'image', 5,"
         " 5, 2, '', '', '{\"r\": @s}' FROM session WHERE uuid = 'uuid-@s';"
@@ -131,8 +132,7 @@ static void make_database(const char *path, int first, int last, int seed)
     "AND c.id = m.config_id AND m.id = t.sample_id)"
 #define REGRESSOR     "(SELECT model_json FROM regressor WHERE id = t.regressor_id)"
 #define MODEL_OF(run) "(SELECT model FROM " run " WHERE id = t." run "_id)"
-#define PARTS                                                                                      \
-    "(SELECT count(*) FROM plan_weight WHERE plan_id = p.id AND load_layer IS NULL)"
+#define PARTS         "(SELECT count(*) FROM plan_weight WHERE plan_id = p.id AND load_layer IS NULL)"
 
 static const char *const lines[] = {
     "SELECT 'device', platform, name, driver, image_width, half_images FROM device",
@@ -478,7 +478,9 @@ START_TEST(older_schema)
     copy(a, in_folder("now/old.db")); /* as if 006 had not been */
     raw(in_folder("now/old.db"),
         "DROP INDEX run_layer_case; ALTER TABLE run_layer DROP COLUMN op_case;"
-        " ALTER TABLE run_layer DROP COLUMN variant; PRAGMA user_version = 5");
+        " ALTER TABLE run_layer DROP COLUMN variant;"
+        " ALTER TABLE repeat DROP COLUMN cores; ALTER TABLE repeat DROP COLUMN aside; PRAGMA "
+        "user_version = 5");
     raw(a, "UPDATE run_layer SET variant = NULL");
     n = must_merge(in_folder("now/old.db"), all);
     ck_assert_int_eq(n.schema, 5);

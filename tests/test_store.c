@@ -99,7 +99,7 @@ static int64_t add_session(struct store *st)
     return session;
 }
 
-#define NEWEST "7" /* schema */
+#define NEWEST "8" /* schema */
 
 #define ADD_CONFIG                                                                                 \
     "INSERT INTO config (key, op, class, shape, dtype, path, kernel, form, variant, gws, lws, "    \
@@ -438,6 +438,8 @@ START_TEST(older_schema)
     raw("DROP TABLE run");
     raw("ALTER TABLE plan DROP COLUMN latency_bound_ns");
     raw("ALTER TABLE plan DROP COLUMN disk_bytes_per_s");
+    raw("ALTER TABLE repeat DROP COLUMN cores");
+    raw("ALTER TABLE repeat DROP COLUMN aside");
     raw("PRAGMA user_version = 3");
     ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), -EPROTO);
     ck_assert_ptr_nonnull(strstr(err.text, "flashmem db upgrade"));

@@ -284,7 +284,8 @@ static int read_times(struct store *st, const struct row *r, struct recording *r
     int room = 0, rc;
 
     rc = store_query(st, &q, err,
-                     "SELECT time_ns FROM repeat WHERE sample_id = ? AND side = ? ORDER BY seq",
+                     "SELECT time_ns FROM repeat WHERE sample_id = ? AND side = ? AND NOT aside"
+                     " ORDER BY seq",
                      "ii", r->id, (int64_t)r->side);
     while (rc >= 0 && (rc = store_step(q, err)) == 1) {
         if (rec->n == room) {

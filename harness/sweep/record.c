@@ -170,7 +170,7 @@ static const char *text_or_null(const char *s)
 static int sample_row(struct store *st, int64_t session_id, int64_t config_id,
                       const struct work_result *r, struct err *err)
 {
-    static const struct work_side none = {NULL, NAN, NAN, NAN, NAN};
+    static const struct work_side none = {NULL, NULL, NAN, NAN, NAN, NAN};
     const struct work_side *mine = r->sides > 0 ? &r->side[r->sides - 1] : &none;
     const struct work_side *base = r->sides == 2 ? &r->side[0] : &none;
 
@@ -204,11 +204,12 @@ static int rows(struct store *st, int64_t session_id, const struct device_info *
     sample_id = store_last_id(st);
     for (int side = 0; side < r->sides; side++) {
         for (int i = 0; i < r->n; i++) {
-            rc = store_exec(st, err,
-                            "INSERT INTO repeat (sample_id, side, seq, time_ns)"
-                            " VALUES (?, ?, ?, ?)",
-                            "iiii", sample_id, (int64_t)side, (int64_t)i,
-                            (int64_t)r->side[side].time_ns[i]);
+            rc = store_exec(
+                st, err,
+                "INSERT INTO repeat (sample_id, side, seq, time_ns, cores, aside)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                "iiiidi", sample_id, (int64_t)side, (int64_t)i, (int64_t)r->side[side].time_ns[i],
+                r->side[side].cores ? r->side[side].cores[i] : NAN, (int64_t)r->aside[i]);
             if (rc < 0)
                 return rc;
         }

@@ -12,7 +12,7 @@
 #include "profiler/clock.h"
 
 #define LINE_BYTES_MAX (64u << 20)
-#define STOPPED_NS UINT64_C(1000000000) /* no scheduler is so late */
+#define STOPPED_NS     UINT64_C(1000000000) /* no scheduler is so late */
 
 void work_result_init(struct work_result *r, enum sample_status status)
 {
@@ -27,13 +27,16 @@ void work_result_init(struct work_result *r, enum sample_status status)
                               .flush_ns = NAN,
                               .measure_ns = NAN};
     for (int i = 0; i < 2; i++)
-        r->side[i] = (struct work_side){NULL, NAN, NAN, NAN, NAN};
+        r->side[i] = (struct work_side){NULL, NULL, NAN, NAN, NAN, NAN};
 }
 
 void work_result_done(struct work_result *r)
 {
-    free(r->side[0].time_ns);
-    free(r->side[1].time_ns);
+    for (int i = 0; i < 2; i++) {
+        free(r->side[i].time_ns);
+        free(r->side[i].cores);
+    }
+    free(r->aside);
     work_result_init(r, SAMPLE_CRASHED);
 }
 
@@ -210,18 +213,26 @@ int wire_read_order(const json_t *j, struct work_order *ret_o, struct err *err)
 
 json_t *wire_result(const struct work_result *r)
 {
-    json_t *j = put(result_fields, r), *sides = json_array();
+    json_t *j = put(result_fields, r), *sides = json_array(), *aside = json_array();
+
+    for (int k = 0; k < r->n; k++)
+        json_array_append_new(aside, json_boolean(r->aside[k]));
 
     for (int i = 0; i < r->sides && j && sides; i++) {
         json_t *side = put(side_fields, &r->side[i]), *times = json_array();
+        json_t *cores = r->side[i].cores ? json_array() : NULL;
 
-        for (int k = 0; k < r->n; k++)
+        for (int k = 0; k < r->n; k++) {
             json_array_append_new(times, json_integer((json_int_t)r->side[i].time_ns[k]));
+            json_array_append_new(cores, cores ? json_real(r->side[i].cores[k]) : NULL);
+        }
         json_object_set_new(side, "time_ns", times);
+        if (cores)
+            json_object_set_new(side, "cores", cores);
         json_array_append_new(sides, side);
     }
     if (json_object_set_new(j, "status", json_string(sample_status_name(r->status))) < 0 ||
-        json_object_set_new(j, "side", sides) < 0) {
+        json_object_set_new(j, "aside", aside) < 0 || json_object_set_new(j, "side", sides) < 0) {
         json_decref(j);
         return NULL;
     }
@@ -230,18 +241,36 @@ json_t *wire_result(const struct work_result *r)
 
 static int read_side(const json_t *j, int n, struct work_side *s, struct err *err)
 {
-    const json_t *times = json_object_get(j, "time_ns");
+    const json_t *times = json_object_get(j, "time_ns"), *cores = json_object_get(j, "cores");
     int rc = get(j, side_fields, s, err);
 
     if (rc < 0)
         return rc;
-    if (!json_is_array(times) || json_array_size(times) != (size_t)n)
+    if (!json_is_array(times) || json_array_size(times) != (size_t)n ||
+        (cores && json_array_size(cores) != (size_t)n))
         return err_set(err, -EPROTO, "worker protocol: want %d times", n);
     s->time_ns = calloc((size_t)n + 1, sizeof(*s->time_ns));
-    if (!s->time_ns)
+    if (cores)
+        s->cores = calloc((size_t)n + 1, sizeof(*s->cores));
+    if (!s->time_ns || (cores && !s->cores))
+        return err_set(err, -ENOMEM, "out of memory");
+    for (int i = 0; i < n; i++) {
+        s->time_ns[i] = (uint64_t)json_integer_value(json_array_get(times, (size_t)i));
+        if (cores)
+            s->cores[i] = json_number_value(json_array_get(cores, (size_t)i));
+    }
+    return 0;
+}
+
+static int read_aside(const json_t *j, int n, bool **ret_aside, struct err *err)
+{
+    if (!json_is_array(j) || json_array_size(j) != (size_t)n)
+        return err_set(err, -EPROTO, "worker protocol: bad 'aside'");
+    *ret_aside = calloc((size_t)n + 1, sizeof(**ret_aside));
+    if (!*ret_aside)
         return err_set(err, -ENOMEM, "out of memory");
     for (int i = 0; i < n; i++)
-        s->time_ns[i] = (uint64_t)json_integer_value(json_array_get(times, (size_t)i));
+        (*ret_aside)[i] = json_is_true(json_array_get(j, (size_t)i));
     return 0;
 }
 
@@ -263,6 +292,8 @@ int wire_read_result(const json_t *j, struct work_result *ret_r, struct err *err
         rc = err_set(err, -EPROTO, "worker protocol: bad 'side'");
     for (int i = 0; i < r.sides && rc == 0; i++)
         rc = read_side(json_array_get(sides, (size_t)i), r.n, &r.side[i], err);
+    if (rc == 0)
+        rc = read_aside(json_object_get(j, "aside"), r.n, &r.aside, err);
     if (rc < 0) {
         work_result_done(&r);
         return rc;

@@ -25,6 +25,7 @@ struct work_order {
 
 struct work_side {
     uint64_t *time_ns; /* [n] of the result */
+    double *cores;     /* [n], or NULL */
     double median_ns, low_ns, high_ns, mad_ns;
 };
 
@@ -36,6 +37,7 @@ struct work_result {
     char timer[8];
     int batch, n, sides; /* 0: nothing was measured */
     struct work_side side[2];
+    bool *aside; /* [n] */
     double slowdown, slowdown_low, slowdown_high, worst_error;
     double build_ns, verify_ns, warmup_ns, flush_ns, measure_ns;
 };

@@ -171,20 +171,36 @@ static int enqueue(void *ctx, cl_command_queue queue, int side, cl_event *ret_ev
     return trial_enqueue(job->trial, job->program[side], queue, &job->args[side], ret_event, err);
 }
 
+/* NULL of NULL, or without memory. */
+static void *copy(const void *from, size_t bytes)
+{
+    void *p = from ? malloc(bytes + 1) : NULL;
+
+    return p ? memcpy(p, from, bytes) : NULL;
+}
+
 static int keep(const struct measure_result *m, struct work_result *r)
 {
+    size_t n = (size_t)m->n;
+
     r->status = m->status;
     snprintf(r->error, sizeof(r->error), "%s", m->reason ? m->reason : "");
     snprintf(r->timer, sizeof(r->timer), "%s", m->timer ? m->timer : "");
     for (int i = 0; i < m->sides; i++) {
         const struct measure_side *s = &m->side[i];
 
-        r->side[i] = (struct work_side){malloc((size_t)m->n * sizeof(uint64_t) + 1), s->median_ns,
-                                        s->low_ns, s->high_ns, s->mad_ns};
-        if (!r->side[i].time_ns)
+        r->side[i] = (struct work_side){.median_ns = s->median_ns,
+                                        .low_ns = s->low_ns,
+                                        .high_ns = s->high_ns,
+                                        .mad_ns = s->mad_ns,
+                                        .time_ns = copy(s->time_ns, n * sizeof(*s->time_ns)),
+                                        .cores = copy(s->cores, n * sizeof(*s->cores))};
+        if (!r->side[i].time_ns || (s->cores && !r->side[i].cores))
             return -ENOMEM;
-        memcpy(r->side[i].time_ns, s->time_ns, (size_t)m->n * sizeof(uint64_t));
     }
+    r->aside = copy(m->aside, n * sizeof(*m->aside));
+    if (!r->aside)
+        return -ENOMEM;
     r->batch = m->batch;
     r->n = m->n;
     r->sides = m->sides;
