@@ -10,7 +10,7 @@
 
 #include "harness/model/reference.h"
 #include "harness/model/split.h"
-#include "harness/replay/replay.h"
+#include "harness/replay/sequence.h"
 #include "profiler/rng.h"
 #include "tests/folder.h"
 #include "tests/need_device.h"
@@ -335,6 +335,81 @@ START_TEST(direct_under_limits)
 }
 END_TEST
 
+/* Runs in sequence: later ones read what was not kept, give the same output, and hold the limit; in
+ * the end nothing is left in the ledger. */
+START_TEST(sequences)
+{
+    static const struct {
+        enum mem_path path;
+        enum op_form form;
+        bool direct, limit, preload;
+    } how[] = {{PATH_IMAGE, FORM_PIPELINED, false, false, false},
+               {PATH_BUFFER, FORM_COPY, false, false, false},
+               {PATH_IMAGE, FORM_NAIVE, true, true, false},
+               {PATH_BUFFER, FORM_NAIVE, true, false, true}};
+    bool direct = how[_i].direct;
+    struct executor_options opt = {.path = how[_i].path, .form = how[_i].form, .direct = direct,
+                                   .ring_bytes = direct ? 0 : 8 * CHUNK};
+    struct problem_options po = problem_defaults();
+    struct replay_options ro = {.target = 1, .tolerance = 1e-5};
+    struct sequence_options so = {.runs = 4, .sequences = 2, .keep_bytes = 900000, .replay = &ro};
+    struct sequence_outcome out[2] = {{.kept_bytes = 0}};
+    struct replay_policy policy[2] = {{.name = how[_i].preload ? "preload" : "latency"},
+                                      {.name = "greedy"}};
+    struct plan *plan[2] = {NULL, NULL};
+    struct err err = {0};
+    struct executor *ex;
+    struct fixture f;
+
+    open_fixture(&f, DTYPE_F32, opt.path);
+    problem_done(&f.mp);
+    po.chunk_bytes = CHUNK;
+    po.direct = direct;
+    ck_assert_msg(problem_for_model(f.m, &f.dev->info, NULL, opt.path, &po, &f.mp, &err) == 0, "%s",
+                  err.text);
+    give_capacity(&f, 100);
+    if (how[_i].limit) /* the largest weight takes six megabytes */
+        opt.memory_limit = executor_reserve_bytes(f.m, opt.path, direct, 0) + 8 * MIB;
+    for (int k = 0; k < 2; k++) {
+        ck_assert_int_eq(plan_make(policy_find(policy[k].name), &f.mp.problem, &plan[k], &err), 0);
+        policy[k].mp = &f.mp;
+        policy[k].plan = plan[k];
+    }
+    ro.reference = f.reference;
+    ex = open_executor(&f, &opt);
+    ck_assert_msg(sequence_compare(ex, f.m, policy, 2, &so, out, &err) == 0, "%s", err.text);
+    for (int k = 0; k < 2; k++) {
+        const struct sequence_outcome *o = &out[k];
+        bool all = how[_i].preload && k == 0;
+
+        ck_assert_msg(o->all.verified, "error %g", o->all.verify_error);
+        ck_assert_uint_eq(o->all.output_hash, out[0].all.output_hash);
+        ck_assert_int_eq(o->all.runs, 8);
+        ck_assert_uint_gt(o->kept_bytes, 0);
+        ck_assert(all || o->kept_bytes <= so.keep_bytes);
+        for (int run = 1; run < 4; run++) {
+            ck_assert_uint_eq(o->bytes_read[run], o->bytes_read[1]);
+            /* pages: places and reads are rounded up to them */
+            ck_assert_uint_ge(o->bytes_read[0], o->bytes_read[run] + o->kept_bytes / 2);
+            ck_assert_uint_le(o->bytes_read[0], o->bytes_read[run] + o->kept_bytes + 16 * 4096);
+            ck_assert_double_gt(o->integrated_ns[run].mid, 0);
+            if (opt.memory_limit)
+                ck_assert_double_le(o->peak_bytes[run], (double)opt.memory_limit);
+        }
+        /* the rows of a gather are another run's others: they are read again */
+        ck_assert_uint_gt(o->bytes_read[1], 0);
+        ck_assert_uint_eq(sequence_overtakes(o, o, 4, false), 0);
+    }
+    ck_assert_uint_eq(executor_live_bytes(ex), 0);
+    for (int k = 0; k < 2; k++) {
+        sequence_outcome_done(&out[k]);
+        plan_free(plan[k]);
+    }
+    executor_free(ex);
+    close_fixture(&f);
+}
+END_TEST
+
 /* Where a device says that it has memory of its own, nothing is tried. */
 START_TEST(direct_wants_shared_memory)
 {
@@ -463,6 +538,7 @@ int main(void)
     tcase_add_loop_test(t, policies_agree, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(t, memory_limit);
     tcase_add_loop_test(t, direct_under_limits, 0, 2);
+    tcase_add_loop_test(t, sequences, 0, 4);
     tcase_add_test(t, direct_wants_shared_memory);
     tcase_add_loop_test(t, file_cut_short, 0, 2);
     tcase_add_loop_test(t, interrupted, 0, 2);

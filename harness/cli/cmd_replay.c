@@ -4,38 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/model_file.h"
-#include "harness/cli/model_inputs.h"
-#include "harness/cli/plan_options.h"
+#include "harness/cli/replay_session.h"
 #include "harness/model/npy.h"
-#include "harness/model/reference.h"
-#include "harness/model/split.h"
-#include "harness/plan/fusion/fusion.h"
-#include "harness/plan/plan_store.h"
-#include "harness/replay/recorded.h"
-#include "harness/replay/replay.h"
 #include "harness/text/units.h"
 #include "profiler/clock.h"
-
-struct replay_opts {
-    struct plan_options planning; /* first: see PLAN_OPTION_ROWS */
-    struct opt_list policies, inputs;
-    const char *plan, *weights, *output;
-    uint64_t time_limit;
-    int64_t runs;
-    double target;
-    int reader, kernel;
-    bool verify, split;
-    uint64_t disk_rate;
-    int source;
-    const char *slice;
-};
-_Static_assert(offsetof(struct replay_opts, planning) == 0, "PLAN_OPTION_ROWS");
-
-/* By enum op_form, and two more. */
-static const char *const kernel_names[] = {"naive",  "branching", "pipelined", "copy",
-                                           "direct", "auto",      NULL};
-enum { KERNEL_DIRECT = OP_FORMS, KERNEL_AUTO };
 
 static const char *const source_names[] = {"disk", "ram", NULL};
 
@@ -50,7 +22,7 @@ static const struct opt opts[] = {
      .choices = executor_reader_names,
      .help = "read as soon as there is room, or from layer z_w on"},
     {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "auto",
-     .choices = kernel_names,
+     .choices = replay_kernel_names,
      .help = "how load is carried: by kernels, by copies in a second queue, or not at all (direct: "
              "where host and device share memory the disk reads into what kernels read); auto: "
              "what recorded runs show to be fastest on this device, else pipelined"},
@@ -58,8 +30,17 @@ static const struct opt opts[] = {
      .choices = source_names, .help = "ram: emulated, from a copy in memory made before"},
     {.name = "--disk-rate", .type = OPT_BYTES, .offset = FIELD(disk_rate), .arg = "BYTES",
      .help = "emulated: read so many a second at most, 500MB for instance"},
-    {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .def = "50", .min = 1, .max = 1000,
-     .arg = "N", .help = "most runs of each policy"},
+    {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .min = 1, .max = 1000, .arg = "N",
+     .help = "most runs of each policy (default: 50), or the runs of a sequence with --keep (12)"},
+    {.name = "--keep", .type = OPT_TEXT, .offset = FIELD(keep), .arg = "BYTES",
+     .help = "runs in sequence, with so many bytes of weights (or 'all') resident between them "
+             "within --memory; preload keeps all it has. A table by run"},
+    {.name = "--sequences", .type = OPT_INT, .offset = FIELD(sequences), .def = "3", .min = 1,
+     .max = 100, .arg = "N", .help = "with --keep: how often each policy's sequence is taken"},
+    {.name = "--cold", .type = OPT_FLAG, .offset = FIELD(cold),
+     .help = "read past the page cache (default)"},
+    {.name = "--warm", .type = OPT_FLAG, .offset = FIELD(warm),
+     .help = "read through the page cache, which an earlier run has filled"},
     {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0.02", .min = 0,
      .max = 1, .arg = "X", .help = "stop when the median's interval is narrower than this share"},
     {.name = "--time-limit", .type = OPT_TIME, .offset = FIELD(time_limit), .arg = "T",
@@ -81,32 +62,6 @@ static const struct opt opts[] = {
     {0},
 };
 
-/* Everything that a replay needs, taken down in one place. */
-struct session {
-    const struct cli *cli;
-    const struct replay_opts *o;
-    struct store *st;
-    struct device *dev;
-    struct model *m;
-    struct weights_file file;
-    struct predictor *predictor;
-    struct best *best;
-    float **input;
-    float *reference;
-    struct executor *ex;
-    struct reader_options disk;
-    struct energy *energy;
-    struct model_problem mp;
-    struct plan **plan;
-    struct replay_policy *policy;
-    struct replay_outcome *outcome;
-    int n;
-    struct executor_options exec;
-    struct replay_context ctx;
-    int64_t device_id;
-    uint64_t rounds_began_ns;
-};
-
 /* What the command line alone says. */
 static int check_options(const struct replay_opts *o, struct err *err)
 {
@@ -119,41 +74,15 @@ static int check_options(const struct replay_opts *o, struct err *err)
                        (unsigned long long)o->disk_rate);
     if (o->split && o->policies.n != 1)
         return err_set(err, -EINVAL, "--split is for one --policy, got %d", o->policies.n);
+    if (o->cold && o->warm)
+        return err_set(err, -EINVAL, "--cold and --warm: give one of them");
+    if (o->warm && (o->source || o->disk_rate))
+        return err_set(err, -EINVAL, "--warm is of a real disk: not with --source, --disk-rate");
+    if (o->keep && strcmp(o->keep, "all") != 0 && parse_bytes(o->keep, &bytes, err) < 0)
+        return err_prefix(err, "--keep");
     if (o->slice && strcmp(o->slice, "none") != 0 && parse_bytes(o->slice, &bytes, err) < 0)
         return err_prefix(err, "--slice");
     return cli_check_out("--output", o->output, err);
-}
-
-/* Weights above so many bytes are used in parts; 0: none are. What is read in one piece keeps the
- * disk from running beside the kernel that waits for it, and memory from being given back. */
-static uint64_t slice_bytes(const struct session *s)
-{
-    const struct executor_options *ex = &s->exec;
-    struct model_cost cost;
-    uint64_t bytes = 0, reserve;
-
-    if (s->o->slice && strcmp(s->o->slice, "none") == 0)
-        return 0;
-    if (s->o->slice)
-        return parse_bytes(s->o->slice, &bytes, NULL) < 0 ? 0 : bytes;
-    if (!ex->direct || s->o->plan)
-        return 0;
-    model_cost(s->m, &cost);
-    reserve = executor_reserve_bytes(s->m, ex->path, true, 0);
-    bytes = cost.weight_bytes / 32;
-    if (ex->memory_limit > reserve && (ex->memory_limit - reserve) / 8 < bytes)
-        bytes = (ex->memory_limit - reserve) / 8;
-    return bytes;
-}
-
-static int slice_layers(struct session *s, struct err *err)
-{
-    uint64_t most = slice_bytes(s);
-    int n = 0, rc = most ? model_slice_all(&s->m, &s->file, most, &n, err) : 0;
-
-    if (n > 0 && rc == 0)
-        cli_note(s->cli, "%d weights are used in parts", n);
-    return rc;
 }
 
 static bool interrupted(void)
@@ -161,261 +90,17 @@ static bool interrupted(void)
     return cli_interrupted;
 }
 
-static size_t output_values(const struct model *m, struct tensor_desc *ret_d)
-{
-    const struct layer *last = &m->layer[m->n_layers - 1];
-
-    *ret_d = last->io.slot[last->io.n - 1].desc;
-    return (size_t)(ret_d->rows * ret_d->cols);
-}
-
-static int make_reference(struct session *s, struct err *err)
-{
-    struct tensor_desc d;
-    size_t n = output_values(s->m, &d);
-    uint64_t began = clock_ns();
-    char took[UNIT_TEXT];
-    int rc;
-
-    if (!s->o->verify)
-        return 0;
-    s->reference = malloc(n * sizeof(float));
-    if (!s->reference)
-        return err_set(err, -ENOMEM, "out of memory for a reference of %zu values", n);
-    rc = model_reference_of(s->m, &s->file, (const float *const *)s->input, s->reference, err);
-    if (rc == 0)
-        cli_note(s->cli, "reference of %s in double precision: %s", s->m->name,
-                 format_time(took, (double)(clock_ns() - began)));
-    return rc;
-}
-
-static void set_kernel(struct session *s, int kernel)
-{
-    s->exec.direct = kernel == KERNEL_DIRECT;
-    s->exec.form = s->exec.direct ? FORM_NAIVE : (enum op_form)kernel;
-}
-
-static int choose_kernel(struct session *s, struct err *err)
-{
-    char name[32] = "";
-    int rc, kernel = FORM_PIPELINED;
-
-    if (s->o->kernel != KERNEL_AUTO)
-        return 0;
-    rc = recorded_kernel(s->st, s->device_id, s->m->name, s->exec.path, name, sizeof(name), err);
-    for (int k = 0; kernel_names[k]; k++)
-        if (strcmp(name, kernel_names[k]) == 0)
-            kernel = k;
-    set_kernel(s, kernel);
-    if (rc == 0 && kernel != FORM_PIPELINED)
-        cli_note(s->cli, "--kernel %s: recorded runs show it to be fastest here",
-                 kernel_names[kernel]);
-    return rc;
-}
-
-static int make_variants(struct session *s, struct err *err)
-{
-    int rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev->info, s->m, s->exec.path,
-                               s->exec.form, (enum variants)s->o->planning.variants, &s->best, err);
-
-    s->exec.best = s->best;
-    return rc;
-}
-
-static int make_problem(struct session *s, struct err *err)
-{
-    struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best,
-                                                     s->exec.direct);
-    int corrected = 0;
-    int rc = s->predictor ? 0
-                          : predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path,
-                                           &s->predictor, err);
-
-    if (rc == -ENOENT) { /* enough for policies that use no capacities */
-        cli_note(s->cli, "%s; all capacities are zero", err->text);
-        rc = 0;
-    }
-    po.splits = s->o->split;
-    if (rc == 0) /* what the policy 'latency' plans with */
-        rc = plan_options_disk_rate(s->st, s->device_id, 0, &po.disk_bytes_per_s, err);
-    if (rc == 0)
-        rc = problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp, err);
-    if (rc == 0)
-        rc = recorded_correct(s->st, s->device_id, s->m, &s->dev->info, s->best, s->exec.path,
-                              &s->mp, &corrected, err);
-    if (rc == 0 && s->cli->verbose)
-        cli_note(s->cli, "%d of %d layers: times from recorded runs", corrected, s->m->n_layers);
-    return rc;
-}
-
-/* The model with the layer in two; what spoke of its layers is gone. */
-static int split_layer(struct session *s, int layer, struct err *err)
-{
-    struct model *two;
-    int rc = model_split(s->m, layer, &two, err);
-
-    if (rc < 0)
-        return rc;
-    model_free(s->m);
-    s->m = two;
-    return 0;
-}
-
-/* Adaptive fusion: from here on the model is the one whose layers the policy wants in two. Weights
- * and inputs are the same. */
-static int split_layers(struct session *s, struct err *err)
-{
-    struct fusion_options opt = fusion_defaults();
-    struct fusion_result r;
-    bool *in_two = calloc((size_t)s->m->n_layers, sizeof(*in_two));
-    int n = s->m->n_layers, rc;
-
-    if (!in_two)
-        return err_set(err, -ENOMEM, "out of memory for %d layers", n);
-    opt.time_limit_s = 10;
-    rc = make_problem(s, err);
-    if (rc == 0)
-        rc = fusion_plan(policy_find(s->o->policies.item[0]), &s->mp.problem, s->mp.split,
-                         s->mp.n_splits, &opt, &r, err);
-    if (rc == 0) {
-        for (int i = 0; i < r.n_steps; i++)
-            in_two[s->mp.split[r.step[i].split].layer - 1] |= r.step[i].kept;
-        fusion_done(&r);
-    }
-    problem_done(&s->mp);
-    free(s->best);
-    s->best = NULL;
-    for (int l = n - 1; l >= 0 && rc == 0; l--)
-        if (in_two[l])
-            rc = split_layer(s, l, err);
-    if (rc == 0)
-        cli_note(s->cli, "%d of %d layers split", s->m->n_layers - n, n);
-    free(in_two);
-    return rc < 0 ? rc : make_variants(s, err);
-}
-
-static int open_all(struct session *s, const char *model, struct err *err)
-{
-    uint64_t began;
-    char path[PATH_MAX];
-    int rc = store_open(s->cli->db_path, STORE_WRITE, &s->st, err);
-
-    if (rc == 0)
-        rc = cli_model(s->cli, model, (enum dtype)s->o->planning.dtype, &s->m, err);
-    if (rc == 0 && !s->o->weights)
-        rc = cli_weights(s->cli, model, s->m, path, err);
-    if (rc == 0)
-        rc = weights_open(s->m, s->o->weights ? s->o->weights : path, &s->file, err);
-    if (rc == 0)
-        rc = cli_inputs(s->cli, s->m, &s->o->inputs, &s->input, err);
-    if (rc == 0)
-        rc = make_reference(s, err);
-    began = clock_ns();
-    if (rc == 0)
-        rc = device_open(s->cli->device, &s->dev, err);
-    s->ctx.setup_ns = clock_ns() - began;
-    if (rc == 0)
-        rc = store_device(s->st, &s->dev->info, &s->device_id, err);
-    if (rc == 0)
-        rc = choose_kernel(s, err);
-    if (rc == 0)
-        rc = slice_layers(s, err);
-    if (rc == 0)
-        rc = make_variants(s, err);
-    if (rc == 0 && s->o->split)
-        rc = split_layers(s, err);
-    began = clock_ns();
-    if (rc == 0)
-        rc = executor_new(s->dev, s->m, &s->file, (const float *const *)s->input, &s->exec, &s->ex,
-                          err);
-    s->ctx.setup_ns += clock_ns() - began;
-    if (rc == 0 && s->cli->verbose)
-        cli_note(s->cli, "disk: %s", executor_reader_kind(s->ex));
-    if (rc == 0)
-        rc = energy_open(s->dev, NULL, &s->energy, err);
-    if (rc == 0 && s->cli->verbose)
-        cli_note(s->cli, "energy: %s",
-                 energy_source(s->energy) ? energy_source(s->energy) : energy_reason(s->energy));
-    if (rc == 0)
-        rc = store_session(s->st, s->device_id, s->cli->argc, s->cli->argv, &s->ctx.session_id,
-                           err);
-    return rc;
-}
-
-static int no_plan(const struct session *s, int k, struct err *err)
-{
-    const struct plan_problem *p = &s->mp.problem;
-    int64_t least =
-        p->m_total > 0 && !s->o->plan ? plan_least_total(policy_find(s->policy[k].name), p) : 0;
-
-    if (least > 0)
-        return err_set(err, -ENOSPC,
-                       "memory: policy '%s' has no plan for '%s' within '%llu' bytes, the least "
-                       "that works is %llu: %s",
-                       s->policy[k].name, s->m->name, (unsigned long long)s->o->planning.memory,
-                       (unsigned long long)(s->o->planning.memory +
-                                            (uint64_t)(least - p->m_total) * p->chunk_bytes),
-                       s->plan[k]->note);
-    return err_set(err, -ENOSPC, "policy '%s' has no plan for '%s': %s", s->policy[k].name,
-                   s->m->name, s->plan[k]->note);
-}
-
-static int make_plan(struct session *s, int k, const char *name, struct err *err)
-{
-    int rc;
-
-    s->policy[k].mp = &s->mp;
-    if (s->o->plan) {
-        s->policy[k].name = "plan";
-        rc = plan_read_csv(s->o->plan, &s->mp.problem, &s->plan[k], err);
-    } else {
-        s->policy[k].name = name;
-        rc = plan_make(policy_find(name), &s->mp.problem, &s->plan[k], err);
-    }
-    if (rc < 0)
-        return rc;
-    if (s->plan[k]->status == PLAN_INFEASIBLE)
-        return no_plan(s, k, err);
-    s->policy[k].plan = s->plan[k];
-    return plan_store_save(s->st, s->device_id, s->m->dtype, s->exec.path, s->predictor,
-                           s->o->planning.memory, &s->mp.problem, s->plan[k],
-                           &s->policy[k].plan_id, err);
-}
-
-static int make_plans(struct session *s, struct err *err)
-{
-    static const char *const usual[] = {"preload", "lc-opg"};
-    const char *const *names = usual;
-    int rc = 0;
-
-    s->n = 2;
-    if (s->o->plan) {
-        s->n = 1;
-    } else if (s->o->policies.n > 0) {
-        s->n = s->o->policies.n;
-        names = s->o->policies.item;
-    }
-    s->plan = calloc((size_t)s->n, sizeof(*s->plan));
-    s->policy = calloc((size_t)s->n, sizeof(*s->policy));
-    s->outcome = calloc((size_t)s->n, sizeof(*s->outcome));
-    if (!s->plan || !s->policy || !s->outcome)
-        return err_set(err, -ENOMEM, "out of memory for %d policies", s->n);
-    for (int k = 0; k < s->n && rc == 0; k++)
-        rc = make_plan(s, k, names[k], err);
-    return rc;
-}
-
 static void show_progress(void *ctx, int round, int max_rounds)
 {
-    struct session *s = ctx;
+    struct replay_session *s = ctx;
 
-    for (int k = 0; s->cli->verbose && k < s->n; k++)
+    for (int k = 0; s->cli->verbose && !s->o->keep && k < s->n; k++)
         cli_note(s->cli, "round %d: %s %.2f ms", round, s->policy[k].name,
                  s->outcome[k].integrated[round - 1] / 1e6);
     cli_progress(s->cli, "rounds (at most)", round, max_rounds, s->rounds_began_ns);
 }
 
-static void print_row(struct table *t, const struct session *s, int k)
+static void print_row(struct table *t, const struct replay_session *s, int k)
 {
     const struct replay_outcome *o = &s->outcome[k];
     char source[READER_SOURCE_MAX];
@@ -429,7 +114,7 @@ static void print_row(struct table *t, const struct session *s, int k)
     table_text(t, executor_kernel_name(&s->exec));
     table_text(t, executor_reader_names[s->o->reader]);
     table_text(t, source);
-    table_text(t, o->cold ? "cold" : "warm");
+    table_text(t, o->cache);
     if (s->o->planning.memory)
         table_int(t, (int64_t)s->o->planning.memory);
     else
@@ -458,7 +143,7 @@ static void print_row(struct table *t, const struct session *s, int k)
     table_text(t, o->noisy ? "noisy" : "ok");
 }
 
-static int print_all(const struct session *s, struct err *err)
+static int print_all(const struct replay_session *s, struct err *err)
 {
     struct table *t = table_new(
         "device,model,policy,dtype,path,kernel,reader,source,cache,memory_limit,runs,setup_ms,"
@@ -476,10 +161,112 @@ static int print_all(const struct session *s, struct err *err)
     return rc < 0 ? err_set(err, rc, "standard output: cannot write: is the disk full?") : 0;
 }
 
-static int write_output(const struct session *s, struct err *err)
+/* ---- runs in sequence ---- */
+
+static void print_run(struct table *t, const struct replay_session *s, int k, int run,
+                      double total_ns)
+{
+    const struct sequence_outcome *o = &s->sequence[k];
+    const struct interval *ns = &o->integrated_ns[run];
+    char source[READER_SOURCE_MAX];
+
+    reader_source(s->exec.disk, source);
+    table_text(t, s->dev->info.name);
+    table_text(t, s->m->name);
+    table_text(t, s->policy[k].name);
+    table_text(t, dtype_name(s->m->dtype));
+    table_text(t, mem_path_name(s->exec.path));
+    table_text(t, executor_kernel_name(&s->exec));
+    table_text(t, source);
+    if (s->o->planning.memory)
+        table_int(t, (int64_t)s->o->planning.memory);
+    else
+        table_empty(t);
+    table_int(t, (int64_t)o->kept_bytes);
+    table_int(t, run + 1);
+    table_real(t, ns->mid / 1e6, 4);
+    table_real(t, ns->low / 1e6, 4);
+    table_real(t, ns->high / 1e6, 4);
+    table_real(t, total_ns / 1e6, 4);
+    table_int(t, (int64_t)o->bytes_read[run]);
+    table_int(t, (int64_t)o->peak_bytes[run]);
+    table_real(t, o->all.disk_ns / 1e6, 4);
+    table_real(t, o->all.kernel_ns / 1e6, 4);
+    table_real(t, run > 0 ? o->predicted_ns / 1e6 : NAN, 4);
+    table_text(t, isnan(o->all.verify_error) ? NULL : (o->all.verified ? "yes" : "no"));
+}
+
+/* Where preloading, which keeps all, is faster than a policy that keeps less. */
+static void note_overtaking(const struct replay_session *s, int runs)
+{
+    for (int p = 0; p < s->n; p++)
+        for (int k = 0; k < s->n && strcmp(s->policy[p].name, "preload") == 0; k++) {
+            int run = sequence_overtakes(&s->sequence[p], &s->sequence[k], runs, false);
+            int all = sequence_overtakes(&s->sequence[p], &s->sequence[k], runs, true);
+
+            if (k == p)
+                continue;
+            if (run == 0)
+                cli_note(s->cli, "preload is in no run to the end faster than %s",
+                         s->policy[k].name);
+            else if (all == 0)
+                cli_note(s->cli, "preload is faster than %s from run %d on, in total not within %d",
+                         s->policy[k].name, run, runs);
+            else
+                cli_note(s->cli, "preload is faster than %s from run %d on, in total from run %d",
+                         s->policy[k].name, run, all);
+        }
+}
+
+static int print_sequences(const struct replay_session *s, int runs, struct err *err)
+{
+    struct table *t = table_new("device,model,policy,dtype,path,kernel,source,memory_limit,"
+                                "kept_bytes,run,integrated_ms,integrated_low_ms,integrated_high_ms,"
+                                "total_ms,bytes_read,peak_bytes,disk_ms,kernel_ms,predicted_ms,"
+                                "verified");
+    int rc;
+
+    if (!t)
+        return err_set(err, -ENOMEM, "out of memory for a table");
+    for (int k = 0; k < s->n; k++) {
+        double total = 0;
+
+        for (int run = 0; run < runs; run++) {
+            total += s->sequence[k].integrated_ns[run].mid;
+            print_run(t, s, k, run, total);
+        }
+    }
+    rc = table_print(t, (enum format)s->cli->format, stdout);
+    table_free(t);
+    note_overtaking(s, runs);
+    return rc < 0 ? err_set(err, rc, "standard output: cannot write: is the disk full?") : 0;
+}
+
+static int replay_sequences(struct replay_session *s, const struct replay_options *ro,
+                            struct err *err)
+{
+    struct sequence_options so = {.runs = ro->max_runs,
+                                  .sequences = (int)s->o->sequences,
+                                  .keep_bytes = UINT64_MAX,
+                                  .replay = ro};
+    int64_t run;
+    int rc = 0;
+
+    if (strcmp(s->o->keep, "all") != 0)
+        rc = parse_bytes(s->o->keep, &so.keep_bytes, err);
+    if (rc == 0)
+        rc = sequence_compare(s->ex, s->m, s->policy, s->n, &so, s->sequence, err);
+    for (int k = 0; k < s->n && rc == 0; k++)
+        rc = replay_save(s->st, &s->ctx, &s->policy[k], &s->sequence[k].all, &run, err);
+    if (rc == 0)
+        rc = store_session_end(s->st, s->ctx.session_id, err);
+    return rc < 0 ? rc : print_sequences(s, so.runs, err);
+}
+
+static int write_output(const struct replay_session *s, struct err *err)
 {
     struct tensor_desc d;
-    size_t n = output_values(s->m, &d);
+    size_t n = replay_output_values(s->m, &d);
     struct npy a = {.rows = d.rows, .cols = d.cols};
     int rc;
 
@@ -494,13 +281,11 @@ static int write_output(const struct session *s, struct err *err)
     return rc;
 }
 
-static int keep_all(struct session *s, struct err *err)
+static int keep_all(struct replay_session *s, struct err *err)
 {
     int64_t run;
     int rc = 0;
 
-    s->ctx.m = s->m;
-    s->ctx.exec = &s->exec;
     for (int k = 0; k < s->n && rc == 0; k++)
         rc = replay_save(s->st, &s->ctx, &s->policy[k], &s->outcome[k], &run, err);
     if (rc == 0)
@@ -508,28 +293,35 @@ static int keep_all(struct session *s, struct err *err)
     return rc < 0 ? rc : print_all(s, err);
 }
 
-static int replay_all(struct session *s, const char *model, struct err *err)
+static int replay_all(struct replay_session *s, const char *model, struct err *err)
 {
+    int runs = s->o->runs ? (int)s->o->runs : s->o->keep ? 12 : 50;
     struct replay_options ro = {
-        .min_runs = s->o->runs < 5 ? (int)s->o->runs : 5,
-        .max_runs = (int)s->o->runs,
+        .min_runs = runs < 5 ? runs : 5,
+        .max_runs = runs,
         .target = s->o->target,
         .time_limit_ns = s->o->time_limit,
         .tolerance = s->o->planning.dtype == DTYPE_F16 ? 1e-2 : 1e-3,
         .progress = s->cli->quiet ? NULL : show_progress,
         .ctx = s,
     };
-    int rc = open_all(s, model, err);
+    int rc = replay_session_open(s, model, err);
 
     if (rc == 0)
-        rc = make_problem(s, err);
+        rc = replay_session_problem(s, err);
     if (rc == 0)
-        rc = make_plans(s, err);
+        rc = replay_session_plans(s, err);
     ro.reference = s->reference;
     ro.energy = s->energy;
     s->rounds_began_ns = clock_ns();
     if (rc < 0)
         return rc;
+    s->ctx.m = s->m;
+    s->ctx.exec = &s->exec;
+    if (s->o->keep) {
+        rc = replay_sequences(s, &ro, err);
+        return rc < 0 ? rc : write_output(s, err);
+    }
     rc = replay_compare(s->ex, s->m, s->policy, s->n, &ro, s->outcome, err);
     if (rc == 0 || (rc == -EINTR && s->outcome[0].runs > 0)) {
         int kept = keep_all(s, err);
@@ -542,35 +334,16 @@ static int replay_all(struct session *s, const char *model, struct err *err)
     return rc < 0 ? rc : write_output(s, err);
 }
 
-static void close_all(struct session *s)
+static bool is_wrong(const struct replay_outcome *o)
 {
-    for (int k = 0; k < s->n; k++) {
-        if (s->plan)
-            plan_free(s->plan[k]);
-        if (s->outcome)
-            replay_outcome_done(&s->outcome[k]);
-    }
-    free(s->plan);
-    free(s->policy);
-    free(s->outcome);
-    problem_done(&s->mp);
-    predictor_free(s->predictor);
-    executor_free(s->ex);
-    energy_close(s->energy);
-    free(s->best);
-    cli_inputs_free(s->m, s->input);
-    free(s->reference);
-    weights_done(&s->file);
-    model_free(s->m);
-    device_close(s->dev);
-    store_close(s->st);
+    return !isnan(o->verify_error) && !o->verified;
 }
 
 static int run(const struct cli *cli, const void *options, int n_args, char **args,
                struct err *err)
 {
     const struct replay_opts *o = options;
-    struct session s = {
+    struct replay_session s = {
         .cli = cli,
         .o = o,
         .exec =
@@ -587,17 +360,18 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
     int rc;
 
     (void)n_args;
-    set_kernel(&s, o->kernel);
-    s.disk = (struct reader_options){.ram = o->source == 1, .rate_bps = o->disk_rate};
-    if (o->source || o->disk_rate)
+    replay_set_kernel(&s, o->kernel);
+    s.disk = (struct reader_options){
+        .ram = o->source == 1, .rate_bps = o->disk_rate, .cached = o->warm};
+    if (o->source || o->disk_rate || o->warm)
         s.exec.disk = &s.disk;
     if (plan_options_check(&o->planning, err) < 0 ||
         plan_options_policies(&o->policies, err) < 0 || check_options(o, err) < 0)
         return EXIT_USAGE;
     rc = replay_all(&s, args[0], err);
     for (int k = 0; k < s.n && rc == 0; k++)
-        wrong = wrong || (!isnan(s.outcome[k].verify_error) && !s.outcome[k].verified);
-    close_all(&s);
+        wrong = wrong || is_wrong(o->keep ? &s.sequence[k].all : &s.outcome[k]);
+    replay_session_close(&s);
     if (rc < 0)
         return EXIT_FAILED;
     if (wrong) {

@@ -189,6 +189,7 @@ void direct_close(struct direct *d)
 /* What the driver's threads and ours share. */
 struct walk {
     struct direct *d;
+    bool kept; /* what stays is there */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int posted;   /* items given to the reader */
@@ -244,6 +245,10 @@ static void pump(struct walk *w)
         const struct item *it = &s->item[w->posted];
         struct err err = {0};
 
+        if (w->kept && it->kept) {
+            w->job_end[w->posted] = w->jobs;
+            continue;
+        }
         if (it->after > w->ran || (w->d->ex->opt.at_plan && it->load_layer > w->layer))
             return;
         if (post_item(w, it, &err) < 0)
@@ -287,7 +292,7 @@ static int wait_item(struct walk *w, int i, struct err *err)
     pthread_mutex_unlock(&w->lock);
     if (failure.code)
         return err_set(err, failure.code, "%s", failure.text);
-    return reader_wait(w->d->ex->reader, job, err);
+    return job < 0 ? 0 : reader_wait(w->d->ex->reader, job, err); /* all before it stayed */
 }
 
 static int item_of(const struct direct *d, int weight)
@@ -474,8 +479,12 @@ int direct_run(struct direct_run *dr, struct err *err)
     struct walk w;
     int rc = walk_new(&w, d, err);
 
+    w.kept = dr->kept;
     if (rc == 0)
         rc = map_inputs(d, true, d->ex->transfer, err); /* after an earlier run */
+    for (int i = 0; i < d->s->n_items && !dr->resident && rc == 0; i++)
+        if (!dr->kept || !d->s->item[i].kept)
+            rc = map_weight(d, i, true, d->ex->transfer, err);
     clFinish(d->ex->transfer);
     r.began_ns = dr->began_ns = clock_ns();
     if (rc == 0)

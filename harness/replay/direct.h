@@ -30,6 +30,7 @@ struct direct_run {
     struct direct *d;
     cl_command_queue queue;
     bool resident;         /* the weights are there: nothing is read */
+    bool kept;             /* those that stay are: they are not read */
     cl_event *layer_event; /* [n_layers] when profiled; NULL for layers with nothing to run */
     uint64_t began_ns, init_ns, ran_ns; /* when it began; what preloading, and all of it, took */
 };

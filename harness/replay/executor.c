@@ -190,6 +190,8 @@ void executor_free(struct executor *ex)
 {
     if (!ex)
         return;
+    if (ex->mem) /* else nothing is */
+        executor_let_go(ex);
     if (ex->all) /* its memory is registered with the reader */
         direct_close(ex->all);
     reader_free(ex->reader);
@@ -306,6 +308,7 @@ static int mover_program(struct executor *ex, enum mem_path path, int n_loads, u
 int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *ret_build_ns,
                      struct err *err)
 {
+    bool held = ex->held && ex->held->s == s;
     uint64_t build_ns = 0, began;
     struct run_result discard;
     int rc = 0;
@@ -320,12 +323,15 @@ int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *re
         rc = layer_program(ex, l, 0, &build_ns, err);
         if (rc == 0)
             rc = layer_program(ex, l, executor_carried(ex, s, l), &build_ns, err);
+        if (rc == 0 && held && !s->direct)
+            rc = layer_program(ex, l, executor_carried(ex, &ex->held->warm, l), &build_ns, err);
     }
     if (rc < 0)
         return rc;
     /* Some platforms compile once more at the first launch of each local size: run it once. */
     began = clock_ns();
-    rc = executor_run(ex, s, NULL, &discard, err);
+    for (int i = 0; i < (held ? 2 : 1) && rc == 0; i++)
+        rc = executor_run(ex, s, NULL, &discard, err);
     if (rc < 0)
         return rc;
     *ret_build_ns = build_ns + (clock_ns() - began);
@@ -391,8 +397,14 @@ static int run_through_ring(struct executor *ex, const struct schedule *s, cl_ev
                             struct run_result *result, struct err *err)
 {
     struct run r = {.ex = ex, .s = s, .mem = ex->mem, .layer_event = events};
+    struct held *held = ex->held && ex->held->s == s ? ex->held : NULL;
     int rc;
 
+    if (held) {
+        r.s = held->there ? &held->warm : s;
+        r.keep = held->keep;
+        r.weight = held->weight;
+    }
     r.queue = events ? ex->profiled : ex->queue;
     rc = run_begin(&r, err);
     if (rc == 0)
@@ -410,6 +422,8 @@ static int run_through_ring(struct executor *ex, const struct schedule *s, cl_ev
     result->bytes_read = reader_bytes(ex->reader);
     if (rc == 0)
         rc = keep_output(ex, &r.acts, &result->output_hash, err);
+    if (held)
+        held->there = true;
 out:
     run_clean(&r);
     return rc;
@@ -438,34 +452,58 @@ static int book_direct(struct executor *ex, const struct schedule *s, bool book,
     return rc;
 }
 
-static int run_direct(struct executor *ex, const struct schedule *s, cl_event *events,
-                      struct run_result *result, struct err *err)
+/* Memory and objects of one run, or of all that are held: booked, and there, before them. */
+static int begin_direct(struct executor *ex, const struct schedule *s, struct direct *d,
+                        uint64_t *ret_ns, struct err *err)
 {
-    struct direct_run r = {.queue = events ? ex->profiled : ex->queue, .layer_event = events};
     uint64_t began = clock_ns();
-    struct direct d = {0};
     int rc = book_direct(ex, s, true, err);
 
     if (rc < 0)
         return rc;
     mem_baseline(ex->mem);
-    rc = direct_open(ex, s, &d, err);
-    result->setup_ns = clock_ns() - began;
-    if (rc == 0)
-        rc = mem_start(ex->mem, ex->opt.rss_period_ns, err);
+    rc = direct_open(ex, s, d, err);
+    *ret_ns = clock_ns() - began;
+    if (rc < 0)
+        book_direct(ex, s, false, NULL);
+    return rc;
+}
+
+static void end_direct(struct executor *ex, const struct schedule *s, struct direct *d)
+{
+    direct_close(d);
+    book_direct(ex, s, false, NULL);
+}
+
+static int run_direct(struct executor *ex, const struct schedule *s, cl_event *events,
+                      struct run_result *result, struct err *err)
+{
+    struct direct_run r = {.queue = events ? ex->profiled : ex->queue, .layer_event = events};
+    struct held *held = ex->held && ex->held->s == s ? ex->held : NULL;
+    struct direct own = {0}, *d = held ? held->d : &own;
+    int rc = 0;
+
+    if (!d->host)
+        rc = begin_direct(ex, s, d, &result->setup_ns, err);
+    if (rc < 0)
+        return rc;
+    rc = mem_start(ex->mem, ex->opt.rss_period_ns, err);
     if (rc < 0)
         goto out;
-    r.d = &d;
+    r.d = d;
+    r.kept = held && held->there;
     rc = direct_run(&r, err);
     mem_stop(ex->mem, &result->mem);
     result->integrated_ns = r.ran_ns;
     result->init_ns = r.init_ns;
     result->bytes_read = reader_bytes(ex->reader);
     if (rc == 0)
-        rc = keep_output(ex, &d.acts, &result->output_hash, err);
+        rc = keep_output(ex, &d->acts, &result->output_hash, err);
+    if (held)
+        held->there = true;
 out:
-    direct_close(&d);
-    book_direct(ex, s, false, NULL);
+    if (!held)
+        end_direct(ex, s, d);
     return rc;
 }
 
@@ -494,6 +532,53 @@ int executor_run(struct executor *ex, const struct schedule *s, struct layer_tim
     return rc;
 }
 
+/* ---- a sequence of runs ---- */
+
+int executor_hold(struct executor *ex, const struct schedule *s, struct err *err)
+{
+    size_t n = (size_t)ex->m->n_weights + 1;
+    struct held *h = calloc(1, sizeof(*h));
+    int rc = 0;
+
+    executor_let_go(ex);
+    if (!h)
+        return err_set(err, -ENOMEM, "out of memory for a sequence of runs");
+    h->s = s;
+    ex->held = h;
+    if (s->direct)
+        h->d = calloc(1, sizeof(*h->d));
+    else
+        rc = schedule_warm(s, &h->warm, err);
+    h->keep = calloc(n, sizeof(*h->keep));
+    h->weight = calloc(n, sizeof(*h->weight));
+    if (rc == 0 && (!h->keep || !h->weight || (s->direct && !h->d)))
+        rc = err_set(err, -ENOMEM, "out of memory for a sequence of runs");
+    for (int i = 0; i < s->n_items && rc == 0; i++)
+        if (s->item[i].kept)
+            h->keep[s->item[i].weight < 0 ? ex->m->n_weights : s->item[i].weight] = true;
+    if (rc < 0)
+        executor_let_go(ex);
+    return rc;
+}
+
+void executor_let_go(struct executor *ex)
+{
+    struct held *h = ex->held;
+
+    if (!h)
+        return;
+    for (int w = 0; h->weight && w <= ex->m->n_weights; w++)
+        tensor_done(&h->weight[w], ex->mem);
+    if (h->d && h->d->host)
+        end_direct(ex, h->s, h->d);
+    schedule_done(&h->warm);
+    free(h->keep);
+    free(h->weight);
+    free(h->d);
+    free(h);
+    ex->held = NULL;
+}
+
 /* ---- results ---- */
 
 void executor_output(const struct executor *ex, float *ret_y)
@@ -508,6 +593,11 @@ const struct mem_point *executor_memory(const struct executor *ex, int *ret_n)
     return mem_points(ex->mem, ret_n);
 }
 
+uint64_t executor_live_bytes(const struct executor *ex)
+{
+    return mem_live(ex->mem);
+}
+
 const char *executor_reader_kind(const struct executor *ex)
 {
     return reader_kind(ex->reader);
@@ -516,6 +606,11 @@ const char *executor_reader_kind(const struct executor *ex)
 bool executor_direct(const struct executor *ex)
 {
     return reader_direct(ex->reader);
+}
+
+const struct executor_options *executor_options_of(const struct executor *ex)
+{
+    return &ex->opt;
 }
 
 uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, bool direct,

@@ -54,9 +54,15 @@ int executor_new(struct device *dev, const struct model *m, const struct weights
 void executor_free(struct executor *ex);
 
 /* Build every program that the schedule needs; warms each up once, so that nothing is compiled
- * inside a timed run. ret_build_ns: what it took. */
+ * inside a timed run (held: by two runs of the sequence). ret_build_ns: what it took. */
 int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *ret_build_ns,
                      struct err *err);
+
+/* Runs of `s` (of schedule_keep()) from here on are a sequence: the first reads all, the others find
+ * there what stays. `s` is borrowed until executor_let_go(), which gives everything back; safe when
+ * nothing is held. After a failed run only that may follow. -ENOMEM. */
+int executor_hold(struct executor *ex, const struct schedule *s, struct err *err);
+void executor_let_go(struct executor *ex);
 
 struct layer_time {
     uint64_t start_ns, end_ns; /* device time, from the start of the first layer's launch */
@@ -87,8 +93,11 @@ int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint
 /* Output of the last run, row-major; rows * cols of the last layer's output. */
 void executor_output(const struct executor *ex, float *ret_y);
 const struct mem_point *executor_memory(const struct executor *ex, int *ret_n);
+uint64_t executor_live_bytes(const struct executor *ex); /* booked now */
 const char *executor_reader_kind(const struct executor *ex); /* what reads, for people */
 bool executor_direct(const struct executor *ex); /* reads bypass the page cache */
+
+const struct executor_options *executor_options_of(const struct executor *ex);
 
 /* What a memory limit must hold besides weights: inputs, the largest set of live outputs, staging,
  * the ring; UINT64_MAX: out of memory. */

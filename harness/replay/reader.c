@@ -205,9 +205,9 @@ static int open_file(struct reader *r, struct err *err)
 {
     int rc;
 
-    r->direct = true;
-    r->fd = open(r->path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-    if (r->fd < 0 && errno == EINVAL) { /* e.g. tmpfs */
+    r->direct = !r->opt.cached;
+    r->fd = open(r->path, O_RDONLY | (r->direct ? O_DIRECT : 0) | O_CLOEXEC);
+    if (r->fd < 0 && r->direct && errno == EINVAL) { /* e.g. tmpfs */
         r->direct = false;
         r->fd = open(r->path, O_RDONLY | O_CLOEXEC);
     }
@@ -256,7 +256,8 @@ static int start_engine(struct reader *r, struct err *err)
     } else if (r->opt.no_uring) {
         snprintf(r->kind, sizeof(r->kind), "pread threads");
     } else if (!r->direct) {
-        snprintf(r->kind, sizeof(r->kind), "pread threads, buffered (no O_DIRECT here)");
+        snprintf(r->kind, sizeof(r->kind), "pread threads, buffered (%s)",
+                 r->opt.cached ? "the page cache is warm" : "no O_DIRECT here");
     } else {
         r->engine = &reader_uring;
         rc = r->engine->start(r, &why);
@@ -366,7 +367,7 @@ void reader_reset(struct reader *r)
     r->read_bytes = 0;
     r->failure.code = 0;
     pthread_mutex_unlock(&r->lock);
-    if (!r->direct)
+    if (!r->direct && !r->opt.cached)
         posix_fadvise(r->fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 

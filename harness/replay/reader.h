@@ -28,6 +28,7 @@ struct read_job {
 };
 
 struct reader_options {
+    bool cached;   /* through the page cache, and nothing drops it: a warm start */
     bool no_uring; /* threads, though io_uring may work */
     /* Emulated disks; what is measured with them must say so. One thread serves them. */
     bool ram;          /* from a copy of the file in memory, made by reader_new() */

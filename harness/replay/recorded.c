@@ -131,7 +131,7 @@ int recorded_kernel(struct store *st, int64_t device_id, const char *model, enum
     int rc = store_query(st, &q, err,
                          "SELECT kernel FROM (SELECT r.model, r.kernel, min(r.integrated_ns)"
                          "  FROM run r JOIN session s ON s.id = r.session_id"
-                         "  WHERE s.device_id = ? AND r.source = 'disk' AND r.path = ?"
+                         "  WHERE s.device_id = ? AND r.source = 'disk' AND r.cache = 'cold' AND r.path = ?"
                          "  GROUP BY r.model, r.dtype HAVING count(DISTINCT r.kernel) > 1)"
                          " GROUP BY kernel ORDER BY max(model = ?) DESC, count(*) DESC, kernel"
                          " LIMIT 1",

@@ -205,7 +205,7 @@ static void summarize(const struct comparison *c, struct lane *l)
     o->bound_ns = o->disk_ns > o->kernel_ns ? o->disk_ns : o->kernel_ns;
     o->predicted_ns = problem_predict_ns(l->policy->mp, l->policy->plan,
                                          (double)c->preload.read_bytes / (o->disk_ns * 1e-9));
-    o->cold = executor_direct(c->ex);
+    o->cache = executor_direct(c->ex) ? "cold" : "warm";
     snprintf(o->note, sizeof(o->note), "disk: %s", executor_reader_kind(c->ex));
     o->memory = l->memory[at];
     o->n_memory = l->n_memory[at];
@@ -218,30 +218,31 @@ static void summarize(const struct comparison *c, struct lane *l)
     free(exec);
 }
 
-static int verify(const struct comparison *c, struct replay_outcome *o, struct err *err)
+int replay_verify(const struct executor *ex, const struct model *m,
+                  const struct replay_options *opt, struct replay_outcome *o, struct err *err)
 {
-    const struct layer *last = &c->m->layer[c->m->n_layers - 1];
+    const struct layer *last = &m->layer[m->n_layers - 1];
     const struct tensor_desc *d = &last->io.slot[last->io.n - 1].desc;
     size_t n = (size_t)(d->rows * d->cols);
     float *y = malloc(n * sizeof(*y));
     double diff = 0, norm = 0;
 
-    if (!c->opt->reference) {
+    if (!opt->reference) {
         free(y);
         return 0;
     }
     if (!y)
         return err_set(err, -ENOMEM, "out of memory for an output of %zu values", n);
-    executor_output(c->ex, y);
+    executor_output(ex, y);
     for (size_t i = 0; i < n; i++) {
-        double e = (double)y[i] - (double)c->opt->reference[i];
+        double e = (double)y[i] - (double)opt->reference[i];
 
         diff += e * e;
-        norm += (double)c->opt->reference[i] * (double)c->opt->reference[i];
+        norm += (double)opt->reference[i] * (double)opt->reference[i];
     }
     free(y);
     o->verify_error = norm > 0 ? sqrt(diff / norm) : sqrt(diff);
-    o->verified = o->verify_error <= c->opt->tolerance; /* false for NaN */
+    o->verified = o->verify_error <= opt->tolerance; /* false for NaN */
     return 0;
 }
 
@@ -288,7 +289,7 @@ static int profile(struct comparison *c, struct lane *l, struct err *err)
     if (r.output_hash != l->o->output_hash)
         return err_set(err, -EPROTO, "the profiled run of '%s' gave another output",
                        l->policy->name);
-    return verify(c, l->o, err);
+    return replay_verify(c->ex, c->m, c->opt, l->o, err);
 }
 
 int replay_compare(struct executor *ex, const struct model *m, const struct replay_policy *policy,

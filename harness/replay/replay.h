@@ -44,7 +44,8 @@ struct replay_outcome {
     char note[320];  /* what reads, what told the energy */
     uint64_t output_hash;
     double verify_error;    /* relative L2; NaN: not asked */
-    bool verified, cold;
+    bool verified;
+    const char *cache; /* "cold", "warm", "kept": a sequence of runs, see sequence.h */
     struct mem_point *memory; /* of the run nearest the median */
     int n_memory;
     bool profiled;            /* layer[] is filled */
@@ -52,6 +53,10 @@ struct replay_outcome {
     uint64_t *layer_load;     /* [n_layers], bytes carried */
     struct op_variant *variant; /* [n_layers], as launched */
 };
+
+/* Compare the output of the last run with opt->reference, if there is one. -ENOMEM. */
+int replay_verify(const struct executor *ex, const struct model *m,
+                  const struct replay_options *opt, struct replay_outcome *o, struct err *err);
 
 /* ret_outcome[n]: free each with replay_outcome_done(), also after a failure (zero them first).
  * -EPROTO: two policies or two runs gave different outputs (err names them). -EINTR: stopped; whole

@@ -236,7 +236,7 @@ static void free_weights(struct run *r, int layer)
         int w = l->source[i].index;
 
         if (l->source[i].kind != SOURCE_WEIGHT || m->weight[w].vector ||
-            m->weight[w].last != layer - 1 || !r->weight[w].mem)
+            m->weight[w].last != layer - 1 || !r->weight[w].mem || (r->keep && r->keep[w]))
             continue;
         if (wanted_later(r, &r->weight[w])) {
             tensor_pool_put(&r->idle, &r->weight[w], r->mem);
@@ -378,8 +378,10 @@ void run_clean(struct run *r)
     tensor_pool_clear(&r->idle, r->mem);
     if (!r->resident) {
         for (int w = 0; r->weight && w <= ex->m->n_weights; w++)
-            tensor_done(&r->weight[w], r->mem);
-        free(r->weight);
+            if (!r->keep || !r->keep[w])
+                tensor_done(&r->weight[w], r->mem);
+        if (!r->keep)
+            free(r->weight);
     }
     free(r->mapped);
 }
@@ -387,7 +389,7 @@ void run_clean(struct run *r)
 int run_begin(struct run *r, struct err *err)
 {
     r->mapped = calloc((size_t)r->s->n_items + 1, sizeof(*r->mapped));
-    if (!r->resident)
+    if (!r->resident && !r->keep)
         r->weight = calloc((size_t)r->ex->m->n_weights + 1, sizeof(*r->weight));
     if (!r->mapped || !r->weight)
         return err_set(err, -ENOMEM, "out of memory for a run");

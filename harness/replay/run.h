@@ -30,9 +30,20 @@ struct executor {
     struct tensor *resident; /* [n_weights + 1], of the kernel control; NULL until loaded */
     void *output;            /* texels of the last run */
     struct layout layout;    /* of activations; direct */
+    struct held *held;       /* what stays between runs; NULL: nothing */
     struct direct *all;      /* direct: every weight in a place of its own, for the controls */
     struct schedule all_s;   /* and the schedule of that */
     bool all_read;           /* they are there */
+};
+
+/* A sequence of runs; see executor_hold(). */
+struct held {
+    const struct schedule *s;
+    bool there;              /* the first run is over */
+    struct schedule warm;    /* what later runs read; not direct */
+    bool *keep;              /* [n_weights + 1]; not direct */
+    struct tensor *weight;   /* [n_weights + 1], those that stay; not direct */
+    struct direct *d;        /* direct: memory and objects of all runs */
 };
 
 enum { FLIGHT_PRELOAD = 0, FLIGHT_MOVE = -1 };
@@ -49,6 +60,7 @@ struct run {
     cl_command_queue queue;
     struct mem *mem;       /* NULL: not booked */
     struct tensor *weight; /* [n_weights + 1]; the last is the bundle */
+    const bool *keep;      /* [n_weights + 1]: it stays after the run; NULL: none does */
     bool resident;         /* weights are there: carry nothing, free nothing */
     struct activations acts;
     struct tensor_pool idle; /* textures waiting for a weight of their shape */
@@ -68,8 +80,8 @@ struct tensor_desc executor_weight_desc(const struct executor *ex, int w);
 int executor_carried(const struct executor *ex, const struct schedule *s, int l);
 
 /* A run is zeroed but for ex, s, queue, mem and, if the weights are resident, weight. begin() comes
- * first, clean() always comes last: nothing is then in flight, mapped or allocated, save resident
- * weights. */
+ * first, clean() always comes last: nothing is then in flight, mapped or allocated, save weights
+ * that are resident or stay. With `keep`, `weight` is the caller's. */
 int run_begin(struct run *r, struct err *err);
 int run_body(struct run *r, struct err *err); /* all layers, to the last output */
 void run_clean(struct run *r);

@@ -70,6 +70,8 @@ static int add_run(struct builder *b, int weight, bool rows, int layer, int load
             .file_byte = base + (rows ? 0 : weight_byte),
             .read_bytes = round_up(now, READ_ALIGN),
             .rows = rows,
+            .need = layer,
+            .last_use = weight < 0 ? b->m->n_layers : b->m->weight[weight].last + 1,
         };
 
         rc = add_item(b, &it, err);
@@ -191,53 +193,93 @@ static struct item whole_weight(const struct builder *b, const struct model_prob
 
 /* Bytes that the plan has there at its worst: whole weights from their first chunk (preloaded ones
  * from the beginning) through the layer that reads them last. */
-static uint64_t most_resident(const struct schedule *s, const struct arrival *a, int n_layers)
+static uint64_t most_resident(const struct schedule *s)
 {
     uint64_t most = 0;
 
-    for (int l = 0; l <= n_layers; l++) {
+    for (int l = 0; l <= s->n_layers; l++) {
         uint64_t sum = 0;
 
         for (int i = 0; i < s->n_items; i++)
-            if (s->item[i].load_layer <= l && l <= a[i].last)
-                sum += round_up(a[i].bytes, PLACE_ALIGN);
+            if (!s->item[i].kept && s->item[i].load_layer <= l && l <= s->item[i].last_use)
+                sum += round_up(s->item[i].stay_bytes, PLACE_ALIGN);
         most = sum > most ? sum : most;
     }
     return most;
 }
 
-/* Where each item lies, and when it may come. */
-static int place_items(struct schedule *s, const struct arrival *a, int n_layers,
-                       uint64_t limit_bytes, uint64_t reserve, struct err *err)
+/* Those that stay lie behind the places of all others, each for itself. */
+static void place_kept(struct schedule *s)
 {
-    uint64_t limit = !limit_bytes            ? UINT64_MAX
-                     : limit_bytes > reserve ? limit_bytes - reserve
-                                             : 0;
-    size_t n = (size_t)s->n_items + 1;
-    uint64_t *at = calloc(n, sizeof(*at)), most = most_resident(s, a, n_layers);
-    int *after = calloc(n, sizeof(*after)), stuck, rc = at && after ? 0 : -ENOMEM;
+    uint64_t at = s->place_bytes;
+
+    for (int i = 0; i < s->n_items; i++) {
+        if (!s->item[i].kept)
+            continue;
+        s->item[i].place = at;
+        s->item[i].after = 0;
+        at += round_up(s->item[i].stay_bytes, PLACE_ALIGN);
+    }
+    s->kept_bytes = at - s->place_bytes;
+    s->place_bytes = at;
+}
+
+/* `n` items that go, into s->place_bytes: as many as suffice, at most `limit` less what stays. */
+static int place_going(struct schedule *s, const struct arrival *a, int n, uint64_t limit,
+                       uint64_t *at, int *after, uint64_t *ret_least)
+{
+    uint64_t most = most_resident(s);
+    int stuck, rc;
 
     s->place_bytes = limit < most ? limit / PLACE_ALIGN * PLACE_ALIGN : most;
-    if (rc == 0)
-        rc = place_arrivals(a, s->n_items, s->place_bytes, at, after, &stuck);
-    if (rc == -ENOSPC) {
-        uint64_t least = place_least(a, s->n_items);
+    rc = place_arrivals(a, n, s->place_bytes, at, after, &stuck);
+    if (rc != -ENOSPC)
+        return rc;
+    *ret_least = place_least(a, n);
+    return *ret_least > limit
+               ? -ENOSPC
+               : place_arrivals(a, n, s->place_bytes = *ret_least, at, after, &stuck);
+}
 
-        if (least > limit)
-            err_set(err, -ENOSPC,
-                    "memory: '%llu' bytes are too few for this plan: the least that works is %llu, "
-                    "%llu of them for weights",
-                    (unsigned long long)limit_bytes, (unsigned long long)(least + reserve),
-                    (unsigned long long)least);
+/* Where each item lies, and when it may come. */
+static int place_items(struct schedule *s, uint64_t limit_bytes, uint64_t reserve, struct err *err)
+{
+    size_t n = (size_t)s->n_items + 1;
+    struct arrival *a = calloc(n, sizeof(*a));
+    uint64_t *at = calloc(n, sizeof(*at)), least = 0;
+    int *after = calloc(n, sizeof(*after)), going = 0, rc = at && after && a ? 0 : -ENOMEM;
+
+    for (int i = 0; i < s->n_items && rc == 0; i++) {
+        const struct item *it = &s->item[i];
+
+        if (it->kept)
+            reserve += round_up(it->stay_bytes, PLACE_ALIGN);
         else
-            rc = place_arrivals(a, s->n_items, s->place_bytes = least, at, after, &stuck);
+            a[going++] = (struct arrival){it->stay_bytes, it->need, it->last_use};
     }
+    if (rc == 0)
+        rc = place_going(s, a, going,
+                         !limit_bytes            ? UINT64_MAX
+                         : limit_bytes > reserve ? limit_bytes - reserve
+                                                 : 0,
+                         at, after, &least);
+    if (rc == -ENOSPC)
+        err_set(err, -ENOSPC,
+                "memory: '%llu' bytes are too few for this plan: the least that works is %llu, "
+                "%llu of them for weights",
+                (unsigned long long)limit_bytes, (unsigned long long)(least + reserve),
+                (unsigned long long)least);
     if (rc == -ENOMEM)
         err_set(err, -ENOMEM, "out of memory for %d reads", s->n_items);
-    for (int i = 0; i < s->n_items && rc == 0; i++) {
-        s->item[i].place = at[i];
-        s->item[i].after = after[i];
+    for (int i = 0, k = 0; i < s->n_items && rc == 0; i++) {
+        if (s->item[i].kept)
+            continue;
+        s->item[i].place = at[k];
+        s->item[i].after = after[k++];
     }
+    if (rc == 0)
+        place_kept(s);
+    free(a);
     free(at);
     free(after);
     return rc;
@@ -261,10 +303,9 @@ int schedule_direct(const struct model *m, const struct model_problem *mp, const
     struct builder b = {.s = &s, .m = m, .file = file};
     int n = mp->problem.n_weights, rc = 0;
     bool *added = calloc((size_t)n + 1, sizeof(*added));
-    struct arrival *a = calloc((size_t)n + 1, sizeof(*a));
 
     s.first_of_layer = calloc((size_t)m->n_layers + 2, sizeof(int));
-    if (!added || !a || !s.first_of_layer)
+    if (!added || !s.first_of_layer)
         rc = err_set(err, -ENOMEM, "out of memory for a schedule of %d layers", m->n_layers);
     for (int w = 0; w < n && rc == 0; w++)
         if (plan->preload[w])
@@ -279,19 +320,68 @@ int schedule_direct(const struct model *m, const struct model_problem *mp, const
     for (int i = 0, w = 0; i < s.n_items && rc == 0; i++, w = 0) {
         while (mp->weight_index[w] != s.item[i].weight)
             w++;
-        a[i] = (struct arrival){place_bytes(m, &s.item[i], path),
-                                plan->preload[w] ? 1 : mp->weight[w].consumer,
-                                mp->weight[w].last_use};
+        s.item[i].stay_bytes = place_bytes(m, &s.item[i], path);
+        s.item[i].need = plan->preload[w] ? 1 : mp->weight[w].consumer;
+        s.item[i].last_use = mp->weight[w].last_use;
     }
     if (rc == 0)
-        rc = place_items(&s, a, m->n_layers, limit_bytes, reserve_bytes, err);
+        rc = place_items(&s, limit_bytes, reserve_bytes, err);
     if (rc == 0) {
         *ret_s = s;
         s = (struct schedule){0};
     }
     schedule_done(&s);
     free(added);
-    free(a);
+    return rc;
+}
+
+/* ---- weights that stay ---- */
+
+int schedule_keep(const struct schedule *s, const bool *keep, int n_weights, uint64_t limit_bytes,
+                  uint64_t reserve_bytes, struct schedule *ret_s, struct err *err)
+{
+    struct schedule kept;
+    int rc = schedule_copy(s, &kept, err);
+
+    if (rc < 0)
+        return rc;
+    kept.kept_bytes = 0;
+    for (int i = 0; i < kept.n_items; i++) {
+        struct item *it = &kept.item[i];
+
+        it->kept = keep[it->weight < 0 ? n_weights : it->weight] && !it->rows;
+        if (it->kept && !kept.direct)
+            kept.kept_bytes += it->bytes;
+    }
+    if (kept.direct)
+        rc = place_items(&kept, limit_bytes, reserve_bytes, err);
+    if (rc < 0)
+        schedule_done(&kept);
+    else
+        *ret_s = kept;
+    return rc;
+}
+
+int schedule_warm(const struct schedule *s, struct schedule *ret_s, struct err *err)
+{
+    struct schedule warm = {.n_layers = s->n_layers, .ring_bytes = s->ring_bytes};
+    struct builder b = {.s = &warm};
+    int rc = 0;
+
+    warm.first_of_layer = calloc((size_t)s->n_layers + 2, sizeof(int));
+    if (!warm.first_of_layer)
+        return err_set(err, -ENOMEM, "out of memory for a schedule of %d layers", s->n_layers);
+    for (int l = 0; l <= s->n_layers && rc == 0; l++) {
+        warm.first_of_layer[l] = warm.n_items;
+        for (int i = s->first_of_layer[l]; i < s->first_of_layer[l + 1] && rc == 0; i++)
+            if (!s->item[i].kept)
+                rc = add_item(&b, &s->item[i], err);
+    }
+    warm.first_of_layer[s->n_layers + 1] = warm.n_items;
+    if (rc < 0)
+        schedule_done(&warm);
+    else
+        *ret_s = warm;
     return rc;
 }
 

@@ -24,7 +24,10 @@ struct item {
     bool rows;            /* gathered: one row per index instead of a run */
     /* Of a direct schedule; there `layer` is the first that needs it, 0: preloaded. */
     uint64_t place; /* offset in the run's memory for weights */
+    uint64_t stay_bytes;  /* what it takes there */
+    int need, last_use;   /* the first layer that must find it there, and the last */
     int after;      /* the layer that must have run before the place is free; 0: none */
+    bool kept;      /* stays between runs: only the first reads it (schedule_keep()) */
 };
 
 struct schedule {
@@ -37,6 +40,7 @@ struct schedule {
     bool direct;          /* every weight is one item, read where kernels will find it; nothing is
                              moved: first_of_layer[1] ends the preloaded ones, all others follow */
     uint64_t place_bytes; /* direct: the memory for weights */
+    uint64_t kept_bytes;  /* of weights that stay between runs, part of place_bytes */
 };
 
 #define SCHEDULE_MIN_RING UINT64_C(262144)
@@ -59,6 +63,14 @@ int schedule_direct(const struct model *m, const struct model_problem *mp, const
 /* The tensor that weight w (n_weights: the vector bundle) becomes; n_rows > 0: of so many gathered
  * rows. */
 struct tensor_desc schedule_weight_desc(const struct model *m, int w, int n_rows);
+
+/* The same runs with weights that stay between them: keep[w] (n_weights: the bundle). Gathered rows
+ * never do. Of a direct schedule the places are laid out anew, within the same limit, those that
+ * stay behind all others. -ENOSPC as above; -ENOMEM. */
+int schedule_keep(const struct schedule *s, const bool *keep, int n_weights, uint64_t limit_bytes,
+                  uint64_t reserve_bytes, struct schedule *ret_s, struct err *err);
+/* What is read by a run that finds the kept weights there; not direct, where they are skipped. */
+int schedule_warm(const struct schedule *s, struct schedule *ret_s, struct err *err);
 
 int schedule_copy(const struct schedule *s, struct schedule *ret_s, struct err *err);
 void schedule_done(struct schedule *s);
