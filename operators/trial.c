@@ -28,6 +28,11 @@ enum {
 static const uint32_t poison_f32 = 0x7fc0dead;
 static const uint16_t poison_f16 = 0x7ead;
 
+struct trial_reference {
+    double *value; /* [rows, cols] of the output */
+    double *scale; /* [rows] */
+};
+
 struct trial {
     struct device *dev;
     cl_command_queue queue;
@@ -38,8 +43,7 @@ struct trial {
     struct tensor input[OP_MAX_TENSORS];
     cl_mem out;
     int64_t out_width, out_height; /* texels, guards included; a buffer is one row */
-    double *ref;                   /* [rows, cols] of the output; made by the first verification */
-    double *scale;                 /* [rows] */
+    struct trial_reference *ref;   /* made by the first verification */
     int64_t max_load_texels;
     cl_mem src;
     cl_command_queue second; /* of copies; made when first wanted, as is what they copy from: */
@@ -459,12 +463,34 @@ void trial_free(struct trial *t)
     }
     pinned_free(t->host, t->host_mem);
     clReleaseCommandQueue(t->queue);
-    free(t->ref);
-    free(t->scale);
+    trial_reference_free(t->ref);
     free(t);
 }
 
 /* ---- the reference ---- */
+
+struct trial_reference *trial_take_reference(struct trial *t)
+{
+    struct trial_reference *r = t->ref;
+
+    t->ref = NULL;
+    return r;
+}
+
+void trial_give_reference(struct trial *t, struct trial_reference *r)
+{
+    trial_reference_free(t->ref);
+    t->ref = r;
+}
+
+void trial_reference_free(struct trial_reference *r)
+{
+    if (!r)
+        return;
+    free(r->value);
+    free(r->scale);
+    free(r);
+}
 
 static int reference_inputs(struct trial *t, double *in[OP_MAX_TENSORS], struct err *err)
 {
@@ -488,7 +514,8 @@ static int reference_inputs(struct trial *t, double *in[OP_MAX_TENSORS], struct 
 static int make_reference(struct trial *t, struct err *err)
 {
     const struct tensor_desc *d = &output_slot(t)->desc;
-    double *in[OP_MAX_TENSORS] = {0}, *ref = NULL, *scale = NULL, square = 0;
+    double *in[OP_MAX_TENSORS] = {0}, *ref, *scale, square = 0;
+    struct trial_reference *made = NULL;
     const double *const_in[OP_MAX_TENSORS];
     int rc;
 
@@ -498,8 +525,13 @@ static int make_reference(struct trial *t, struct err *err)
     if (rc < 0)
         goto out;
     rc = -ENOMEM;
-    ref = alloc((uint64_t)(d->rows * d->cols) * sizeof *ref, err);
-    scale = ref ? alloc((uint64_t)d->rows * sizeof *scale, err) : NULL;
+    made = calloc(1, sizeof *made);
+    if (!made) {
+        err_set(err, -ENOMEM, "out of memory");
+        goto out;
+    }
+    made->value = ref = alloc((uint64_t)(d->rows * d->cols) * sizeof *ref, err);
+    made->scale = scale = ref ? alloc((uint64_t)d->rows * sizeof *scale, err) : NULL;
     if (!scale)
         goto out;
     for (int i = 0; i < OP_MAX_TENSORS; i++)
@@ -514,15 +546,13 @@ static int make_reference(struct trial *t, struct err *err)
         for (int64_t c = 0; c < d->cols; c++)
             scale[r] = fmax(scale[r], fabs(ref[r * d->cols + c]));
     }
-    t->ref = ref;
-    t->scale = scale;
-    ref = scale = NULL; /* moved */
+    t->ref = made;
+    made = NULL; /* moved */
     rc = 0;
 out:
     for (int i = 0; i < OP_MAX_TENSORS; i++)
         free(in[i]);
-    free(ref);
-    free(scale);
+    trial_reference_free(made);
     return rc;
 }
 
@@ -550,8 +580,8 @@ static void check_elements(const struct trial *t, const float *y, struct trial_v
     double tol = t->c.dtype == DTYPE_F16 ? t->c.op->tol_f16 : t->c.op->tol_f32;
 
     for (int64_t i = 0; i < d->rows * d->cols; i++) {
-        double got = (double)y[i], want = t->ref[i];
-        double error = fabs(got - want) / t->scale[i / d->cols];
+        double got = (double)y[i], want = t->ref->value[i];
+        double error = fabs(got - want) / t->ref->scale[i / d->cols];
 
         if (isnan(error))
             error = isnan(got) && isnan(want) ? 0 : INFINITY;

@@ -19,6 +19,13 @@ int trial_new(struct device *dev, cl_command_queue queue, const struct op_case *
               struct err *err);
 void trial_free(struct trial *t);
 
+/* The reference of a trial may outlive it: taken from one (NULL: none was made yet), it serves the
+ * next trial of the same case and seed, whatever its path and load. */
+struct trial_reference;
+struct trial_reference *trial_take_reference(struct trial *t);
+void trial_give_reference(struct trial *t, struct trial_reference *r); /* t owns r */
+void trial_reference_free(struct trial_reference *r);                  /* NULL is fine */
+
 /* Arguments for one program: its tensors and `load_bytes` of extra load (whole texels, spread over
  * the variant's n_loads destinations). */
 int trial_bind(struct trial *t, const struct op_program *p, uint64_t load_bytes,

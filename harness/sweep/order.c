@@ -16,7 +16,7 @@ bool order_same_block(const struct sweep_config *a, const struct sweep_config *b
 /* Sorting by a hash of what a configuration is shuffles, and does not depend on what else there is:
  * what a resumed sweep has left comes in the order in which it would have come. */
 struct place {
-    uint64_t block, own;
+    uint64_t of_case, block, own;
     int index;
 };
 
@@ -29,6 +29,8 @@ static int place_compare(const void *a, const void *b)
 {
     const struct place *x = a, *y = b;
 
+    if (x->of_case != y->of_case)
+        return x->of_case < y->of_case ? -1 : 1;
     if (x->block != y->block)
         return x->block < y->block ? -1 : 1;
     if (x->own != y->own)
@@ -52,7 +54,8 @@ static int arrange(struct sweep_config *g, int n, bool blocks, uint64_t seed, st
         sweep_key(&g[i], false, text);
         place[i].own = mixed(seed, text);
         op_case_print(&g[i].c, text);
-        place[i].block = blocks ? rng_at(mixed(seed, text), (uint64_t)g[i].v.path) : 0;
+        place[i].of_case = blocks ? mixed(seed, text) : 0;
+        place[i].block = blocks ? rng_at(place[i].of_case, (uint64_t)g[i].v.path) : 0;
         place[i].index = i;
     }
     qsort(place, (size_t)n, sizeof(*place), place_compare);

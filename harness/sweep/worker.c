@@ -108,23 +108,29 @@ static int build(struct worker *w, struct job *job, struct work_result *r)
     return 0;
 }
 
-/* Inputs and reference of the case: kept while orders stay with it. */
+/* Inputs and reference of the case: kept while orders stay with it; the reference also where only
+ * the path or the room for loads changes. */
 static int prepare(struct worker *w, const struct job *job, struct work_result *r)
 {
     const struct work_order *o = job->order;
     struct err e = {0};
     uint64_t room = o->room_bytes > o->load_bytes ? o->room_bytes : o->load_bytes;
+    bool same = w->trial && strcmp(w->trial_case, o->c) == 0 && w->trial_seed == o->seed;
+    struct trial_reference *reference;
     int rc;
 
-    if (w->trial && strcmp(w->trial_case, o->c) == 0 && w->trial_path == job->v.path &&
-        w->trial_room >= o->load_bytes && w->trial_seed == o->seed)
+    if (same && w->trial_path == job->v.path && w->trial_room >= o->load_bytes)
         return 0;
+    reference = same ? trial_take_reference(w->trial) : NULL;
     trial_free(w->trial);
     w->trial = NULL;
     rc =
         trial_new(w->dev, measurer_queue(w->m), &job->c, job->v.path, room, o->seed, &w->trial, &e);
-    if (rc < 0)
+    if (rc < 0) {
+        trial_reference_free(reference);
         return failed(r, rc == -EINVAL ? SAMPLE_UNSUPPORTED : SAMPLE_LAUNCH_FAILED, &e);
+    }
+    trial_give_reference(w->trial, reference);
     snprintf(w->trial_case, sizeof(w->trial_case), "%s", o->c);
     w->trial_path = job->v.path;
     w->trial_room = room;

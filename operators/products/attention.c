@@ -7,6 +7,7 @@
 
 #include "operators/grid.h"
 #include "operators/op.h"
+#include "operators/reference.h"
 
 enum { P_BATCH, P_HEADS, P_M, P_N, P_D, P_DV, P_CAUSAL, P_SCALED };
 
@@ -240,18 +241,25 @@ static void reference_row(const struct op_case *c, const double *const *in, int6
     }
 }
 
-static void attention_reference(const struct op_case *c, const double *const *in, double *out)
+/* Row i of member b is row b * m + i. */
+static void attention_rows(const struct op_case *c, const double *const *in, double *out,
+                           int64_t from, int64_t to)
 {
     double *score = malloc((size_t)c->p[P_N] * sizeof *score);
 
-    for (int64_t b = 0; b < c->p[P_BATCH]; b++)
-        for (int64_t i = 0; i < c->p[P_M]; i++)
-            for (int64_t h = 0; h < c->p[P_HEADS]; h++, out += c->p[P_DV])
-                if (score)
-                    reference_row(c, in, b, h, i, score, out);
-                else
-                    out[0] = NAN; /* out of memory: nothing passes */
+    out += from * c->p[P_HEADS] * c->p[P_DV];
+    for (int64_t r = from; r < to; r++)
+        for (int64_t h = 0; h < c->p[P_HEADS]; h++, out += c->p[P_DV])
+            if (score)
+                reference_row(c, in, r / c->p[P_M], h, r % c->p[P_M], score, out);
+            else
+                out[0] = NAN; /* out of memory: nothing passes */
     free(score);
+}
+
+static void attention_reference(const struct op_case *c, const double *const *in, double *out)
+{
+    reference_run(c, in, out, c->p[P_BATCH] * c->p[P_M], attention_rows);
 }
 
 #define ATTENTION_FORMS (1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED)

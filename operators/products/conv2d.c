@@ -9,6 +9,7 @@
 #include "operators/activation.h"
 #include "operators/grid.h"
 #include "operators/products/gemm.h"
+#include "operators/reference.h"
 
 enum {
     P_H,
@@ -285,20 +286,28 @@ static double conv2d_sum(const struct op_case *c, const double *const *in, int64
     return sum;
 }
 
-static void conv2d_reference(const struct op_case *c, const double *const *in, double *out)
+/* A row is an output pixel. */
+static void conv2d_rows(const struct op_case *c, const double *const *in, double *out, int64_t from,
+                        int64_t to)
 {
     int64_t cout = c->p[P_COUT], stride = c->p[P_STRIDE], pad = c->p[P_PAD];
     int64_t stride_w = along_w(c, P_STRIDE_W, P_STRIDE), pad_w = along_w(c, P_PAD_W, P_PAD);
     struct gemm_end end = conv2d_end(c);
     const double *bias = end.bias ? in[2] : NULL, *res = end.res ? in[2 + end.bias] : NULL;
-    int64_t at = 0;
+    int64_t at = from * cout;
 
-    for (int64_t oy = 0; oy < out_h(c); oy++)
-        for (int64_t ox = 0; ox < out_w(c); ox++)
-            for (int64_t n = 0; n < cout; n++, at++)
-                out[at] = gemm_end_value(
-                    &end, 0, conv2d_sum(c, in, oy * stride - pad, ox * stride_w - pad_w, n),
-                    bias ? bias[n] : 0, res ? res[at] : 0);
+    for (int64_t r = from; r < to; r++) {
+        int64_t y = r / out_w(c) * stride - pad, x = r % out_w(c) * stride_w - pad_w;
+
+        for (int64_t n = 0; n < cout; n++, at++)
+            out[at] = gemm_end_value(&end, 0, conv2d_sum(c, in, y, x, n), bias ? bias[n] : 0,
+                                     res ? res[at] : 0);
+    }
+}
+
+static void conv2d_reference(const struct op_case *c, const double *const *in, double *out)
+{
+    reference_run(c, in, out, out_h(c) * out_w(c), conv2d_rows);
 }
 
 const struct op op_conv2d = {

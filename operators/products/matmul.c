@@ -6,6 +6,7 @@
 
 #include "operators/activation.h"
 #include "operators/products/gemm.h"
+#include "operators/reference.h"
 
 enum {
     P_BATCH,
@@ -131,26 +132,35 @@ static double element(const double *x, const struct op_case *c, int64_t rows, in
     return heads ? x[(i * c->p[P_BATCH] + b) * cols + j] : x[(b * rows + i) * cols + j];
 }
 
-static void matmul_reference(const struct op_case *c, const double *const *in, double *out)
+/* Row i of product b is row b * m + i. */
+static void matmul_rows(const struct op_case *c, const double *const *in, double *out, int64_t from,
+                        int64_t to)
 {
     int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], batch = c->p[P_BATCH];
     int64_t ah = c->p[P_AHEADS], bh = c->p[P_BHEADS];
     struct gemm_end end = matmul_end(c);
     const double *bias = end.bias ? in[2] : NULL, *res = end.res ? in[2 + end.bias] : NULL;
 
-    for (int64_t b = 0; b < batch; b++)
-        for (int64_t i = 0; i < m; i++)
-            for (int64_t j = 0; j < n; j++) {
-                int64_t at = c->p[P_CHEADS] ? (i * batch + b) * n + j : (b * m + i) * n + j;
-                double sum = 0;
+    for (int64_t r = from; r < to; r++) {
+        int64_t b = r / m, i = r % m;
 
-                for (int64_t l = 0; l < k; l++)
-                    sum += (c->p[P_TA] ? element(in[0], c, k, m, ah, b, l, i)
-                                       : element(in[0], c, m, k, ah, b, i, l)) *
-                           (c->p[P_TB] ? element(in[1], c, n, k, bh, b, j, l)
-                                       : element(in[1], c, k, n, bh, b, l, j));
-                out[at] = gemm_end_value(&end, k, sum, bias ? bias[j] : 0, res ? res[at] : 0);
-            }
+        for (int64_t j = 0; j < n; j++) {
+            int64_t at = c->p[P_CHEADS] ? (i * batch + b) * n + j : r * n + j;
+            double sum = 0;
+
+            for (int64_t l = 0; l < k; l++)
+                sum += (c->p[P_TA] ? element(in[0], c, k, m, ah, b, l, i)
+                                   : element(in[0], c, m, k, ah, b, i, l)) *
+                       (c->p[P_TB] ? element(in[1], c, n, k, bh, b, j, l)
+                                   : element(in[1], c, k, n, bh, b, l, j));
+            out[at] = gemm_end_value(&end, k, sum, bias ? bias[j] : 0, res ? res[at] : 0);
+        }
+    }
+}
+
+static void matmul_reference(const struct op_case *c, const double *const *in, double *out)
+{
+    reference_run(c, in, out, c->p[P_BATCH] * c->p[P_M], matmul_rows);
 }
 
 const struct op op_matmul = {
