@@ -20,6 +20,7 @@
 struct mem {
     pthread_mutex_t lock;
     uint64_t limit_bytes;
+    const struct mem_above *above; /* NULL: nobody */
     uint64_t live_bytes[MEM_KINDS];
     uint64_t total_bytes; /* sum of live_bytes */
 
@@ -174,15 +175,17 @@ static int over_limit(const struct mem *mem, uint64_t bytes, const char *what, s
         n ? ")" : "");
 }
 
-int mem_charge(struct mem *mem, enum mem_kind kind, uint64_t bytes, const char *what,
-               struct err *err)
+void mem_set_above(struct mem *mem, const struct mem_above *above)
+{
+    mem->above = above;
+}
+
+static int book(struct mem *mem, enum mem_kind kind, uint64_t bytes, const char *what,
+                struct err *err)
 {
     uint64_t limit, now;
     int rc = 0;
 
-    if (!mem)
-        return 0;
-    assert(kind >= 0 && kind < MEM_KINDS);
     pthread_mutex_lock(&mem->lock);
     limit = mem->limit_bytes ? mem->limit_bytes : UINT64_MAX;
     if (bytes > limit - mem->total_bytes) {
@@ -199,13 +202,10 @@ int mem_charge(struct mem *mem, enum mem_kind kind, uint64_t bytes, const char *
     return rc;
 }
 
-void mem_release(struct mem *mem, enum mem_kind kind, uint64_t bytes)
+static void unbook(struct mem *mem, enum mem_kind kind, uint64_t bytes)
 {
     uint64_t now;
 
-    if (!mem)
-        return;
-    assert(kind >= 0 && kind < MEM_KINDS);
     pthread_mutex_lock(&mem->lock);
     assert(bytes <= mem->live_bytes[kind]);
     now = clock_ns();
@@ -215,6 +215,34 @@ void mem_release(struct mem *mem, enum mem_kind kind, uint64_t bytes)
     mem->total_bytes -= bytes;
     changed(mem, now);
     pthread_mutex_unlock(&mem->lock);
+}
+
+/* Its own limit first: what breaks that need not wait for the others. */
+int mem_charge(struct mem *mem, enum mem_kind kind, uint64_t bytes, const char *what,
+               struct err *err)
+{
+    int rc;
+
+    if (!mem)
+        return 0;
+    assert(kind >= 0 && kind < MEM_KINDS);
+    rc = book(mem, kind, bytes, what, err);
+    if (rc == 0 && mem->above) {
+        rc = mem->above->charge(mem->above->ctx, kind, bytes, what, err);
+        if (rc < 0)
+            unbook(mem, kind, bytes);
+    }
+    return rc;
+}
+
+void mem_release(struct mem *mem, enum mem_kind kind, uint64_t bytes)
+{
+    if (!mem)
+        return;
+    assert(kind >= 0 && kind < MEM_KINDS);
+    unbook(mem, kind, bytes);
+    if (mem->above)
+        mem->above->release(mem->above->ctx, kind, bytes);
 }
 
 uint64_t mem_live(struct mem *mem)

@@ -25,6 +25,16 @@ struct mem; /* a ledger */
 int mem_new(uint64_t limit_bytes, struct mem **ret_mem, struct err *err);
 void mem_free(struct mem *mem);
 
+/* Who else must agree to what a ledger books: a limit that several ledgers share. charge() may wait
+ * for room; after its failure nothing is booked. Called without any lock of the ledger. */
+struct mem_above {
+    int (*charge)(void *ctx, enum mem_kind kind, uint64_t bytes, const char *what, struct err *err);
+    void (*release)(void *ctx, enum mem_kind kind, uint64_t bytes);
+    void *ctx;
+};
+/* `above` is borrowed. Before the first charge. */
+void mem_set_above(struct mem *mem, const struct mem_above *above);
+
 /* Book `bytes` of `kind`. -ENOMEM above the limit: nothing is booked, and err names `what`, what is
  * live and what the limit is. `mem` NULL books nothing (measurements outside a run). */
 int mem_charge(struct mem *mem, enum mem_kind kind, uint64_t bytes, const char *what,

@@ -256,6 +256,7 @@ static void pump(struct walk *w)
         w->job_end[w->posted] = w->jobs;
         pthread_cond_broadcast(&w->changed);
     }
+    w->d->ex->posted_all = w->posted == w->d->s->n_items;
 }
 
 static void CL_CALLBACK landed(cl_event event, cl_int status, void *arg)
@@ -349,6 +350,22 @@ static int fly(struct walk *w, int l, cl_event event, cl_event *last, struct err
     return 0;
 }
 
+/* Where others may want the device, no more is enqueued than shall run before they have it. */
+static int pass_gate(struct walk *w, int l, struct err *err)
+{
+    const struct executor *ex = w->d->ex;
+    bool closed;
+
+    if (!ex->opt.gate)
+        return 0;
+    closed = run_gate_closed(ex, l);
+    pthread_mutex_lock(&w->lock);
+    while (w->flying >= (closed ? 1 : EXECUTOR_FLIGHTS))
+        pthread_cond_wait(&w->changed, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    return closed ? run_gate_wait(ex, l, err) : 0;
+}
+
 static int walk_layer(struct walk *w, struct run *r, int l, cl_event *last, struct err *err)
 {
     struct executor *ex = w->d->ex;
@@ -417,7 +434,7 @@ static int walk_layers(struct walk *w, struct run *r, uint64_t *ret_init_ns, str
     for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
         if (ex->opt.stop && ex->opt.stop())
             rc = err_set(err, -EINTR, "interrupted at layer %d of %d", l + 1, ex->m->n_layers);
-        else
+        else if ((rc = pass_gate(w, l, err)) == 0)
             rc = walk_layer(w, r, l, &last, err);
     }
     if (rc == 0 && last) {
@@ -433,6 +450,7 @@ static int walk_layers(struct walk *w, struct run *r, uint64_t *ret_init_ns, str
 /* After the last output, or an error: nobody reads, nobody runs, nobody calls. */
 static int settle(struct walk *w, cl_command_queue queue, int rc, struct err *err)
 {
+    w->d->ex->posted_all = false;
     pthread_mutex_lock(&w->lock);
     w->end = 0; /* callbacks to come shall post no more */
     pthread_mutex_unlock(&w->lock);

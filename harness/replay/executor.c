@@ -23,7 +23,7 @@ const char *executor_kernel_name(const struct executor_options *opt)
 
 static int ring_new(struct executor *ex, struct err *err)
 {
-    void *host;
+    void *host = NULL;
     int rc = pinned_new(ex->dev, ex->opt.ring_bytes, &host, &ex->ring_mem, err);
 
     if (rc < 0)
@@ -31,7 +31,18 @@ static int ring_new(struct executor *ex, struct err *err)
     ex->ring = host;
     if (ex->opt.form == FORM_COPY)
         rc = run_map(ex, 0, ex->opt.ring_bytes, CL_MAP_WRITE, err);
+    if (rc == 0 && ex->reader)
+        reader_register(ex->reader, ex->ring, ex->opt.ring_bytes);
     return rc;
+}
+
+static void ring_done(struct executor *ex)
+{
+    if (ex->ring && ex->reader)
+        reader_unregister(ex->reader, ex->ring, ex->opt.ring_bytes);
+    pinned_free(ex->ring, ex->ring_mem);
+    ex->ring = NULL;
+    ex->ring_mem = NULL;
 }
 
 /* A gather whose index vector is a model input reads only its rows: the kernel then sees a table of
@@ -139,6 +150,10 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
         rc = device_queue(ex->dev, false, &ex->transfer, err);
     if (rc == 0)
         rc = mem_new(ex->opt.memory_limit, &ex->mem, err);
+    if (rc == 0)
+        mem_set_above(ex->mem, ex->opt.above);
+    if (rc == 0)
+        rc = reader_new(ex->file->path, ex->opt.disk, &ex->reader, err);
     if (rc == 0 && ex->opt.direct) {
         rc = pinned_shared(ex->dev, err);
         if (rc == -ENOTSUP)
@@ -146,14 +161,10 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
         if (rc == 0)
             rc = layout_make(m, ex->opt.path, &ex->layout, err);
     } else if (rc == 0) {
-        rc = ring_new(ex, err);
+        rc = ex->opt.above ? 0 : ring_new(ex, err);
         if (rc == 0)
             rc = nothing_new(ex, err);
     }
-    if (rc == 0)
-        rc = reader_new(ex->file->path, ex->opt.disk, &ex->reader, err);
-    if (rc == 0 && ex->ring)
-        reader_register(ex->reader, ex->ring, ex->opt.ring_bytes);
     for (int l = 0; l < m->n_layers && rc == 0; l++) {
         ex->c[l] = m->layer[l].c;
         rc = compact_gather(ex, l, inputs, err);
@@ -194,6 +205,7 @@ void executor_free(struct executor *ex)
         executor_let_go(ex);
     if (ex->all) /* its memory is registered with the reader */
         direct_close(ex->all);
+    ring_done(ex);
     reader_free(ex->reader);
     if (ex->resident)
         for (int w = 0; w <= ex->m->n_weights; w++)
@@ -211,7 +223,6 @@ void executor_free(struct executor *ex)
         free(ex->row[w]);
     for (int p = PATH_IMAGE; p <= PATH_BUFFER; p++)
         tensor_done(&ex->nothing[p], NULL);
-    pinned_free(ex->ring, ex->ring_mem);
     if (ex->queue)
         clReleaseCommandQueue(ex->queue);
     if (ex->profiled)
@@ -377,11 +388,13 @@ static int book_ring(struct executor *ex, struct err *err)
 {
     int rc = mem_charge(ex->mem, MEM_UM, ex->opt.ring_bytes, "the ring", err);
 
-    if (rc == 0)
-        rc = mem_charge(ex->mem, MEM_STAGING,
-                        reader_staging_bytes() +
-                            (ex->dev->info.unified ? 0 : ex->opt.ring_bytes),
-                        "the reader", err);
+    if (rc < 0)
+        return rc;
+    rc = mem_charge(ex->mem, MEM_STAGING,
+                    reader_staging_bytes() + (ex->dev->info.unified ? 0 : ex->opt.ring_bytes),
+                    "the reader", err);
+    if (rc < 0)
+        mem_release(ex->mem, MEM_UM, ex->opt.ring_bytes);
     return rc;
 }
 
@@ -398,8 +411,10 @@ static int run_through_ring(struct executor *ex, const struct schedule *s, cl_ev
 {
     struct run r = {.ex = ex, .s = s, .mem = ex->mem, .layer_event = events};
     struct held *held = ex->held && ex->held->s == s ? ex->held : NULL;
-    int rc;
+    int rc = book_ring(ex, err);
 
+    if (rc < 0)
+        return rc;
     if (held) {
         r.s = held->there ? &held->warm : s;
         r.keep = held->keep;
@@ -409,16 +424,16 @@ static int run_through_ring(struct executor *ex, const struct schedule *s, cl_ev
     rc = run_begin(&r, err);
     if (rc == 0)
         rc = mem_start(ex->mem, ex->opt.rss_period_ns, err);
-    if (rc == 0)
-        rc = book_ring(ex, err);
     if (rc < 0)
         goto out;
-    r.began_ns = clock_ns();
-    rc = run_body(&r, err);
+    if (!ex->ring)
+        rc = ring_new(ex, err);
+    result->began_ns = r.began_ns = clock_ns();
+    if (rc == 0)
+        rc = run_body(&r, err);
     result->integrated_ns = clock_ns() - r.began_ns;
     result->init_ns = r.init_ns;
     mem_stop(ex->mem, &result->mem);
-    unbook_ring(ex);
     result->bytes_read = reader_bytes(ex->reader);
     if (rc == 0)
         rc = keep_output(ex, &r.acts, &result->output_hash, err);
@@ -426,6 +441,9 @@ static int run_through_ring(struct executor *ex, const struct schedule *s, cl_ev
         held->there = true;
 out:
     run_clean(&r);
+    if (ex->opt.above)
+        ring_done(ex);
+    unbook_ring(ex);
     return rc;
 }
 
@@ -494,6 +512,7 @@ static int run_direct(struct executor *ex, const struct schedule *s, cl_event *e
     r.kept = held && held->there;
     rc = direct_run(&r, err);
     mem_stop(ex->mem, &result->mem);
+    result->began_ns = r.began_ns;
     result->integrated_ns = r.ran_ns;
     result->init_ns = r.init_ns;
     result->bytes_read = reader_bytes(ex->reader);
@@ -601,6 +620,11 @@ uint64_t executor_live_bytes(const struct executor *ex)
 const char *executor_reader_kind(const struct executor *ex)
 {
     return reader_kind(ex->reader);
+}
+
+bool executor_read_all(const struct executor *ex)
+{
+    return ex->posted_all && reader_idle(ex->reader);
 }
 
 bool executor_direct(const struct executor *ex)

@@ -14,6 +14,15 @@
 
 extern const char *const executor_reader_names[]; /* by at_plan: "ahead", "at-plan", NULL */
 
+/* Runs side by side: who may go on. Asked before each layer, from 1. */
+struct executor_gate {
+    bool (*closed)(void *ctx, int layer); /* cheap */
+    /* Of a closed one: returns when the run may go on. Nothing of it is on the device meanwhile;
+     * what it has computed and read stays. Negative: the run ends with that. */
+    int (*wait)(void *ctx, int layer, struct err *err);
+    void *ctx;
+};
+
 struct executor_options {
     enum mem_path path;
     enum op_form form; /* of kernels that carry load */
@@ -26,6 +35,10 @@ struct executor_options {
     bool at_plan;           /* reads start at load_layer, not as soon as there is room */
     uint64_t rss_period_ns; /* 0: no RSS samples */
     bool (*stop)(void);     /* looked at between layers; NULL: never */
+    /* Several executors under one limit: both are borrowed, both or neither NULL. Between runs such
+     * an executor keeps no memory that the ledger books: it has a ring only while it runs. */
+    const struct executor_gate *gate;
+    const struct mem_above *above;
 };
 
 struct executor;
@@ -69,6 +82,7 @@ struct layer_time {
 };
 
 struct run_result {
+    uint64_t began_ns;      /* clock_ns() when the first byte was asked for */
     uint64_t integrated_ns; /* first byte asked for .. last output */
     uint64_t init_ns;       /* .. until everything preloaded is in place */
     uint64_t setup_ns;      /* before it: memory and objects of a direct run */
@@ -81,6 +95,9 @@ struct run_result {
  * -ENOMEM: the memory limit; -EIO: the reader; -EINTR: stopped; -EINVAL: the ring is too small. */
 int executor_run(struct executor *ex, const struct schedule *s, struct layer_time *times,
                  struct run_result *ret_result, struct err *err);
+
+/* Of the run that another thread is in: are all its reads done? false: no, or there is none. */
+bool executor_read_all(const struct executor *ex);
 
 /* The two controls. disk: all items of the schedule, alone. kernels: all layers with every weight
  * resident and no load; the first call loads the weights and runs once more, outside its time and

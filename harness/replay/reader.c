@@ -442,6 +442,16 @@ void reader_drain(struct reader *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+bool reader_idle(struct reader *r)
+{
+    bool idle;
+
+    pthread_mutex_lock(&r->lock);
+    idle = r->n_done == r->n_posted;
+    pthread_mutex_unlock(&r->lock);
+    return idle;
+}
+
 uint64_t reader_bytes(struct reader *r)
 {
     uint64_t bytes;

@@ -73,6 +73,7 @@ int reader_wait(struct reader *r, int job, struct err *err);
 /* Stop after the blocks in flight and forget what is posted. */
 void reader_drain(struct reader *r);
 
+bool reader_idle(struct reader *r);      /* all that was posted is done */
 uint64_t reader_bytes(struct reader *r); /* read since reader_reset() */
 
 #endif

@@ -55,6 +55,7 @@ static int pump(struct run *r, struct err *err)
         if (e < 0)
             return e;
     }
+    ex->posted_all = true;
     return 0;
 }
 
@@ -343,6 +344,16 @@ static int run_layer(struct run *r, int l, struct err *err)
     return take_off(r, event, l + 1, r->resident ? 0 : end, err);
 }
 
+bool run_gate_closed(const struct executor *ex, int l)
+{
+    return ex->opt.gate && ex->opt.gate->closed(ex->opt.gate->ctx, l + 1);
+}
+
+int run_gate_wait(const struct executor *ex, int l, struct err *err)
+{
+    return ex->opt.gate->wait(ex->opt.gate->ctx, l + 1, err);
+}
+
 int run_body(struct run *r, struct err *err)
 {
     struct executor *ex = r->ex;
@@ -355,7 +366,13 @@ int run_body(struct run *r, struct err *err)
     for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
         if (ex->opt.stop && ex->opt.stop())
             return err_set(err, -EINTR, "interrupted at layer %d of %d", l + 1, ex->m->n_layers);
-        rc = run_layer(r, l, err);
+        if (run_gate_closed(ex, l)) {
+            rc = run_land(r, err);
+            if (rc == 0)
+                rc = run_gate_wait(ex, l, err);
+        }
+        if (rc == 0)
+            rc = run_layer(r, l, err);
     }
     return rc < 0 ? rc : run_land(r, err);
 }
@@ -364,6 +381,7 @@ void run_clean(struct run *r)
 {
     struct executor *ex = r->ex;
 
+    ex->posted_all = false;
     reader_drain(ex->reader);
     clFinish(r->queue);
     for (int i = 0; i < r->n_flights; i++)

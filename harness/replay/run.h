@@ -2,6 +2,8 @@
 #ifndef FLASHMEM_HARNESS_REPLAY_RUN_H
 #define FLASHMEM_HARNESS_REPLAY_RUN_H
 
+#include <stdatomic.h>
+
 #include "harness/replay/activations.h"
 #include "harness/replay/executor.h"
 #include "harness/replay/layout.h"
@@ -34,6 +36,7 @@ struct executor {
     struct direct *all;      /* direct: every weight in a place of its own, for the controls */
     struct schedule all_s;   /* and the schedule of that */
     bool all_read;           /* they are there */
+    atomic_bool posted_all;  /* a run is under way, and its last read has been asked for */
 };
 
 /* A sequence of runs; see executor_hold(). */
@@ -85,6 +88,10 @@ int executor_carried(const struct executor *ex, const struct schedule *s, int l)
 int run_begin(struct run *r, struct err *err);
 int run_body(struct run *r, struct err *err); /* all layers, to the last output */
 void run_clean(struct run *r);
+
+/* The gate before layer l, from 0: true if the run has to stop there for a while. */
+bool run_gate_closed(const struct executor *ex, int l);
+int run_gate_wait(const struct executor *ex, int l, struct err *err);
 
 /* Map part of the ring. */
 int run_map(struct executor *ex, uint64_t at, uint64_t bytes, cl_map_flags how, struct err *err);
