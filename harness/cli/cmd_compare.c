@@ -67,8 +67,8 @@ static void show(const struct compare_items *c, struct table *t)
         const struct compare_item *it = &c->item[i];
 
         table_text(t, it->name);
-        table_real(t, it->median_ns[0] / 1000, 4);
-        table_real(t, it->median_ns[1] / 1000, 4);
+        table_real(t, it->time_ns[0] / 1000, 4);
+        table_real(t, it->time_ns[1] / 1000, 4);
         table_real(t, it->ratio.mid, 4);
         table_real(t, it->ratio.low, 4);
         table_real(t, it->ratio.high, 4);

@@ -34,7 +34,7 @@ struct compare_item {
     bool apart;  /* says nothing about the noise of other items */
     bool part;   /* of another item: shown, but no finding of its own */
     /* by compare_judge() */
-    double median_ns[2];
+    double time_ns[2]; /* medians; of several recordings the undisturbed times */
     struct interval ratio; /* B / A, 95 % */
     double p;
     enum compare_verdict verdict;

@@ -20,6 +20,8 @@
 /* Weight of what all items show beside what one item shows: items differ in their noise. */
 #define ITEMS_WEIGHT   8
 #define MAD_WORTH      0.37 /* of an observation in a variance: the efficiency of the deviation */
+#define SEVERAL        3    /* recordings of each side, from which the undisturbed time is told */
+#define UNDISTURBED    0.1  /* quantile of a recording's repeats, where there are several */
 #define RECORDINGS_MAX 50   /* more than anybody makes */
 #define RANKS_DIFFER   0.05
 #define FALSE_SHARE    0.05 /* of what is called slower or faster */
@@ -33,17 +35,21 @@ struct compare_options compare_defaults(void)
 
 /* One side of an item. */
 struct estimate {
-    double *y; /* [n] log medians of its recordings; borrowed */
+    double *y; /* [n] its recordings' log times; borrowed */
     int n;
+    double mid;    /* of all of them */
     double within; /* mean variance of one log median, from the repeats */
+    double own;    /* variance of `mid` times n, from recordings; of several */
 };
 
 /* Per item: both sides, their difference and its standard error. */
 struct work {
     struct estimate side[2];
+    bool several;
     double diff, se;
-    double own; /* variance of one recording, as this item alone shows it */
-    int own_n;  /* degrees of freedom of it */
+    double most; /* a larger change than this, either way, is excluded at 0.05 */
+    double own; /* variance of one recording, as this item alone shows it; of several */
+    int own_n;  /* degrees of freedom of it; 0: not several */
 };
 
 static double square(double x)
@@ -51,8 +57,20 @@ static double square(double x)
     return x * x;
 }
 
-static void describe_side(const struct compare_side *s, uint64_t seed, struct estimate *e,
-                          double *ret_median)
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static int lower_half(int n)
+{
+    return (n + 1) / 2;
+}
+
+/* Medians of few recordings. */
+static void describe_few(const struct compare_side *s, uint64_t seed, struct estimate *e)
 {
     e->n = s->n;
     e->within = 0;
@@ -63,11 +81,33 @@ static void describe_side(const struct compare_side *s, uint64_t seed, struct es
         e->y[i] = log(m.mid);
         e->within += square(log(m.high / m.low) / (2 * Z95)) / s->n;
     }
-    *ret_median = exp(stats_median(e->y, s->n));
+    e->mid = stats_median(e->y, s->n);
 }
 
-/* The median of all differences (Hodges & Lehmann 1963): a burst of noise that hits one recording
- * in four leaves it alone, and without bursts it is as good as the mean. */
+/* The undisturbed time of several recordings: what else runs only ever adds to a time, and it may
+ * spoil every third recording. So of each the low repeats, of these the mean of the lower half;
+ * its variance from the winsorized one (Tukey & McLaughlin 1963; Yuen 1974), trimmed above only. */
+static void describe_several(const struct compare_side *s, double *scratch, struct estimate *e)
+{
+    int h = lower_half(s->n);
+    double mean = 0, sum = 0;
+
+    e->n = s->n;
+    e->mid = 0;
+    for (int i = 0; i < s->n; i++)
+        e->y[i] = log(stats_quantile(s->rec[i].time_ns, s->rec[i].n, UNDISTURBED));
+    memcpy(scratch, e->y, (size_t)s->n * sizeof(*scratch));
+    qsort(scratch, (size_t)s->n, sizeof(*scratch), by_value);
+    for (int i = 0; i < h; i++)
+        e->mid += scratch[i] / h;
+    for (int i = 0; i < s->n; i++)
+        mean += scratch[i < h ? i : h - 1] / s->n;
+    for (int i = 0; i < s->n; i++)
+        sum += square(scratch[i < h ? i : h - 1] - mean);
+    e->own = sum / (s->n - 1) / square((double)h / s->n);
+}
+
+/* The median of all differences (Hodges & Lehmann 1963). */
 static double difference(const struct estimate *a, const struct estimate *b, double *scratch)
 {
     int n = 0;
@@ -78,22 +118,25 @@ static double difference(const struct estimate *a, const struct estimate *b, dou
     return stats_median(scratch, n);
 }
 
-/* Variance of one recording around its side, robust, and its degrees of freedom. */
-static void own_variance(struct work *w, double *scratch)
+static void describe_item(struct compare_item *it, struct work *w, double *x, uint64_t seed)
 {
-    double mid[2], mad;
-    int n = 0;
+    int dof[2];
 
+    w->several = it->side[0].n >= SEVERAL && it->side[1].n >= SEVERAL;
     for (int s = 0; s < 2; s++) {
-        mid[s] = stats_median(w->side[s].y, w->side[s].n);
-        for (int i = 0; w->side[s].n > 1 && i < w->side[s].n; i++)
-            scratch[n++] = fabs(w->side[s].y[i] - mid[s]);
-        w->own_n += w->side[s].n > 1 ? w->side[s].n - 1 : 0;
+        if (w->several)
+            describe_several(&it->side[s], x, &w->side[s]);
+        else
+            describe_few(&it->side[s], seed, &w->side[s]);
+        it->time_ns[s] = exp(w->side[s].mid);
+        dof[s] = lower_half(it->side[s].n) - 1;
     }
-    if (w->own_n == 0)
-        return;
-    mad = stats_median(scratch, n);
-    w->own = square(SIGMA * mad) * n / w->own_n;
+    w->diff = w->several ? w->side[1].mid - w->side[0].mid
+                         : difference(&w->side[0], &w->side[1], x);
+    if (w->several) {
+        w->own_n = dof[0] + dof[1];
+        w->own = (dof[0] * w->side[0].own + dof[1] * w->side[1].own) / w->own_n;
+    }
 }
 
 static const char *different_source(const struct compare_item *it)
@@ -105,6 +148,17 @@ static const char *different_source(const struct compare_item *it)
 }
 
 /* ---- what recordings differ by though nothing changed ---- */
+
+/* From items with several recordings: what they show of their own noise. */
+static int several_noise(const struct compare_items *c, const struct work *w, double *x)
+{
+    int n = 0;
+
+    for (int i = 0; i < c->n; i++)
+        if (w[i].several && !c->item[i].apart)
+            x[n++] = w[i].own;
+    return n;
+}
 
 /* From recordings of one side: the same thing, another session. */
 static int repeated_noise(const struct compare_items *c, const struct work *w, double *x)
@@ -161,18 +215,23 @@ static double typical_within(const struct compare_items *c, const struct work *w
     return n ? stats_median(x, n) : 0;
 }
 
-/* Variance of one recording's log median beyond what its repeats say, and how many observations
- * that rests on. Differences of two have twice the variance of one. */
+/* Variance of one recording beyond what its repeats say, and how many observations that rests on.
+ * Differences of two have twice the variance of one. */
 static double noise_variance(const struct compare_items *c, const struct work *w, double *x,
                              int *ret_n)
 {
-    int n = repeated_noise(c, w, x);
-    double both, seen;
+    int n = several_noise(c, w, x);
+    double seen;
 
-    if (n == 0)
-        n = c->alike && !mostly_rebuilt(c) ? spread_noise(c, w, x) : again_noise(c, x);
-    both = n ? square(SIGMA * stats_median(x, n)) : 0;
-    seen = both / 2 - typical_within(c, w, x);
+    if (n > 0) {
+        seen = stats_median(x, n);
+    } else {
+        n = repeated_noise(c, w, x);
+        if (n == 0)
+            n = c->alike && !mostly_rebuilt(c) ? spread_noise(c, w, x) : again_noise(c, x);
+        seen = n ? square(SIGMA * stats_median(x, n)) / 2 : 0;
+        seen -= typical_within(c, w, x);
+    }
     *ret_n = n;
     return (PRIOR_WEIGHT * square(PRIOR_NOISE) + n * fmax(seen, 0)) / (PRIOR_WEIGHT + n);
 }
@@ -204,9 +263,21 @@ static double machine_shift(const struct compare_items *c, double *x)
 
 /* ---- verdicts ---- */
 
+/* The change that the two one-sided tests of equivalence exclude: Schuirmann 1987. */
+static double not_excluded(const struct work *w, double dof)
+{
+    return fabs(w->diff) + stats_t_quantile(0.10, dof) * w->se;
+}
+
+static bool one_each(const struct work *w)
+{
+    return w->side[0].n == 1 && w->side[1].n == 1;
+}
+
 static void judge_paired(struct compare_item *it, struct work *w, double *x, uint64_t seed)
 {
     const struct recording *a = it->side[0].rec, *b = it->side[1].rec;
+    int dof = a->n > 1 ? a->n - 1 : 1;
     struct interval m;
 
     for (int i = 0; i < a->n; i++)
@@ -215,31 +286,33 @@ static void judge_paired(struct compare_item *it, struct work *w, double *x, uin
     w->diff = m.mid;
     w->se = (m.high - m.low) / (2 * Z95);
     it->ratio = (struct interval){exp(m.mid), exp(m.low), exp(m.high)};
-    it->p = stats_t_p(w->diff / fmax(w->se, 1e-12), a->n - 1 > 0 ? a->n - 1 : 1);
+    it->p = stats_t_p(w->diff / fmax(w->se, 1e-12), dof);
+    w->most = not_excluded(w, dof);
 }
 
-/* Repeats say one thing about an item's noise, all items together another, its own recordings a
- * third: the last two are averaged by their weight (as in Smyth 2004), which tames items that few
- * recordings make look calm. */
+/* An item's own recordings say one thing about its noise, all items together another: averaged by
+ * their weight (as in Smyth 2004), which tames items that few recordings make look calm. */
 static void judge_item(struct compare_item *it, struct work *w, double noise, int noise_n,
                        double machine)
 {
-    double per = 1.0 / w->side[0].n + 1.0 / w->side[1].n, own_n = MAD_WORTH * w->own_n, var, t;
+    double per = 1.0 / w->side[0].n + 1.0 / w->side[1].n, var, t;
     double dof = fmin(PRIOR_WEIGHT + MAD_WORTH * noise_n, 100);
 
-    var = noise * per + w->side[0].within / w->side[0].n + w->side[1].within / w->side[1].n;
-    if (w->own_n > 0) {
+    if (w->several) {
         dof = fmin(dof, ITEMS_WEIGHT);
-        var = (dof * var + own_n * w->own * per) / (dof + own_n);
-        dof += own_n;
-    } else if (!isnan(machine)) {
+        var = per * (dof * noise + w->own_n * w->own) / (dof + w->own_n);
+        dof += w->own_n;
+    } else {
+        var = noise * per + w->side[0].within / w->side[0].n + w->side[1].within / w->side[1].n;
         /* What moved the whole machine cannot be told from what changed. */
-        var += square(machine);
+        if (one_each(w) && !isnan(machine))
+            var += square(machine);
     }
     w->se = sqrt(var);
     t = stats_t_quantile(1 - LEVEL, dof);
     it->ratio = (struct interval){exp(w->diff), exp(w->diff - t * w->se), exp(w->diff + t * w->se)};
     it->p = stats_t_p(w->diff / w->se, dof);
+    w->most = not_excluded(w, dof);
 }
 
 static int pool(const struct compare_side *s, double *x)
@@ -296,13 +369,6 @@ static int ranks(const struct compare_item *it, double *ret_p, struct err *err)
     return 0;
 }
 
-static int by_p(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* The largest p that is called a change, so that at most FALSE_SHARE of what is called so is none
  * (Benjamini & Hochberg 1995). */
 static double p_limit(const struct compare_items *c, double *x)
@@ -311,7 +377,7 @@ static double p_limit(const struct compare_items *c, double *x)
 
     for (int i = 0; i < c->n; i++)
         x[i] = c->item[i].p;
-    qsort(x, (size_t)c->n, sizeof(*x), by_p);
+    qsort(x, (size_t)c->n, sizeof(*x), by_value);
     for (int i = 0; i < c->n; i++)
         if (x[i] <= FALSE_SHARE * (i + 1) / c->n)
             limit = FALSE_SHARE * (i + 1) / c->n;
@@ -336,7 +402,7 @@ static void explain_wide(struct compare_item *it, const struct work *w, double m
         return;
     }
     more = n * times_more(w->se, opt->detect);
-    if (w->own_n == 0 && fabs(machine) > opt->least)
+    if (one_each(w) && fabs(machine) > opt->least)
         snprintf(it->reason, sizeof(it->reason),
                  "the machine itself was %.2g %% %s in B: record both again, in turns, and name "
                  "all: %s:ID,ID,...",
@@ -386,7 +452,7 @@ static int decide(struct compare_item *it, const struct work *w, double limit, d
     it->reason[0] = '\0';
     if (it->p <= limit)
         snprintf(it->reason, sizeof(it->reason), "a change of less than %.2g %%", 100 * opt->least);
-    else if ((Z95 + Z80) * w->se > log1p(opt->detect)) {
+    else if ((Z95 + Z80) * w->se > log1p(opt->detect) && w->most > log1p(opt->detect)) {
         it->verdict = COMPARE_AMBIGUOUS;
         explain_wide(it, w, machine, opt);
     } else if (it->p < 0.05) {
@@ -432,10 +498,8 @@ static void describe(struct compare_items *c, struct work *w, double *y, double 
         for (int s = 0; s < 2; s++) {
             w[i].side[s].y = y;
             y += it->side[s].n;
-            describe_side(&it->side[s], opt->seed, &w[i].side[s], &it->median_ns[s]);
         }
-        w[i].diff = difference(&w[i].side[0], &w[i].side[1], x);
-        own_variance(&w[i], x);
+        describe_item(it, &w[i], x, opt->seed);
     }
 }
 
