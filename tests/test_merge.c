@@ -13,6 +13,7 @@
 
 #include "harness/store/exchange.h"
 #include "tests/folder.h"
+#include "tests/older.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -105,6 +106,11 @@ static void make_database(const char *path, int first, int last, int seed)
         " WHERE model = 'M@s';"
         "INSERT INTO run_memory SELECT id, 1, @s, 2, 3, 4, 5, 6, NULL FROM run"
         " WHERE model = 'M@s';"
+        "INSERT INTO peer_run (device_id, taken_utc, host, cpu, framework, version, backend, model,"
+        " dtype, threads, rounds, integrated_ns, cache, status) SELECT device_id, started_utc, "
+        "host,"
+        " cpu, 'f@s', '1', 'cpu', 'M@s', 'f32', 2, 3, @s, 'cold', 'ok' FROM session"
+        " WHERE uuid = 'uuid-@s';"
         "INSERT INTO run_layer SELECT id, 1, 'l', 'add', 3, 4, 5, NULL, 'v', NULL FROM run"
         " WHERE model = 'M@s';"
         "COMMIT";
@@ -159,6 +165,8 @@ static const char *const lines[] = {
     "SELECT 'run_repeat', " MODEL_OF("run") ", seq, integrated_ns, disk_ns, avg_bytes"
                                             " FROM run_repeat t",
     "SELECT 'run_memory', " MODEL_OF("run") ", seq, t_ns, host_bytes, rss_bytes FROM run_memory t",
+    "SELECT 'peer_run', d.name, taken_utc, framework, model, integrated_ns FROM peer_run, device d"
+    " WHERE d.id = device_id",
     "SELECT 'run_layer', " MODEL_OF("run") ", layer, name, end_ns, variant FROM run_layer t",
 };
 
@@ -257,6 +265,18 @@ static struct merge_count must_merge(const char *from, const char *into)
 
     ck_assert_msg(merge(from, into, &n, &err) == 0, "%s", err.text);
     return n;
+}
+
+static void check_number(const char *path, const char *sql, int number)
+{
+    sqlite3 *db = must_open(path);
+    sqlite3_stmt *q = NULL;
+
+    ck_assert_int_eq(sqlite3_prepare_v2(db, sql, -1, &q, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(q), SQLITE_ROW);
+    ck_assert_int_eq(sqlite3_column_int(q, 0), number);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
 }
 
 static void export(const char *path, const char *to)
@@ -404,6 +424,21 @@ START_TEST(grown)
 }
 END_TEST
 
+/* Two machines whose devices are called alike, by different numbers of units. */
+START_TEST(larger_device)
+{
+    raw(c, "UPDATE device SET compute_units = 64"); /* sessions 7 to 9 */
+    must_merge(a, all);
+    must_merge(c, all);
+    check_number(all, "SELECT count(*) FROM device", 4);
+    check_number(all,
+                 "SELECT count(*) FROM session s JOIN device d ON d.id = s.device_id"
+                 " WHERE compute_units = iif(substr(uuid, 6) < '7', 4, 64)"
+                 " AND name = 'G' || (substr(uuid, 6) % 2)",
+                 7);
+}
+END_TEST
+
 /* The same row says two things: nobody knows which is right, and nothing of that file is merged. */
 START_TEST(conflicts)
 {
@@ -473,20 +508,19 @@ END_TEST
 
 START_TEST(older_schema)
 {
+    struct store *up = NULL;
     struct merge_count n;
+    struct err err = {0};
 
-    copy(a, in_folder("now/old.db")); /* as if 006 had not been */
-    raw(in_folder("now/old.db"),
-        "DROP INDEX run_layer_case; ALTER TABLE run_layer DROP COLUMN op_case;"
-        " ALTER TABLE run_layer DROP COLUMN variant;"
-        " ALTER TABLE repeat DROP COLUMN cores; ALTER TABLE repeat DROP COLUMN aside; PRAGMA "
-        "user_version = 5");
-    raw(a, "UPDATE run_layer SET variant = NULL");
+    older_copy(a, in_folder("now/old.db"), 5);
+    copy(in_folder("now/old.db"), in_folder("now/up.db")); /* what a merge must make of it */
+    ck_assert_msg(store_open(in_folder("now/up.db"), STORE_WRITE, &up, &err) == 0, "%s", err.text);
+    store_close(up);
     n = must_merge(in_folder("now/old.db"), all);
     ck_assert_int_eq(n.schema, 5);
     ck_assert_int_eq(n.new_sessions, 4);
     free_lines(&want);
-    add_lines(&want, a);
+    add_lines(&want, in_folder("now/up.db"));
     sort_lines(&want);
     check_lines(&want, all);
 }
@@ -639,6 +673,7 @@ int main(void)
     tcase_add_test(t, orders);
     tcase_add_test(t, fills);
     tcase_add_test(t, grown);
+    tcase_add_test(t, larger_device);
     tcase_add_test(t, conflicts);
     tcase_add_test(t, killed);
     tcase_add_test(t, older_schema);

@@ -365,6 +365,8 @@ START_TEST(stored_rows_agree)
     struct bench b;
     struct predictor *p;
     struct interval band;
+    struct err err = {0};
+    int64_t newest;
 
     bench_open(&b);
     sweep(&b, 60, 40, 10);
@@ -405,6 +407,17 @@ START_TEST(stored_rows_agree)
     }
     ck_assert(isnan(predictor_band(p, op_find("softmax"), true).low)); /* carries none */
     ck_assert(isnan(predictor_band(p, op_find("gelu"), false).low));   /* no samples */
+    newest = predictor_id(p);
+    predictor_free(p);
+    /* Joined from another database: trained before, stored behind. */
+    ck_assert_int_eq(store_exec(b.st, &err,
+                                "INSERT INTO regressor SELECT NULL, device_id,"
+                                " '2000-01-01T00:00:00Z', target, dtype, path, samples, shapes,"
+                                " folds, options, features, model_json FROM regressor ORDER BY id",
+                                ""),
+                     0);
+    p = load(&b);
+    ck_assert_int_eq(predictor_id(p), newest);
     predictor_free(p);
     bench_close(&b);
 }

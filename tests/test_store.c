@@ -16,6 +16,7 @@
 #include "harness/store/store.h"
 #include "harness/store/version.h"
 #include "tests/folder.h"
+#include "tests/older.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -99,7 +100,24 @@ static int64_t add_session(struct store *st)
     return session;
 }
 
-#define NEWEST "8" /* schema */
+/* "VERSION" of this program's schema. */
+static const char *newest(void)
+{
+    static char text[16];
+
+    snprintf(text, sizeof(text), "%d", store_newest());
+    return text;
+}
+
+/* As a program of schema `version` had written it. */
+static void make_older(int version)
+{
+    char older[sizeof(path) + 8];
+
+    snprintf(older, sizeof(older), "%s.older", path);
+    older_copy(path, older, version);
+    ck_assert_int_eq(rename(older, path), 0);
+}
 
 #define ADD_CONFIG                                                                                 \
     "INSERT INTO config (key, op, class, shape, dtype, path, kernel, form, variant, gws, lws, "    \
@@ -116,7 +134,7 @@ START_TEST(new_file)
     struct store *st = must_open(STORE_WRITE);
 
     ck_assert_str_eq(store_path(st), path);
-    ck_assert_str_eq(raw("PRAGMA user_version"), NEWEST);
+    ck_assert_str_eq(raw("PRAGMA user_version"), newest());
     ck_assert_str_eq(raw("PRAGMA application_id"), "1179405645"); /* "FLMM" big-endian */
     ck_assert_str_eq(raw("PRAGMA journal_mode"), "wal");
     ck_assert_str_eq(raw("SELECT count(*) FROM pragma_table_list "
@@ -238,6 +256,14 @@ START_TEST(devices_and_sessions)
     strcpy(other.driver, "8"); /* a new driver is a new device */
     ck_assert_int_eq(store_device(st, &other, &b, &err), 0);
     ck_assert_int_ne(a, b);
+    other = gpu;
+    other.compute_units = 64; /* and so is a larger one of the same name */
+    ck_assert_int_eq(store_find_device(st, &other, &b, &err), 0);
+    ck_assert_int_eq(b, 0);
+    ck_assert_int_eq(store_device(st, &other, &b, &err), 0);
+    ck_assert_int_ne(a, b);
+    ck_assert_int_eq(store_find_device(st, &gpu, &b, &err), 0);
+    ck_assert_int_eq(a, b);
     session = add_session(st);
     ck_assert_int_ne(add_session(st), session);
     ck_assert_str_eq(raw("SELECT type || image_width || half_images FROM device"), "gpu163841");
@@ -420,7 +446,7 @@ START_TEST(race_to_create)
         ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
     ck_assert_str_eq(raw("SELECT count(*) FROM config"), "8");
-    ck_assert_str_eq(raw("PRAGMA user_version"), NEWEST);
+    ck_assert_str_eq(raw("PRAGMA user_version"), newest());
 }
 END_TEST
 
@@ -432,21 +458,42 @@ START_TEST(older_schema)
 
     ck_assert_int_eq(add_config(st, "old", 0, &err), 0);
     store_close(st);
-    raw("DROP TABLE run_layer");
-    raw("DROP TABLE run_memory");
-    raw("DROP TABLE run_repeat");
-    raw("DROP TABLE run");
-    raw("ALTER TABLE plan DROP COLUMN latency_bound_ns");
-    raw("ALTER TABLE plan DROP COLUMN disk_bytes_per_s");
-    raw("ALTER TABLE repeat DROP COLUMN cores");
-    raw("ALTER TABLE repeat DROP COLUMN aside");
-    raw("PRAGMA user_version = 3");
+    make_older(3);
     ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), -EPROTO);
     ck_assert_ptr_nonnull(strstr(err.text, "flashmem db upgrade"));
     store_close(must_open(STORE_WRITE));
-    ck_assert_str_eq(raw("PRAGMA user_version"), NEWEST);
+    ck_assert_str_eq(raw("PRAGMA user_version"), newest());
     ck_assert_str_eq(raw("SELECT count(*) FROM run"), "0");
     ck_assert_str_eq(raw("SELECT key FROM config"), "old");
+}
+END_TEST
+
+/* 009 makes table device anew, under rows that refer to it; what they mean stays. */
+START_TEST(device_made_anew)
+{
+    struct device_info other = gpu;
+    struct err err = {0};
+    struct store *st = must_open(STORE_WRITE);
+    int64_t id, session, larger;
+
+    strcpy(other.driver, "8");
+    ck_assert_int_eq(store_device(st, &other, &id, &err), 0);
+    session = add_session(st); /* of device 2 */
+    store_close(st);
+    make_older(8);
+    st = must_open(STORE_WRITE);
+    ck_assert_str_eq(raw("PRAGMA user_version"), newest());
+    ck_assert_str_eq(raw("SELECT count(*) FROM pragma_foreign_key_check"), "0");
+    ck_assert_str_eq(
+        raw("SELECT group_concat(id || driver) FROM (SELECT * FROM device ORDER BY id)"), "18,27");
+    ck_assert_str_eq(raw("SELECT device_id FROM session"), "2");
+    other.compute_units = 64;
+    ck_assert_int_eq(store_device(st, &other, &larger, &err), 0);
+    ck_assert_int_eq(larger, 3);
+    ck_assert_int_eq(store_exec(st, &err, "UPDATE session SET device_id = 9", ""), -EIO);
+    ck_assert_int_eq(store_exec(st, &err, "DELETE FROM device WHERE id = 2", ""), -EIO);
+    ck_assert_int_eq(session, 1);
+    store_close(st);
 }
 END_TEST
 
@@ -501,7 +548,7 @@ START_TEST(refused)
     unlink(path);
     store_close(must_open(STORE_WRITE));
     raw("PRAGMA user_version = 99");
-    check_refused(STORE_WRITE, -EPROTO, "schema 99, newer than this program's " NEWEST);
+    check_refused(STORE_WRITE, -EPROTO, "schema 99, newer than this program's ");
     check_refused(STORE_READ, -EPROTO, "use a newer flashmem");
     strcat(path, "/below.db");
     check_refused(STORE_WRITE, -ENOTDIR, "Not a directory");
@@ -591,6 +638,7 @@ int main(void)
     tcase_add_test(t, killed);
     tcase_add_test(t, race_to_create);
     tcase_add_test(t, older_schema);
+    tcase_add_test(t, device_made_anew);
     tcase_add_test(t, failed_migration);
     tcase_add_test(t, refused);
     tcase_add_test(t, damaged);

@@ -261,9 +261,11 @@ static int measured(const struct cli *cli, struct table **ret_t, struct err *err
                          "SELECT r.id, model, policy, dtype, path, build_ns, integrated_ns,"
                          " peak_bytes, rss_peak_bytes, verified"
                          " FROM run r JOIN session s ON s.id = r.session_id"
-                         " WHERE r.id IN (SELECT max(run.id) FROM run JOIN session ON session.id ="
-                         "  session_id WHERE device_id = ?1 AND EXISTS (SELECT 1 FROM run_layer"
-                         "  WHERE run_id = run.id) GROUP BY model, policy, dtype, path)"
+                         " WHERE r.id IN (SELECT id FROM (SELECT run.id, row_number() OVER"
+                         "  (PARTITION BY model, policy, dtype, path ORDER BY taken_utc DESC,"
+                         "  run.id DESC) AS age FROM run JOIN session ON session.id = session_id"
+                         "  WHERE device_id = ?1 AND EXISTS (SELECT 1 FROM run_layer"
+                         "  WHERE run_id = run.id)) WHERE age = 1)"
                          " ORDER BY model, dtype, path, policy",
                          "i", device);
     while (rc == 0 && (rc = store_step(q, err)) == 1)

@@ -81,7 +81,8 @@ static int find_device(struct store *st, const char *value, int64_t *ret_id, str
     size_t n = 0;
 
     rc = store_query(st, &q, err,
-                     "SELECT id, platform || ' ' || name || ' ' || driver FROM device"
+                     "SELECT id, platform || ' ' || name || ' (' || driver || ', ' || compute_units"
+                     " || ' units)' FROM device"
                      " ORDER BY id",
                      "");
     while (rc >= 0 && (rc = store_step(q, err)) == 1) {
@@ -272,7 +273,8 @@ int side_check(struct store *st, const struct side_spec side[2], bool *ret_same_
     /* A new driver on the same machine leaves the machine the same. */
     rc = store_query(st, &q, err,
                      "SELECT count(*) FROM device a JOIN device b ON a.name = b.name"
-                     " AND a.platform = b.platform WHERE a.id = ? AND b.id = ?",
+                     " AND a.platform = b.platform AND a.compute_units = b.compute_units"
+                     " WHERE a.id = ? AND b.id = ?",
                      "ii", a->device_id, b->device_id);
     if (rc == 0)
         rc = one_id(q, &same, err);

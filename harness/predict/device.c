@@ -10,25 +10,14 @@
 static int find_local(struct store *st, const char *selector, int64_t *ret_id,
                       struct device_info *ret_info, struct err *err)
 {
-    struct store_query *q = NULL;
     struct device *dev = NULL;
-    int rc;
 
     *ret_id = 0;
     if (device_open(selector, &dev, NULL) < 0)
         return 0;
     *ret_info = dev->info;
     device_close(dev);
-    rc = store_query(st, &q, err,
-                     "SELECT id FROM device WHERE platform = ? AND name = ? AND driver = ?", "sss",
-                     ret_info->platform, ret_info->name, ret_info->driver);
-    if (rc < 0)
-        return rc;
-    rc = store_step(q, err);
-    if (rc == 1)
-        *ret_id = store_int(q, 0);
-    store_query_done(q);
-    return rc < 0 ? rc : 0;
+    return store_find_device(st, ret_info, ret_id, err);
 }
 
 /* The one row that matches; 0 if none or several do. Names of all rows go to `names`. */
@@ -41,19 +30,19 @@ static int find_stored(struct store *st, const char *selector, int64_t *ret_id, 
 
     *ret_matches = 0;
     names[0] = 0;
-    rc = store_query(st, &q, err, "SELECT id, platform, name, driver FROM device ORDER BY id", "");
+    rc = store_query(st, &q, err,
+                     "SELECT id, platform || ' ' || name || ' (' || driver || ', ' || compute_units"
+                     " || ' units)' FROM device ORDER BY id",
+                     "");
     if (rc < 0)
         return rc;
     while ((rc = store_step(q, err)) == 1) {
-        const char *platform = store_text(q, 1), *name = store_text(q, 2);
-
-        if (!selector || strcasestr(platform, selector) || strcasestr(name, selector)) {
+        if (!selector || strcasestr(store_text(q, 1), selector)) {
             *ret_id = store_int(q, 0);
             ++*ret_matches;
         }
         if (n < size)
-            n += (size_t)snprintf(names + n, size - n, "%s'%s' (%s)", n ? ", " : "", name,
-                                  store_text(q, 3));
+            n += (size_t)snprintf(names + n, size - n, "%s'%s'", n ? ", " : "", store_text(q, 1));
     }
     store_query_done(q);
     return rc;

@@ -110,7 +110,9 @@ static int load_roofline(struct predictor *p, struct err *err)
     return roofline_parse(text, &p->roofline, err);
 }
 
-/* The latest regressor of a target with an id above `after`. 0 with *ret_r == NULL: none. */
+/* The latest regressor of a target, by time, for databases merge. `after` > 0: that of the same
+ * training as latency regressor `after`: stored behind it and before the next; merging keeps the
+ * order of what comes from one database. 0 with *ret_r == NULL: none. */
 static int load_regressor(struct store *st, int64_t device_id, const char *target,
                           const struct predictor *p, int64_t after, int cols,
                           struct regressor **ret_r, int64_t *ret_id, struct err *err)
@@ -121,10 +123,13 @@ static int load_regressor(struct store *st, int64_t device_id, const char *targe
     int rc;
 
     rc = store_query(st, &q, err,
-                     "SELECT id, features, options, model_json FROM regressor WHERE device_id = ?"
-                     " AND target = ? AND dtype = ? AND path = ? AND id > ?"
-                     " ORDER BY id DESC LIMIT 1", "isssi", device_id, target,
-                     dtype_name(p->dtype), mem_path_name(p->path), after);
+                     "SELECT id, features, options, model_json FROM regressor WHERE device_id = ?1"
+                     " AND target = ?2 AND dtype = ?4 AND path = ?5 AND (?3 = 0 OR (id > ?3 AND id <"
+                     " coalesce((SELECT min(n.id) FROM regressor n WHERE n.device_id = ?1 AND"
+                     " n.target = 'latency' AND n.dtype = ?4 AND n.path = ?5 AND n.id > ?3),"
+                     " 9223372036854775807))) ORDER BY trained_utc DESC, id DESC LIMIT 1",
+                     "isiss", device_id, target, after, dtype_name(p->dtype),
+                     mem_path_name(p->path));
     if (rc < 0)
         return rc;
     rc = store_step(q, err);

@@ -26,7 +26,7 @@ static int read_samples(struct store *st, int64_t device_id, const char *op_case
                          "SELECT l.load_bytes, l.end_ns - l.start_ns FROM run_layer l"
                          " JOIN run r ON r.id = l.run_id JOIN session s ON s.id = r.session_id"
                          " WHERE l.op_case = ? AND l.variant = ? AND s.device_id = ?"
-                         " ORDER BY l.run_id DESC, l.layer LIMIT ?",
+                         " ORDER BY r.taken_utc DESC, l.run_id DESC, l.layer LIMIT ?",
                          "ssii", op_case, variant, device_id, (int64_t)NEWEST);
 
     if (rc < 0)

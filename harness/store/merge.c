@@ -18,9 +18,9 @@ static const struct {
     const char *table, *column;
 } drifting[] = {
     {"device", "image_width"},   {"device", "image_height"}, {"device", "local_bytes"},
-    {"device", "compute_units"}, {"device", "max_group"},    {"device", "timer_ns"},
-    {"config", "class"},         {"config", "gws"},          {"config", "lws"},
-    {"config", "tile"},          {"config", "loop_order"},   {"config", "extra_ratio"},
+    {"device", "max_group"},     {"device", "timer_ns"},     {"config", "class"},
+    {"config", "gws"},           {"config", "lws"},          {"config", "tile"},
+    {"config", "loop_order"},    {"config", "extra_ratio"},
 };
 
 static bool drifts(const struct table_def *t, const struct column_def *c)

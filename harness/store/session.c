@@ -14,33 +14,50 @@
 
 #define TEXT 256
 
-int store_device(struct store *st, const struct device_info *info, int64_t *ret_id, struct err *err)
+int store_find_device(struct store *st, const struct device_info *info, int64_t *ret_id,
+                      struct err *err)
 {
     struct store_query *q = NULL;
+    int64_t id = 0;
+    int rc = store_query(st, &q, err,
+                         "SELECT id FROM device WHERE platform = ? AND name = ? AND driver = ?"
+                         " AND compute_units = ?",
+                         "sssi", info->platform, info->name, info->driver,
+                         (int64_t)info->compute_units);
+
+    if (rc == 0)
+        rc = store_step(q, err);
+    if (rc == 1)
+        id = store_int(q, 0);
+    store_query_done(q);
+    if (rc < 0)
+        return rc;
+    *ret_id = id;
+    return 0;
+}
+
+int store_device(struct store *st, const struct device_info *info, int64_t *ret_id, struct err *err)
+{
+    int64_t id = 0;
     int rc;
 
     rc = store_exec(st, err,
                     "INSERT INTO device (platform, name, version, driver, type, image_width, "
                     "image_height, local_bytes, unified, half_images, compute_units, max_group, "
                     "timer_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                    "ON CONFLICT (platform, name, driver) DO NOTHING",
+                    "ON CONFLICT (platform, name, driver, compute_units) DO NOTHING",
                     "sssssiiiiiiii", info->platform, info->name, info->version, info->driver,
                     device_type_name(info->type), (int64_t)info->image_width,
                     (int64_t)info->image_height, (int64_t)info->local_bytes, (int64_t)info->unified,
                     (int64_t)info->half_images, (int64_t)info->compute_units,
                     (int64_t)info->max_group, (int64_t)info->timer_ns);
     if (rc == 0)
-        rc = store_query(st, &q, err,
-                         "SELECT id FROM device WHERE platform = ? AND name = ? AND driver = ?",
-                         "sss", info->platform, info->name, info->driver);
-    if (rc == 0)
-        rc = store_step(q, err);
-    if (rc == 1)
-        *ret_id = store_int(q, 0);
-    else if (rc == 0)
+        rc = store_find_device(st, info, &id, err);
+    if (rc == 0 && id == 0)
         rc = err_set(err, -EIO, "'%s': device '%s' was not stored", store_path(st), info->name);
-    store_query_done(q);
-    return rc < 0 ? rc : 0;
+    if (rc == 0)
+        *ret_id = id;
+    return rc;
 }
 
 /* RFC 4122, version 4. */

@@ -55,7 +55,11 @@ void store_query_done(struct store_query *q); /* NULL is fine */
 int store_begin(struct store *st, struct err *err);
 int store_end(struct store *st, bool commit, struct err *err);
 
-/* The row of this device (platform, name, driver), made if need be. */
+/* The row of this device: its platform, name, driver and number of compute units; 0: none. */
+int store_find_device(struct store *st, const struct device_info *info, int64_t *ret_id,
+                      struct err *err);
+
+/* The same, made if need be. */
 int store_device(struct store *st, const struct device_info *info, int64_t *ret_id,
                  struct err *err);
 

@@ -80,22 +80,6 @@ int record_phases(struct store *st, int64_t device_id, const char *op, bool load
     return rc < 0 ? rc : 0;
 }
 
-int record_device(struct store *st, const struct device_info *dev, int64_t *ret_id, struct err *err)
-{
-    struct store_query *q;
-    double id;
-    int rc;
-
-    rc = store_query(st, &q, err,
-                     "SELECT id FROM device WHERE platform = ? AND name = ? AND driver = ?", "sss",
-                     dev->platform, dev->name, dev->driver);
-    if (rc == 0)
-        rc = one_number(q, &id, err);
-    if (rc == 0)
-        *ret_id = isnan(id) ? 0 : (int64_t)id;
-    return rc;
-}
-
 /* Global size as launched: what the operator asks for, rounded up to the local size. "" if the
  * kernel cannot take the case: there was no launch. */
 static void launch_text(const struct sweep_config *g, const struct device_info *dev, char gws[64],

@@ -24,10 +24,6 @@ extern const char *const phase_names[PHASES];
 int record_phases(struct store *st, int64_t device_id, const char *op, bool loaded,
                   double ret_ns[PHASES], int64_t *ret_n, struct err *err);
 
-/* The row of a device if there is one, else *ret_id = 0: nothing is written. */
-int record_device(struct store *st, const struct device_info *dev, int64_t *ret_id,
-                  struct err *err);
-
 /* Configuration row if it is new, sample, every repeat: all or nothing. */
 int record_sample(struct store *st, int64_t session_id, const struct device_info *dev,
                   const struct sweep_config *g, bool hot, const struct work_result *r,

@@ -427,7 +427,7 @@ int sweep_run(struct store *st, const struct device_info *dev, const struct spec
     if (!pending)
         return err_set(err, -ENOMEM, "out of memory");
     if (st)
-        rc = record_device(st, dev, &run.device_id, err);
+        rc = store_find_device(st, dev, &run.device_id, err);
     if (rc == 0)
         rc = select_pending(&run, spec, pending, &n, err);
     if (rc == 0)
