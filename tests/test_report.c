@@ -165,6 +165,24 @@ static void insert_samples(int64_t session_id)
     }
 }
 
+/* The second of one framework, which is newer; one that failed; one of a model that we never ran. */
+static void insert_peers(void)
+{
+#define PEER(utc, name, version, threads, model, ns, status)                                       \
+    "INSERT INTO peer_run (device_id, taken_utc, host, cpu, framework, version, backend, model,"   \
+    " dtype, threads, rounds, load_ns, init_ns, first_ns, integrated_ns, integrated_low_ns,"       \
+    " integrated_high_ns, peak_bytes, avg_bytes, cache, status) SELECT id, '" utc "', 'h', 'c',"   \
+    " '" name "', '" version "', 'cpu', '" model "', 'f32', " threads ", " ns ", 'cold',"          \
+    " '" status "' FROM device"
+#define NONE "0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
+    exec(PEER("2020", "onnxruntime", "1.1", "2", "GPTN-S", "7, 1, 2, 3, 6, 5, 7, 8, 9", "ok"));
+    exec(PEER("2021", "onnxruntime", "1.2", "2", "GPTN-S",
+              "7, 10000000, 20000000, 20000000, 50000000, 40000000, 60000000, 8000000, 6000000",
+              "ok"));
+    exec(PEER("2020", "mnn", "3.6", "1", "GPTN-S", NONE, "no such operator"));
+    exec(PEER("2020", "mnn", "3.6", "1", "Unrun", "7, 1, 2, 3, 6, 5, 7, 8, 9", "ok"));
+}
+
 static void open_store(void)
 {
     struct err err = {0};
@@ -187,6 +205,7 @@ static void open_filled(void)
         insert_run(&runs[i], id[runs[i].session]);
     insert_samples(id[0]);
     insert_forms(id[0]);
+    insert_peers();
 }
 
 static void drop(void)
@@ -298,6 +317,12 @@ START_TEST(tables_7_and_8)
     has("table7.csv", "\nA<B&C,lc-opg,f32 image,3,40.0,40.0,80.0,70.0 to 95.0,1.25,3 of 3,yes,,\n");
     has("table7.csv", "\nAlone,greedy,f32 image,3,40.0,60.0,100.0,90 to 110,,,yes,,\n");
     has_not("table7.csv", "999");
+    /* Other frameworks below ours, the newest of each; of models that we ran, on our device. */
+    has("table7.csv", ",2.0,2 of 3,yes,577,8.35\n"
+                      "GPTN-S,mnn 3.6,f32 cpu 1 thread: no such operator,0,,,,,,,,,\n"
+                      "GPTN-S,onnxruntime 1.2,f32 cpu 2 threads,7,30.0,20.0,50.0,40.0 to 60.0,,,,,\n");
+    has_not("table7.csv", "Unrun");
+    has("table8.csv", "\nGPTN-S,onnxruntime 1.2,f32 cpu 2 threads,6.0,,,,0.3,8.0,,,\n");
     has("table8.csv", "\nGPTN-S,preload,f32 image,400.0,500.0,,,7.0,,300.0,541,\n");
     has("table8.csv", "\nGPTN-S,lc-opg,f32 image,100.0,250.0,4.0,2.0,7.0,,300.0,260,2.08\n");
     has("table8.csv", "\nA<B&C,lc-opg,f32 image,80.0,100.0,0.5,0.5,7.0,,300.0,,\n");

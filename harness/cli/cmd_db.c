@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include "harness/cli/cli.h"
+#include "harness/predict/predict.h"
 #include "harness/store/dictionary.h"
 #include "harness/store/exchange.h"
 #include "harness/store/store.h"
 
 struct db_opts {
     bool canonical;
+    const char *peers;
 };
 
 /* Names are from the database itself, which may be anyone's: quoted as SQL wants it. */
@@ -245,6 +247,30 @@ static int merge(const struct cli *cli, int n, char **paths, bool folder, struct
     return rc == EXIT_DONE && refused > 0 ? EXIT_PARTLY : rc;
 }
 
+/* Of the machine that --device stands on. */
+static int import_peers(const struct cli *cli, const char *path, struct err *err)
+{
+    struct table *t = table_new("file,rows,new_rows");
+    struct device_info dev;
+    struct store *st = NULL;
+    int64_t device_id, rows = 0, new_rows = 0;
+    int rc = t ? 0 : err_set(err, -ENOMEM, "out of memory");
+
+    if (rc == 0)
+        rc = store_open(cli->db_path, STORE_WRITE, &st, err);
+    if (rc == 0)
+        rc = predict_device(st, cli->device, &device_id, &dev, err);
+    if (rc == 0)
+        rc = store_import_peers(st, device_id, path, &rows, &new_rows, err);
+    store_close(st);
+    if (rc == 0) {
+        table_text(t, path);
+        table_int(t, rows);
+        table_int(t, new_rows);
+    }
+    return cli_finish(cli, t, rc, err);
+}
+
 /* ---- upgrade ---- */
 
 static int upgrade(const struct cli *cli, struct err *err)
@@ -302,6 +328,11 @@ static const struct opt options[] = {
      .type = OPT_FLAG,
      .offset = offsetof(struct db_opts, canonical),
      .help = "export: number rows by content, so that equal databases give equal files"},
+    {.name = "--peers",
+     .type = OPT_TEXT,
+     .offset = offsetof(struct db_opts, peers),
+     .arg = "FILE",
+     .help = "import: what scripts/peers/run printed, beside the runs of --device"},
     {0},
 };
 
@@ -313,6 +344,12 @@ static int run(const struct cli *cli, const void *opts, int n_args, char **args,
         err_set(err, -EINVAL, "--canonical is of 'db export'");
         return EXIT_USAGE;
     }
+    if (o->peers && (strcmp(args[0], "import") != 0 || n_args > 1)) {
+        err_set(err, -EINVAL, "--peers is of 'db import', without a DIR");
+        return EXIT_USAGE;
+    }
+    if (o->peers)
+        return import_peers(cli, o->peers, err);
     if (strcmp(args[0], "check") == 0 && n_args == 1)
         return check(cli, err);
     if (strcmp(args[0], "export") == 0 && n_args == 2)
@@ -326,7 +363,7 @@ static int run(const struct cli *cli, const void *opts, int n_args, char **args,
     if (strcmp(args[0], "upgrade") == 0 && n_args == 1)
         return upgrade(cli, err);
     err_set(err, -EINVAL,
-            "db: want 'check', 'export DIR', 'import DIR', 'merge FILE...', "
+            "db: want 'check', 'export DIR', 'import DIR|--peers FILE', 'merge FILE...', "
             "'schema' or 'upgrade', got '%s'%s",
             args[0], n_args > 1 ? " and an argument" : "");
     return EXIT_USAGE;

@@ -23,7 +23,8 @@ const struct report_item report_items[] = {
          "a preload in the same session. Verified: the output is within tolerance of a plain C "
          "reference; empty: not asked in that run. Shaded: the paper's phone with 16-bit "
          "weights, SmartMem (init + exec) in the row of preload and FlashMem in that of lc-opg: "
-         "compare the ratios, never the milliseconds.",
+         "compare the ratios, never the milliseconds. Rows named by a framework and its version: "
+         "the same model on the same machine's processor, from cold files (scripts/peers).",
      .note =
          "The paper against itself: it says that SmartMem overtakes after 3 to 12 warm runs; "
          "its Table 7 gives 3.3 (ResNet) to 32.3 (DepA-L). Overlap alone can gain at most "
@@ -54,8 +55,9 @@ const struct report_item report_items[] = {
          "Accounted bytes of every kind (staging, unified memory, textures, activations): time "
          "average over the integrated run, and peak. \"Preload / this\" above 1 means that "
          "streaming held less. Process peak: what the operating system saw above the process's "
-         "own base; it should follow the accounted peak. Shaded: the paper's averages, SmartMem "
-         "in the row of preload and FlashMem in that of lc-opg.",
+         "own base; it should follow the accounted peak. Of other frameworks (scripts/peers) the "
+         "average, too, is the process's own, above what the framework takes once imported. Shaded: "
+         "the paper's averages, SmartMem in the row of preload and FlashMem in that of lc-opg.",
      .note =
          "The paper against itself: it claims up to 10.1 times less memory (DeepViT); its Table 8 "
          "gives 18.6 times, over TVM."},

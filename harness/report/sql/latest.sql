@@ -43,3 +43,15 @@ FROM current_regressor r
 JOIN prediction p ON p.regressor_id = r.id
 JOIN sample s ON s.id = p.sample_id
 JOIN config c ON c.id = s.config_id;
+-- Other frameworks on models that we ran on the same device. `setting` says why when there are no times.
+CREATE TEMP VIEW current_peer AS
+SELECT p.*, p.framework || ' ' || p.version AS policy,
+       p.dtype || ' ' || p.backend || ' ' || p.threads || iif(p.threads = 1, ' thread', ' threads')
+       || iif(p.cache = 'cold', '', ' ' || p.cache) || iif(p.status = 'ok', '', ': ' || p.status)
+           AS setting
+FROM (SELECT *, row_number() OVER (PARTITION BY device_id, framework, backend, model, dtype, threads,
+                                                cache
+                                   ORDER BY taken_utc DESC, host DESC, id DESC) AS age
+      FROM peer_run) p
+WHERE p.age = 1 AND EXISTS (SELECT 1 FROM current_run r
+                            WHERE r.device_id = p.device_id AND r.model = p.model);

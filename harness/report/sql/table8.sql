@@ -1,6 +1,11 @@
 -- Table 8: memory. Averages over the integrated run, accounted by kind; the process's own beside it.
 -- The paper's: SmartMem in the row of preload, FlashMem in that of lc-opg.
-SELECT r.model AS "model", r.policy AS "policy", r.setting AS "setting",
+-- Below ours, other frameworks on the same machine, whose memory is the process's.
+SELECT "model", "policy", "setting", "average (MB)", "peak (MB)", "average: preload / this",
+       "peak: preload / this", "MB x s", "process peak (MB)", "read (MB)", "paper: average (MB)",
+       "paper: SmartMem / FlashMem"
+FROM (
+SELECT 0 AS peer, r.model AS "model", r.policy AS "policy", r.setting AS "setting",
        round(r.avg_bytes / 1e6, 3) AS "average (MB)", round(r.peak_bytes / 1e6, 3) AS "peak (MB)",
        iif(r.id = p.id, NULL, round(p.avg_bytes / r.avg_bytes, 2)) AS "average: preload / this",
        iif(r.id = p.id, NULL, round(1.0 * p.peak_bytes / r.peak_bytes, 2)) AS "peak: preload / this",
@@ -15,4 +20,9 @@ FROM current_run r
 LEFT JOIN run p ON p.id = r.preload_id
 LEFT JOIN paper_table8_memory paper ON paper.model = r.model
 WHERE r.device_id = ?1
-ORDER BY r.model, r.setting, r.policy <> 'preload', r.policy;
+UNION ALL
+SELECT 1, model, policy, setting, round(avg_bytes / 1e6, 3), NULL, NULL, NULL,
+       round(avg_bytes / 1e6 * (integrated_ns / 1e9), 3), round(peak_bytes / 1e6, 3), NULL, NULL, NULL
+FROM current_peer WHERE device_id = ?1
+)
+ORDER BY "model", peer, "setting", "policy" <> 'preload', "policy";
