@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/cli/opt.h"
 #include "harness/cli/replay_session.h"
 #include "harness/model/npy.h"
 #include "harness/text/units.h"
@@ -13,54 +14,122 @@ static const char *const source_names[] = {"disk", "ram", NULL};
 
 #define FIELD(f) offsetof(struct replay_opts, f)
 static const struct opt opts[] = {
-    {.name = "--policy", .type = OPT_LIST, .offset = FIELD(policies), .arg = "POLICY",
+    {.name = "--policy",
+     .type = OPT_LIST,
+     .offset = FIELD(policies),
+     .arg = "POLICY",
      .help = "may be repeated: policies run interleaved (default: preload and lc-opg)"},
-    {.name = "--plan", .type = OPT_TEXT, .offset = FIELD(plan), .arg = "FILE",
+    {.name = "--plan",
+     .type = OPT_TEXT,
+     .offset = FIELD(plan),
+     .arg = "FILE",
      .help = "run this plan file, after checking it, instead of a policy"},
     PLAN_OPTION_ROWS,
-    {.name = "--reader", .type = OPT_CHOICE, .offset = FIELD(reader), .def = "ahead",
+    {.name = "--reader",
+     .type = OPT_CHOICE,
+     .offset = FIELD(reader),
+     .def = "ahead",
      .choices = executor_reader_names,
      .help = "read as soon as there is room, or from layer z_w on"},
-    {.name = "--kernel", .type = OPT_CHOICE, .offset = FIELD(kernel), .def = "auto",
+    {.name = "--kernel",
+     .type = OPT_CHOICE,
+     .offset = FIELD(kernel),
+     .def = "auto",
      .choices = replay_kernel_names,
      .help = "how load is carried: by kernels, by copies in a second queue, or not at all (direct: "
              "where host and device share memory the disk reads into what kernels read); auto: "
              "what recorded runs show to be fastest on this device, else pipelined"},
-    {.name = "--source", .type = OPT_CHOICE, .offset = FIELD(source), .def = "disk",
-     .choices = source_names, .help = "ram: emulated, from a copy in memory made before"},
-    {.name = "--disk-rate", .type = OPT_BYTES, .offset = FIELD(disk_rate), .arg = "BYTES",
+    {.name = "--source",
+     .type = OPT_CHOICE,
+     .offset = FIELD(source),
+     .def = "disk",
+     .choices = source_names,
+     .help = "ram: emulated, from a copy in memory made before"},
+    {.name = "--disk-rate",
+     .type = OPT_BYTES,
+     .offset = FIELD(disk_rate),
+     .arg = "BYTES",
      .help = "emulated: read so many a second at most, 500MB for instance"},
-    {.name = "--runs", .type = OPT_INT, .offset = FIELD(runs), .min = 1, .max = 1000, .arg = "N",
+    {.name = "--runs",
+     .type = OPT_INT,
+     .offset = FIELD(runs),
+     .min = 1,
+     .max = 1000,
+     .arg = "N",
      .help = "most runs of each policy (default: 50), or the runs of a sequence with --keep (12)"},
-    {.name = "--keep", .type = OPT_TEXT, .offset = FIELD(keep), .arg = "BYTES",
+    {.name = "--keep",
+     .type = OPT_TEXT,
+     .offset = FIELD(keep),
+     .arg = "BYTES",
      .help = "runs in sequence, with so many bytes of weights (or 'all') resident between them "
              "within --memory; preload keeps all it has. A table by run"},
-    {.name = "--sequences", .type = OPT_INT, .offset = FIELD(sequences), .def = "3", .min = 1,
-     .max = 100, .arg = "N", .help = "with --keep: how often each policy's sequence is taken"},
-    {.name = "--cold", .type = OPT_FLAG, .offset = FIELD(cold),
+    {.name = "--sequences",
+     .type = OPT_INT,
+     .offset = FIELD(sequences),
+     .def = "3",
+     .min = 1,
+     .max = 100,
+     .arg = "N",
+     .help = "with --keep: how often each policy's sequence is taken"},
+    {.name = "--cold",
+     .type = OPT_FLAG,
+     .offset = FIELD(cold),
      .help = "read past the page cache (default)"},
-    {.name = "--warm", .type = OPT_FLAG, .offset = FIELD(warm),
+    {.name = "--warm",
+     .type = OPT_FLAG,
+     .offset = FIELD(warm),
      .help = "read through the page cache, which an earlier run has filled"},
-    {.name = "--target", .type = OPT_REAL, .offset = FIELD(target), .def = "0.02", .min = 0,
-     .max = 1, .arg = "X", .help = "stop when the median's interval is narrower than this share"},
-    {.name = "--time-limit", .type = OPT_TIME, .offset = FIELD(time_limit), .arg = "T",
+    {.name = "--target",
+     .type = OPT_REAL,
+     .offset = FIELD(target),
+     .def = "0.02",
+     .min = 0,
+     .max = 1,
+     .arg = "X",
+     .help = "stop when the median's interval is narrower than this share"},
+    {.name = "--time-limit",
+     .type = OPT_TIME,
+     .offset = FIELD(time_limit),
+     .arg = "T",
      .help = "stop taking runs after this long (at least 5 are taken)"},
-    {.name = "--weights", .type = OPT_TEXT, .offset = FIELD(weights), .arg = "FILE",
+    {.name = "--weights",
+     .type = OPT_TEXT,
+     .offset = FIELD(weights),
+     .arg = "FILE",
      .help = "weights file (default: weights/MODEL.DTYPE.safetensors)"},
-    {.name = "--input", .type = OPT_LIST, .offset = FIELD(inputs), .arg = "FILE.npy",
+    {.name = "--input",
+     .type = OPT_LIST,
+     .offset = FIELD(inputs),
+     .arg = "FILE.npy",
      .help = "of an input, in order or as NAME=FILE.npy (default: seeded values)"},
-    {.name = "--output", .type = OPT_TEXT, .offset = FIELD(output), .arg = "FILE.npy",
+    {.name = "--output",
+     .type = OPT_TEXT,
+     .offset = FIELD(output),
+     .arg = "FILE.npy",
      .help = "write the output there"},
-    {.name = "--split", .type = OPT_FLAG, .offset = FIELD(split),
+    {.name = "--split",
+     .type = OPT_FLAG,
+     .offset = FIELD(split),
      .help = "run the model with the layers split that 'plan --split' splits for the one policy"},
-    {.name = "--slice", .type = OPT_TEXT, .offset = FIELD(slice), .arg = "BYTES",
+    {.name = "--slice",
+     .type = OPT_TEXT,
+     .offset = FIELD(slice),
+     .arg = "BYTES",
      .help = "use larger weights in parts of about this size, or 'none' (default with --kernel "
              "direct: a 32nd of all weights, or an 8th of what --memory leaves; else, and "
              "with --plan, none)"},
-    {.name = "--verify", .type = OPT_FLAG, .offset = FIELD(verify),
+    {.name = "--verify",
+     .type = OPT_FLAG,
+     .offset = FIELD(verify),
      .help = "compare the output with a plain-C reference in double precision"},
     {0},
 };
+
+/* A run's own columns hold these, or they say only how to go about it. */
+static const char *const not_options[] = {
+    "--policy", "--reader", "--kernel", "--source", "--disk-rate",  "--memory",
+    "--dtype",  "--path",   "--runs",   "--target", "--time-limit", "--weights",
+    "--input",  "--output", "--verify", "--cold",   "--warm",       NULL};
 
 /* What the command line alone says. */
 static int check_options(const struct replay_opts *o, struct err *err)
@@ -283,11 +352,14 @@ static int write_output(const struct replay_session *s, struct err *err)
 
 static int keep_all(struct replay_session *s, struct err *err)
 {
+    char *options = opt_changed(opts, s->o, not_options);
     int64_t run;
-    int rc = 0;
+    int rc = options ? 0 : err_set(err, -ENOMEM, "out of memory for a row");
 
+    s->ctx.options = options;
     for (int k = 0; k < s->n && rc == 0; k++)
         rc = replay_save(s->st, &s->ctx, &s->policy[k], &s->outcome[k], &run, err);
+    free(options);
     if (rc == 0)
         rc = store_session_end(s->st, s->ctx.session_id, err);
     return rc < 0 ? rc : print_all(s, err);
@@ -339,8 +411,7 @@ static bool is_wrong(const struct replay_outcome *o)
     return !isnan(o->verify_error) && !o->verified;
 }
 
-static int run(const struct cli *cli, const void *options, int n_args, char **args,
-               struct err *err)
+static int run(const struct cli *cli, const void *options, int n_args, char **args, struct err *err)
 {
     const struct replay_opts *o = options;
     struct replay_session s = {
@@ -361,12 +432,12 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
 
     (void)n_args;
     replay_set_kernel(&s, o->kernel);
-    s.disk = (struct reader_options){
-        .ram = o->source == 1, .rate_bps = o->disk_rate, .cached = o->warm};
+    s.disk =
+        (struct reader_options){.ram = o->source == 1, .rate_bps = o->disk_rate, .cached = o->warm};
     if (o->source || o->disk_rate || o->warm)
         s.exec.disk = &s.disk;
-    if (plan_options_check(&o->planning, err) < 0 ||
-        plan_options_policies(&o->policies, err) < 0 || check_options(o, err) < 0)
+    if (plan_options_check(&o->planning, err) < 0 || plan_options_policies(&o->policies, err) < 0 ||
+        check_options(o, err) < 0)
         return EXIT_USAGE;
     rc = replay_all(&s, args[0], err);
     for (int k = 0; k < s.n && rc == 0; k++)

@@ -274,6 +274,97 @@ static void free_lists(const struct opt *opts, void *to)
             free(((struct opt_list *)(void *)((char *)to + opts->offset))->item);
 }
 
+/* ---- values as words again ---- */
+
+static bool changed(const struct opt *o, const void *values)
+{
+    const void *field = (const char *)values + o->offset;
+    union {
+        int64_t i;
+        double d;
+        uint64_t u;
+        int choice;
+    } def = {0};
+    struct opt at_zero = *o;
+    struct err err;
+
+    at_zero.offset = 0;
+    switch (o->type) {
+    case OPT_LIST:
+        return ((const struct opt_list *)field)->n > 0;
+    case OPT_FLAG:
+        return *(const bool *)field;
+    case OPT_TEXT: {
+        const char *text = *(const char *const *)field;
+
+        return text && (!o->def || strcmp(text, o->def) != 0);
+    }
+    default:
+        if (o->def)
+            set_value(&at_zero, &def, o->def, &err);
+        return memcmp(field, &def, o->type == OPT_CHOICE ? sizeof(int) : sizeof(int64_t)) != 0;
+    }
+}
+
+static void put_changed(FILE *f, const struct opt *o, const void *values)
+{
+    const void *field = (const char *)values + o->offset;
+
+    fprintf(f, "%s%s", ftell(f) > 0 ? " " : "", o->name);
+    switch (o->type) {
+    case OPT_FLAG:
+        break;
+    case OPT_TEXT:
+        fprintf(f, " %s", *(const char *const *)field);
+        break;
+    case OPT_INT:
+        fprintf(f, " %" PRId64, *(const int64_t *)field);
+        break;
+    case OPT_REAL:
+        fprintf(f, " %.10g", *(const double *)field);
+        break;
+    case OPT_BYTES:
+        fprintf(f, " %" PRIu64, *(const uint64_t *)field);
+        break;
+    case OPT_TIME:
+        fprintf(f, " %" PRIu64 "ns", *(const uint64_t *)field);
+        break;
+    case OPT_CHOICE:
+        fprintf(f, " %s", o->choices[*(const int *)field]);
+        break;
+    case OPT_LIST: {
+        const struct opt_list *list = field;
+
+        for (int i = 0; i < list->n; i++)
+            fprintf(f, "%s%s %s", i ? " " : "", i ? o->name : "", list->item[i]);
+        break;
+    }
+    }
+}
+
+char *opt_changed(const struct opt *opts, const void *values, const char *const *but)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+
+    if (!f)
+        return NULL;
+    for (; opts->name; opts++) {
+        const char *const *name = but;
+
+        while (*name && strcmp(*name, opts->name) != 0)
+            name++;
+        if (!*name && changed(opts, values))
+            put_changed(f, opts, values);
+    }
+    if (fclose(f) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
 /* ---- the words in order ---- */
 
 /* One option at argv[*i], which begins with '-'; takes the next word where it needs a value. */

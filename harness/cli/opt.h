@@ -22,6 +22,10 @@ int opt_parse(const struct command *const *table, int argc, char **argv,
               struct invocation *ret_inv, struct err *err);
 void opt_done(struct invocation *inv);
 
+/* The options that are not at their default, in the order of the table, as they can be typed; those
+ * named in `but` (NULL-terminated) are left out. Free the text; NULL: out of memory. */
+char *opt_changed(const struct opt *opts, const void *values, const char *const *but);
+
 /* Help of one command; of the program when `command` is NULL. */
 void opt_help(const struct command *const *table, const struct command *command, FILE *f);
 

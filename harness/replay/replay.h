@@ -71,6 +71,7 @@ struct replay_context { /* what a row says beside the outcome */
     const struct model *m;
     const struct executor_options *exec;
     uint64_t setup_ns;
+    const char *options; /* what else was asked for and no other column holds; "" */
 };
 int replay_save(struct store *st, const struct replay_context *ctx,
                 const struct replay_policy *policy, const struct replay_outcome *o,
