@@ -5,12 +5,142 @@
 
 const struct report_item report_items[] = {
     {.name = "summary",
+     .part = "Asked, and answered",
+     .opening =
+         "A model's weights are read from disk, brought into textures and used. The paper "
+         "claims that doing so while kernels compute, as a plan made offline says, is faster "
+         "than preloading and needs less memory. Does it, here, and by how much?",
      .title = "What came out",
      .sql = "summary.sql",
      .caption =
          "Computed from the newest runs; brackets are 95 % intervals of the median. Where two "
          "intervals overlap we claim no difference, whatever the medians say: more runs "
          "(replay --runs) narrow them."},
+    {.name = "findings",
+     .title = "The paper's claims, beside this device",
+     .sql = "findings.sql",
+     .caption =
+         "One row for each claim that what was measured here can be held against. Verdicts are "
+         "computed from the tables and figures named in the first column; 'in part' means that "
+         "the direction holds on some models or not by as much."},
+    {.name = "machine",
+     .part = "Measured on what",
+     .title = "What was measured on what",
+     .sql = "machine.sql",
+     .caption = "The newest session of this device."},
+    {.name = "figure1",
+     .title = "Figure 1: bandwidths as measured",
+     .sql = "figure1.sql",
+     .narrows = "current_sample",
+     .caption =
+         "The best rate that any measurement of this database showed at each level. Here "
+         "images live in the same memory as buffers; what differs is the way to them. Shaded: "
+         "the paper's phone. The ratio to the disk is what decides between streaming and "
+         "preloading."},
+    {.name = "table6",
+     .title = "Table 6: the models",
+     .sql = "table6.sql",
+     .caption =
+         "Parameters and multiply-accumulates counted from our graphs (batch 1), beside the "
+         "paper's. Its operators are those after its own lowering; ours are fused on import, "
+         "so that there are fewer."},
+    {.name = "samples",
+     .title = "What was swept",
+     .sql = "samples.sql",
+     .caption =
+         "Noisy samples ran into a limit before their interval was narrow enough; they are kept "
+         "and flagged. Failed configurations stay in the database with their reason."},
+    {.name = "figure2",
+     .part = "What a kernel can carry",
+     .opening =
+         "A plan is worth what is known of its kernels: how much slower each becomes while it "
+         "moves weights for later layers, in which form that costs least, and how well it can "
+         "be predicted for shapes never measured.",
+     .title = "Figure 2: latency against extra load",
+     .sql = "figure2.sql",
+     .narrows = "current_sample",
+     .gnuplot = "figure2.gp",
+     .height = 3.0,
+     .caption =
+         "Slowdown of a kernel that carries extra load, pair by pair with the same kernel "
+         "without it; bars are 95 % intervals, cut where they leave the frame. Of each operator: "
+         "the curve measured at the most ratios and with the narrowest intervals; the table "
+         "after the next figure has all. +20 % is what the paper's text allows reusable "
+         "operators, +30 % what its figure draws beside it, +300 % what its text allows elemental "
+         "ones; above the thin line the axis is compressed."},
+    {.name = "figure5",
+     .title = "Figure 5 measured: four ways to carry load",
+     .sql = "figure5.sql",
+     .narrows = "current_sample",
+     .gnuplot = "figure5.gp",
+     .height = 1.7,
+     .caption =
+         "Slowdown against the naive kernel without load, pair by pair; bars are 95 % intervals. "
+         "branching asks in every iteration whether there is a texel to move, pipelined has one "
+         "loop that moves and computes and one that computes, copy runs the naive kernel beside "
+         "a copy from pinned host memory in a second queue: its time is from the first start to "
+         "the last end of the two. The leftmost points carry next to nothing: what the form "
+         "itself costs. Where the device has its own memory, the kernels move texels that are "
+         "there already, and the copy brings them over the bus."},
+    {.name = "capacity",
+     .title = "Load capacity by operator (the paper's Table 5)",
+     .sql = "capacity.sql",
+     .narrows = "current_sample",
+     .caption =
+         "Extra load, in multiples of the kernel's own input bytes, at which the measured "
+         "slowdown first passes a threshold: median (least to most) over curves, one for each "
+         "shape and variant. >= marks a lower bound: the sweep ended before the threshold. Shaded: "
+         "the paper's threshold for the class. Hierarchical operators carry nothing by its rule; "
+         "the table shows what the rule gives up."},
+    {.name = "figure4",
+     .title = "Figure 4: predicted against measured latency",
+     .sql = "figure4.sql",
+     .narrows = "current_prediction",
+     .gnuplot = "figure4.gp",
+     .height = 3.8,
+     .caption =
+         "Each point is one sample, predicted by a regressor that never saw its shape; points "
+         "outside the band are wrong by more than 10 %. Samples of one kernel under several "
+         "loads share a prediction and lie in a row; the next table counts them once."},
+    {.name = "regressor",
+     .title = "How good the regressor is",
+     .sql = "regressor.sql",
+     .caption =
+         "Percent, out of fold, all samples of a shape in one fold. Latency is that of a kernel "
+         "without load; slowdown, that of one with load over the same kernel without. "
+         "The first block counts every sample; \"quiet\" leaves the noisy ones out: where it does "
+         "better, noise in the measurement is part of the error. Few samples: read with care."},
+    {.name = "table4",
+     .part = "Planning",
+     .opening =
+         "Which weights to preload and which layer moves the others: a problem that the paper "
+         "hands to CP-SAT.",
+     .title = "Table 4: the solver",
+     .sql = "table4.sql",
+     .caption =
+         "The same instances under CP-SAT, with the paper's formulation, and under ours, on this "
+         "machine (scripts/cpsat/table4). Shaded: the paper's times, 128 threads, 150 s limit."},
+    {.name = "plans",
+     .title = "The plans that ran",
+     .sql = "plans.sql",
+     .caption =
+         "Objective: lambda times preloaded chunks plus (1 - lambda) times loading distance. A "
+         "lower bound is proven; an empty one says that this policy proves none.",
+     .note = "The paper against itself: it raises lambda and lowers M_peak \"for more "
+             "preloading\", which its "
+             "objective answers with less."},
+    {.name = "table1",
+     .part = "Whole models",
+     .opening =
+         "From a cold file to the last output.",
+     .title = "Table 1: what preloading costs",
+     .sql = "table1.sql",
+     .narrows = "current_run",
+     .caption =
+         "Time before the first layer may start, and how much of it the disk alone would take. "
+         "preload-transform reads weights as stored and lays them out on the device at "
+         "start-up, as frameworks do; preload finds the layout made. Shaded: MNN on the "
+         "paper's phone."},
     {.name = "table7",
      .title = "Table 7: latency",
      .sql = "table7.sql",
@@ -71,95 +201,100 @@ const struct report_item report_items[] = {
          "Live memory during the median run of each policy. Preloading rises to the whole model "
          "before the first layer runs, then frees weights after their last use; streaming "
          "holds what is in flight. A step is one large weight."},
-    {.name = "figure2",
-     .title = "Figure 2: latency against extra load",
-     .sql = "figure2.sql",
-     .narrows = "current_sample",
-     .gnuplot = "figure2.gp",
-     .height = 3.0,
+    {.name = "table9",
+     .title = "Table 9: energy",
+     .sql = "table9.sql",
+     .narrows = "current_run",
      .caption =
-         "Slowdown of a kernel that carries extra load, pair by pair with the same kernel "
-         "without it; bars are 95 % intervals, cut where they leave the frame. Of each operator: "
-         "the curve measured at the most ratios and with the narrowest intervals; the table "
-         "after the next figure has all. +20 % is what the paper's text allows reusable "
-         "operators, +30 % what its figure draws beside it, +300 % what its text allows elemental "
-         "ones; above the thin line the axis is compressed."},
-    {.name = "figure5",
-     .title = "Figure 5 measured: four ways to carry load",
-     .sql = "figure5.sql",
-     .narrows = "current_sample",
-     .gnuplot = "figure5.gp",
-     .height = 1.7,
+         "Joules of one run, from the device's own counter over many runs in a row; an empty "
+         "cell says why. Shaded: the paper's phone, SmartMem in the row of preload and "
+         "FlashMem in that of lc-opg.",
+     .note =
+         "The paper against itself: it says that energy is power times latency; LiteRT's "
+         "DeepViT then takes 8.1 J where 51.3 are printed, ExecuTorch's 219 for 130.5, MNN's "
+         "SD-UNet 112 for 95.2. The last shaded column has that product for the rows here."},
+    {.name = "figure7",
+     .part = "Where the gain comes from",
+     .opening =
+         "Each part of the method by itself, and the plan against two naive policies.",
+     .title = "Figure 7: what each step gains",
+     .sql = "figure7.sql",
+     .narrows = "current_run",
+     .gnuplot = "figure7.gp",
+     .height = 2.9,
      .caption =
-         "Slowdown against the naive kernel without load, pair by pair; bars are 95 % intervals. "
-         "branching asks in every iteration whether there is a texel to move, pipelined has one "
-         "loop that moves and computes and one that computes, copy runs the naive kernel beside "
-         "a copy from pinned host memory in a second queue: its time is from the first start to "
-         "the last end of the two. The leftmost points carry next to nothing: what the form "
-         "itself costs. Where the device has its own memory, the kernels move texels that are "
-         "there already, and the copy brings them over the bus."},
-    {.name = "capacity",
-     .title = "Load capacity by operator (the paper's Table 5)",
-     .sql = "capacity.sql",
-     .narrows = "current_sample",
+         "Left, shaded: each step over the one before it. Right: what the whole loses without "
+         "one part (above 1: it was worth having). Bars divide the ends of both intervals. "
+         "Sand-coloured: the range that the paper states, its first step over a preload that "
+         "also transforms."},
+    {.name = "breakdown",
+     .title = "Where the gain comes from, in full",
+     .sql = "breakdown.sql",
+     .narrows = "current_run",
      .caption =
-         "Extra load, in multiples of the kernel's own input bytes, at which the measured "
-         "slowdown first passes a threshold: median (least to most) over curves, one for each "
-         "shape and variant. >= marks a lower bound: the sweep ended before the threshold. Shaded: "
-         "the paper's threshold for the class. Hierarchical operators carry nothing by its rule; "
-         "the table shows what the rule gives up."},
-    {.name = "figure4",
-     .title = "Figure 4: predicted against measured latency",
-     .sql = "figure4.sql",
-     .narrows = "current_prediction",
-     .gnuplot = "figure4.gp",
-     .height = 3.8,
+         "Every configuration of the next figure as it ran: the steps in the paper's order, "
+         "then the whole with one thing left out, then ours. Kernel rewriting means that a "
+         "layer's kernel moves weights while it computes; without it, kernels of their own "
+         "move them before it."},
+    {.name = "figure9",
+     .title = "Figure 9: policies",
+     .sql = "figure9.sql",
+     .narrows = "current_run",
+     .gnuplot = "figure9.gp",
+     .height = 2.6,
      .caption =
-         "Each point is one sample, predicted by a regressor that never saw its shape; points "
-         "outside the band are wrong by more than 10 %. Samples of one kernel under several "
-         "loads share a prediction and lie in a row; the next table counts them once."},
-    {.name = "regressor",
-     .title = "How good the regressor is",
-     .sql = "regressor.sql",
-     .caption =
-         "Percent, out of fold, all samples of a shape in one fold. Latency is that of a kernel "
-         "without load; slowdown, that of one with load over the same kernel without. "
-         "The first block counts every sample; \"quiet\" leaves the noisy ones out: where it does "
-         "better, noise in the measurement is part of the error. Few samples: read with care."},
-    {.name = "plans",
-     .title = "The plans that ran",
-     .sql = "plans.sql",
-     .caption =
-         "Objective: lambda times preloaded chunks plus (1 - lambda) times loading distance. A "
-         "lower bound is proven; an empty one says that this policy proves none.",
-     .note = "The paper against itself: it raises lambda and lowers M_peak \"for more "
-             "preloading\", which its "
-             "objective answers with less."},
-    {.name = "pareto",
-     .title = "Latency against memory, as planned",
-     .sql = "pareto.sql",
-     .gnuplot = "pareto.gp",
+         "Latency of each naive policy over that of the plan, in turns; above 1 the plan was "
+         "faster. ahead lets the disk run ahead as far as there is room, at-plan starts each "
+         "read at its layer. Sand-coloured: up to what the paper states."},
+    {.name = "figure8",
+     .part = "Memory for time",
+     .opening =
+         "What a limit of memory costs, and what it allows.",
+     .title = "Figure 8: latency against memory",
+     .sql = "figure8.sql",
+     .gnuplot = "figure8.gp",
      .height = 2.3,
      .caption =
-         "What the planner 'latency' promises within each memory limit (plan --pareto), simulated "
-         "with the disk's rate in brackets, and the time that it proved no plan can beat. The axis "
-         "of time does not begin at 0: where the disk is the bound the front is flat."},
-    {.name = "table4",
-     .title = "Table 4: the solver",
-     .sql = "table4.sql",
+         "Planned: what the policy 'latency' promises within each limit and the time that it "
+         "proved no plan can beat, simulated. Measured: runs within limits, and lc-opg under "
+         "several lambda and M_peak, at the peak that they held; the CSV says which is which. "
+         "Execution alone leaves out the time before the first layer.",
+     .note =
+         "The paper against itself: it raises lambda and lowers M_peak \"for more preloading\", "
+         "which its objective answers with less."},
+    {.name = "figure10",
+     .title = "Figure 10: devices",
+     .sql = "figure10.sql",
+     .narrows = "current_run",
+     .gnuplot = "figure10.gp",
+     .height = 2.6,
      .caption =
-         "The same instances under CP-SAT, with the paper's formulation, and under ours, on this "
-         "machine (scripts/cpsat/table4). Shaded: the paper's times, 128 threads, 150 s limit."},
-    {.name = "samples",
-     .title = "What was swept",
-     .sql = "samples.sql",
+         "The faster of our streaming runs against the preload of the same session, on every "
+         "device of this database: ratios, never milliseconds. Bars divide the ends of both "
+         "intervals."},
+    {.name = "fits",
+     .title = "Which model fits a phone",
+     .sql = "fits.sql",
      .caption =
-         "Noisy samples ran into a limit before their interval was narrow enough; they are kept "
-         "and flagged. Failed configurations stay in the database with their reason."},
-    {.name = "machine",
-     .title = "What was measured on what",
-     .sql = "machine.sql",
-     .caption = "The newest session of this device."},
+         "As planned, not run: whether each policy has a plan within 6, 8 and 16 GB for "
+         "everything, and what it holds at most. Activations and the ring between disk and "
+         "textures are part of the limit."},
+    {.name = "regime",
+     .part = "When streaming pays",
+     .opening =
+         "On a CPU kernels dwarf the disk, on a large GPU the disk dwarfs kernels; a phone is "
+         "in between.",
+     .title = "When does streaming pay?",
+     .sql = "regime.sql",
+     .narrows = "current_run",
+     .gnuplot = "regime.gp",
+     .height = 2.6,
+     .caption =
+         "Speed-up and memory saving over how long the disk takes beside the kernels, each "
+         "alone. Emulated disks are throttled or are memory; simulated points are the "
+         "planner's clock, without memory limit; the broken line is what overlap can gain at "
+         "most. Below: where each device lies, the way into textures beside the kernels on the "
+         "other axis."},
     {0},
 };
 

@@ -56,15 +56,59 @@ static void put_figure(FILE *f, const struct report_item *item, const char *dir)
     fputs(".</figcaption></figure>\n", f);
 }
 
-static void put_item(FILE *f, const struct report_item *item, const struct grid *g, const char *dir)
+/* The query behind the rows, as it was run. */
+static void put_query(FILE *f, const char *sql, const char *said)
 {
-    fprintf(f, "<section id=\"%s\">\n<h2>", item->name);
-    html_text(f, item->title);
+    fprintf(f, "<details><summary>%s</summary><pre>", said);
+    html_text(f, report_file(sql)->text);
+    fputs("</pre></details>\n", f);
+}
+
+/* Rows of findings.sql that name this item: what the paper says, what is seen here, why. */
+static void put_findings(FILE *f, const struct report_item *item, const struct grid *findings)
+{
+    for (int r = 0; r < findings->rows; r++) {
+        const char *verdict = grid_cell(findings, r, 3), *why = grid_cell(findings, r, 4);
+
+        if (strcmp(grid_cell(findings, r, 0), item->name) != 0)
+            continue;
+        fprintf(f, "<p class=\"finding\"><b class=\"%c\">", verdict ? verdict[0] : '-');
+        html_text(f, verdict ? verdict : "");
+        fputs("</b> The paper: ", f);
+        html_text(f, grid_cell(findings, r, 1));
+        fputs(". Here: ", f);
+        html_text(f, grid_cell(findings, r, 2));
+        fputs(". <i>", f);
+        html_text(f, why ? why : "");
+        fputs(".</i></p>\n", f);
+    }
+}
+
+static void put_part(FILE *f, const struct report_item *item)
+{
+    fputs("<h2>", f);
+    html_text(f, item->part);
     fputs("</h2>\n", f);
+    if (item->opening) {
+        fputs("<p>", f);
+        html_text(f, item->opening);
+        fputs("</p>\n", f);
+    }
+}
+
+static void put_item(FILE *f, const struct report_item *item, const struct grid *g,
+                     const struct grid *findings, const char *dir)
+{
+    if (item->part)
+        put_part(f, item);
+    fprintf(f, "<section id=\"%s\">\n<h3>", item->name);
+    html_text(f, item->title);
+    fputs("</h3>\n", f);
     if (g->rows == 0) {
         fputs("<p class=\"note\">Nothing was measured for this yet.</p>\n</section>\n", f);
         return;
     }
+    put_findings(f, item, findings);
     if (item->gnuplot) {
         put_figure(f, item, dir);
     } else {
@@ -74,7 +118,26 @@ static void put_item(FILE *f, const struct report_item *item, const struct grid 
         fprintf(f, " <a href=\"%s.csv\">Data</a>.</p>\n", item->name);
     }
     put_note(f, item->note);
+    put_query(f, item->sql, "Query");
     fputs("</section>\n", f);
+}
+
+static void put_contents(FILE *f)
+{
+    fputs("<nav>\n", f);
+    for (const struct report_item *i = report_items; i->name; i++) {
+        if (i->part) {
+            fputs(i == report_items ? "<p><b>" : "</p>\n<p><b>", f);
+            html_text(f, i->part);
+            fputs(":</b> ", f);
+        } else {
+            fputs(" · ", f);
+        }
+        fprintf(f, "<a href=\"#%s\">", i->name);
+        html_text(f, i->title);
+        fputs("</a>", f);
+    }
+    fputs("</p>\n</nav>\n", f);
 }
 
 int page_write(const struct grid *grid, const char *dir, struct err *err)
@@ -100,17 +163,14 @@ int page_write(const struct grid *grid, const char *dir, struct err *err)
         "swept over extra load, a regressor learnt their latency, a planner turned predicted load "
         "capacity into an overlap plan, and whole models were replayed from disk under it. Times "
         "are medians with 95&nbsp;% bootstrap intervals. Shaded columns are the paper's own "
-        "numbers, from a phone: compare ratios with them, never milliseconds.</p>\n<nav><p>",
+        "numbers, from a phone: compare ratios with them, never milliseconds.</p>\n",
         f);
-    for (const struct report_item *i = report_items; i->name; i++) {
-        fprintf(f, "%s<a href=\"#%s\">", i == report_items ? "" : " · ", i->name);
-        html_text(f, i->title);
-        fputs("</a>", f);
-    }
-    fputs("</p></nav>\n", f);
+    put_contents(f);
     for (int i = 0; report_items[i].name; i++)
-        put_item(f, &report_items[i], &grid[i], dir);
-    fputs("<footer><p>Made by <code>flashmem report --all</code> from the results database and "
+        put_item(f, &report_items[i], &grid[i], &grid[report_find("findings") - report_items], dir);
+    fputs("<footer>\n", f);
+    put_query(f, "latest.sql", "What the queries call current: the views");
+    fputs("<p>Made by <code>flashmem report --all</code> from the results database and "
           "<code>datasets/paper</code> alone. An empty cell (–) was not measured, or is not in the "
           "paper.</p></footer>\n</body>\n</html>\n",
           f);

@@ -26,8 +26,8 @@ static int exec_free(struct store *st, char *sql, struct err *err)
     return rc;
 }
 
-/* "CREATE TEMP TABLE paper_NAME (...)": columns are TEXT; their names are ours, [a-z0-9_] alone. */
-static char *create_sql(const char *name, const struct csv *csv)
+/* "CREATE TEMP TABLE TABLE (...)": columns are TEXT; their names are ours, [a-z0-9_] alone. */
+static char *create_sql(const char *table, const struct csv *csv)
 {
     char *sql = NULL;
     size_t size;
@@ -35,14 +35,14 @@ static char *create_sql(const char *name, const struct csv *csv)
 
     if (!f)
         return NULL;
-    fprintf(f, "CREATE TEMP TABLE paper_%s (", name);
+    fprintf(f, "CREATE TEMP TABLE %s (", table);
     for (int c = 0; c < csv->n_columns; c++)
         fprintf(f, "%s\"%s\" TEXT", c ? ", " : "", csv->column[c]);
     fputc(')', f);
     return fclose(f) == 0 ? sql : NULL;
 }
 
-static char *insert_sql(const char *name, const struct csv *csv, int row)
+static char *insert_sql(const char *table, const struct csv *csv, int row)
 {
     char *sql = NULL;
     size_t size;
@@ -50,7 +50,7 @@ static char *insert_sql(const char *name, const struct csv *csv, int row)
 
     if (!f)
         return NULL;
-    fprintf(f, "INSERT INTO paper_%s VALUES (", name);
+    fprintf(f, "INSERT INTO %s VALUES (", table);
     for (int c = 0; c < csv->n_columns; c++) {
         fputs(c ? ", nullif('" : "nullif('", f);
         for (const char *p = csv->row[row].field[c]; *p; p++)
@@ -61,34 +61,62 @@ static char *insert_sql(const char *name, const struct csv *csv, int row)
     return fclose(f) == 0 ? sql : NULL;
 }
 
-/* datasets/paper/NAME.csv as the temporary table paper_NAME */
-static int load_paper_file(struct store *st, const char *name, struct err *err)
+/* A file of datasets/ as a temporary table. */
+static int load_file(struct store *st, const char *file, const char *table, struct err *err)
 {
     char path[4096];
     struct csv csv;
     int rc;
 
-    if (snprintf(path, sizeof(path), "%s/paper/%s.csv", model_datasets_dir(), name) >=
-        (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s/%s", model_datasets_dir(), file) >= (int)sizeof(path))
         return err_set(err, -ENAMETOOLONG, "'%s': too long a path", model_datasets_dir());
     rc = csv_read(path, NULL, 0, NULL, NULL, &csv, err);
     if (rc < 0)
         return rc;
-    rc = exec_free(st, create_sql(name, &csv), err);
+    rc = exec_free(st, create_sql(table, &csv), err);
     for (int r = 0; r < csv.n_rows && rc == 0; r++)
-        rc = exec_free(st, insert_sql(name, &csv, r), err);
+        rc = exec_free(st, insert_sql(table, &csv, r), err);
     csv_done(&csv);
     return rc;
 }
 
 static int load_paper(struct store *st, struct err *err)
 {
-    static const char *const names[] = {"table4_solver", "table5_classes", "table6_models",
-                                        "table7_latency", "table8_memory"};
+    static const char *const names[] = {"table1_preload_cost", "table4_solver",  "table5_classes",
+                                        "table6_models",       "table7_latency", "table8_memory",
+                                        "table9_energy",       "memory_hierarchy", "ranges"};
+    char file[64], table[64];
     int rc = 0;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rc == 0; i++)
-        rc = load_paper_file(st, names[i], err);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && rc == 0; i++) {
+        snprintf(file, sizeof(file), "paper/%s.csv", names[i]);
+        snprintf(table, sizeof(table), "paper_%s", names[i]);
+        rc = load_file(st, file, table, err);
+    }
+    return rc < 0 ? rc : load_file(st, "counts.csv", "zoo_counts", err);
+}
+
+/* What each model of `zoo_counts` costs, as the temporary table `zoo`: counted from its graph. */
+static int load_zoo(struct store *st, struct err *err)
+{
+    struct store_query *q = NULL;
+    struct model_cost cost;
+    struct model *m;
+    int rc = store_exec(st, err, "CREATE TEMP TABLE zoo (model TEXT, params REAL, macs REAL,"
+                        " layers INTEGER)", "");
+
+    if (rc == 0)
+        rc = store_query(st, &q, err, "SELECT model FROM zoo_counts", "");
+    while (rc >= 0 && (rc = store_step(q, err)) == 1) {
+        rc = model_read(store_text(q, 0), DTYPE_F32, &m, err);
+        if (rc < 0)
+            break;
+        model_cost(m, &cost);
+        rc = store_exec(st, err, "INSERT INTO zoo VALUES (?, ?, ?, ?)", "sddi", m->name,
+                        cost.params, cost.macs, (int64_t)m->n_layers);
+        model_free(m);
+    }
+    store_query_done(q);
     return rc;
 }
 
@@ -141,6 +169,8 @@ int report_open(struct store *st, int64_t device_id, struct report **ret_r, stru
         rc = make_views(st, err);
     if (rc == 0)
         rc = load_paper(st, err);
+    if (rc == 0)
+        rc = load_zoo(st, err);
     if (rc < 0)
         return rc;
     r = calloc(1, sizeof(*r));

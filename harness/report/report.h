@@ -11,6 +11,8 @@
 
 struct report_item {
     const char *name;    /* file name stem: "table7", "figure2", "memory" */
+    const char *part;    /* a part of the page begins here: its heading; NULL: it goes on */
+    const char *opening; /* of that part: what it asks, one paragraph */
     const char *title;
     const char *caption; /* what to see in it */
     const char *sql;     /* embedded file; ?1 is the device's row */

@@ -16,5 +16,5 @@ SELECT r.model AS "model", r.policy AS "policy", r.setting AS "setting",
        iif(r.policy = 'lc-opg', round((p.disk + p.exec) / max(p.disk, p.exec), 2), NULL)
            AS "paper: ceiling of overlap"
 FROM current_run r LEFT JOIN paper p ON p.model = r.model
-WHERE r.device_id = ?1
+WHERE r.device_id = ?1 AND r.listed
 ORDER BY r.model, r.setting, r.policy <> 'preload', r.policy;

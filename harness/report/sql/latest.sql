@@ -13,24 +13,46 @@ JOIN config c ON c.id = s.config_id
 WHERE s.age = 1 AND instr(c.kernel, '@') = 0 -- kernels from files are compared, not reported
 ;
 -- `setting` names what is not the default. preload_id: the preload that took turns with this run.
+-- `listed`: not one of a series made for a figure: no options, no emulated disk, and of several limits
+-- of memory the least, beside the run without.
 CREATE TEMP VIEW current_run AS
 SELECT r.*,
        r.dtype || ' ' || r.path || iif(r.cache = 'cold', '', ' ' || r.cache)
        || iif(r.source = 'disk', '', ' ' || r.source) || iif(r.reader = 'ahead', '', ' ' || r.reader)
        || iif(r.kernel = 'pipelined', '', ' ' || r.kernel)
        || iif(r.memory_limit_bytes IS NULL, '', printf(' within %.0f MB', r.memory_limit_bytes / 1e6))
-           AS setting,
+       || iif(r.given = '', '', ' ' || r.given) AS setting,
+       r.given = '' AND r.source = 'disk'
+       AND (r.memory_limit_bytes IS NULL OR r.memory_limit_bytes = r.least_limit) AS listed,
        (SELECT max(p.id) FROM run p
         WHERE p.policy = 'preload' AND p.session_id = r.session_id AND p.model = r.model
-          AND p.dtype = r.dtype AND p.path = r.path AND p.source = r.source AND p.cache = r.cache)
+          AND p.dtype = r.dtype AND p.path = r.path AND p.source = r.source AND p.cache = r.cache
+          AND p.kernel = r.kernel AND coalesce(p.options, '') = r.given)
            AS preload_id
-FROM (SELECT r.*, session.device_id,
+FROM (SELECT r.*, session.device_id, coalesce(r.options, '') AS given,
+             min(r.memory_limit_bytes) OVER (PARTITION BY session.device_id, r.model, r.policy,
+                                                          r.dtype, r.path, r.kernel, r.reader,
+                                                          r.source, r.cache, r.options) AS least_limit,
              row_number() OVER (PARTITION BY session.device_id, r.model, r.policy, r.dtype, r.path,
                                              r.kernel, r.reader, r.source, r.cache,
-                                             r.memory_limit_bytes
+                                             r.memory_limit_bytes, coalesce(r.options, '')
                                 ORDER BY r.taken_utc DESC, session.uuid DESC, r.id DESC) AS age
       FROM run r JOIN session ON session.id = r.session_id) r
 WHERE r.age = 1;
+-- The steps of Figure 7 as replays: what each adds to the one above it, and the whole with one thing
+-- left out. More than one row of a step is another way to have it, first come first taken.
+CREATE TEMP VIEW breakdown_step (place, step, part, policy, kernel, options, means) AS VALUES
+(1, 'preload-transform', 0, 'preload-transform', NULL, '', 'layout made at start-up, nothing overlaps'),
+(2, 'preload', 0, 'preload', 'naive', '', 'layout made offline'),
+(3, '+ plan', 0, 'lc-opg', 'naive', '', 'weights stream as planned, moved by kernels of their own'),
+(4, '+ adaptive fusion', 0, 'lc-opg', 'naive', '--split', 'fused kernels split where the plan is short'),
+(5, '+ kernel rewriting', 0, 'lc-opg', 'pipelined', '--split', 'kernels move weights while they compute'),
+(6, 'all but the solver', 1, 'always-next', 'pipelined', '--split', 'each layer moves the next one''s weights'),
+(7, 'all but fusion', 1, 'lc-opg', 'pipelined', '', 'no layer is split'),
+(8, 'all but rewriting', 1, 'lc-opg', 'naive', '--split', 'step 4'),
+(9, 'all but tuning', 1, 'lc-opg', 'pipelined', '--variants default --split', 'kernels in their default tiles'),
+(10, 'ours: latency plan', 2, 'latency', 'pipelined', '', 'planned for time in place of bytes'),
+(11, 'ours: read in place', 2, 'latency', 'direct', '', 'where memory is shared, nothing is moved');
 CREATE TEMP VIEW current_regressor AS
 SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY device_id, target, dtype, path
                                             ORDER BY trained_utc DESC, id DESC) AS age

@@ -7,7 +7,7 @@ WITH pair AS (
            row_number() OVER (PARTITION BY r.model, r.setting
                               ORDER BY r.preload_id IS NULL, r.policy <> 'lc-opg', r.policy) AS rank
     FROM current_run r LEFT JOIN run p ON p.id = r.preload_id
-    WHERE r.device_id = ?1 AND r.policy <> 'preload'
+    WHERE r.device_id = ?1 AND r.listed AND r.policy <> 'preload'
 ), line (part, name, text) AS (
     SELECT 1, r.model || r.setting,
            r.model || ' (' || r.setting || '): streaming (' || r.policy || ') '

@@ -23,7 +23,7 @@ SELECT 0 AS peer, r.model AS "model", r.policy AS "policy", r.setting AS "settin
 FROM current_run r
 LEFT JOIN run p ON p.id = r.preload_id
 LEFT JOIN paper_table7_latency paper ON paper.model = r.model
-WHERE r.device_id = ?1
+WHERE r.device_id = ?1 AND r.listed
 UNION ALL
 SELECT 1, model, policy, setting, rounds, round((coalesce(load_ns, 0) + init_ns) / 1e6, 3),
        round(first_ns / 1e6, 3), round(integrated_ns / 1e6, 3),

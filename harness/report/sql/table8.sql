@@ -19,7 +19,7 @@ SELECT 0 AS peer, r.model AS "model", r.policy AS "policy", r.setting AS "settin
 FROM current_run r
 LEFT JOIN run p ON p.id = r.preload_id
 LEFT JOIN paper_table8_memory paper ON paper.model = r.model
-WHERE r.device_id = ?1
+WHERE r.device_id = ?1 AND r.listed
 UNION ALL
 SELECT 1, model, policy, setting, round(avg_bytes / 1e6, 3), NULL, NULL, NULL,
        round(avg_bytes / 1e6 * (integrated_ns / 1e9), 3), round(peak_bytes / 1e6, 3), NULL, NULL, NULL

@@ -1,0 +1,36 @@
+set ylabel "naive policy / plan, latency" offset 0.5,0
+set key at screen 0.02, screen 0.995 left top horizontal maxcols 2 width -2 samplen 1
+set xtics rotate by -28 left scale 0 offset -0.6,0.2
+set yrange [0:*]
+set ytics autofreq
+set lmargin 7
+set rmargin 5
+apart(i) = 0.16 * (i - (n_series + 1) / 2.0)
+set tmargin 3.5
+set multiplot layout n_panels, 1
+do for [p = 1:n_panels] {
+    set title panels[p] offset 0,-0.8
+    in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
+    set xrange [*:*]
+    set yrange [*:*]
+    stats data using (strcol(1) eq panels[p] ? $3 : NaN) every ::1 name "place" nooutput
+    stats data using (strcol(1) eq panels[p] ? $8 : NaN) every ::1 name "up" nooutput
+    top = up_max
+    set object 1 rect from graph 0, first 1 to graph 1, first top fc rgb "#e3d7b0" \
+        fs solid 0.6 noborder behind
+    set label 1 sprintf("paper: up to %.1f", top) at graph 0.99, first top right offset 0,-0.6 tc rgb "#7a6a30"
+    if (p > 1) { unset key }
+    set xrange [0.4:place_max + 0.6]
+    set yrange [0:*]
+    plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
+         for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5:6:7 every ::1 \
+             with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
+         for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5:xtic(4) every ::1 \
+             with points lc rgb colour(i) pt mark(i) ps 0.6 title series[i]
+}
+unset multiplot
+unset object 1
+unset label 1
+set xtics norotate offset 0,0.3
+set tmargin
+set key

@@ -1,0 +1,63 @@
+-- Figure 8: latency against memory. Planned (plan --pareto): the newest front of the policy 'latency' with
+-- the bound that it proved, at the limits; measured: runs within limits, and runs of lc-opg under several
+-- lambda and M_peak, at the peak that they held. Integrated above, execution alone below.
+-- gnuplot cuts a string at a comma or a double quote, so a panel's name has neither.
+WITH front AS (
+    SELECT * FROM (
+        SELECT *, row_number() OVER (PARTITION BY device_id, model, dtype, path, chunk_bytes,
+                                                  disk_bytes_per_s, memory_limit_bytes
+                                     ORDER BY made_utc DESC, id DESC) AS age
+        FROM plan
+        WHERE policy = 'latency' AND latency_bound_ns > 0 AND memory_limit_bytes > 0
+          AND (device_id = ?1 OR device_id IS NULL))
+    WHERE age = 1
+), swept AS ( -- more than one limit, or more than one lambda or M_peak
+    SELECT r.*, p.lambda, p.m_peak_bytes,
+           count(*) OVER (PARTITION BY r.model, r.dtype, r.path, r.kernel, r.policy) AS n
+    FROM current_run r LEFT JOIN plan p ON p.id = r.plan_id
+    WHERE r.device_id = ?1 AND r.source = 'disk' AND r.cache = 'cold' AND r.reader = 'ahead'
+      AND r.policy IN ('latency', 'lc-opg') AND instr(r.given, '--variants') = 0
+      AND instr(r.given, '--split') = 0
+), point AS (
+    SELECT model, dtype, path, 1 AS place, 'planned' AS series, memory_limit_bytes / 1e6 AS mb,
+           predicted_ns / 1e6 AS ms, NULL AS low, NULL AS high, '' AS how
+    FROM front
+    UNION ALL
+    SELECT model, dtype, path, 2, 'proven bound', memory_limit_bytes / 1e6, latency_bound_ns / 1e6,
+           NULL, NULL, ''
+    FROM front
+    UNION ALL
+    SELECT model, dtype, path, iif(policy = 'latency', 3, 4),
+           policy || iif(kernel = 'pipelined', '', ' ' || kernel), peak_bytes / 1e6,
+           integrated_ns / 1e6, integrated_low_ns / 1e6, integrated_high_ns / 1e6,
+           coalesce(nullif(given, ''), printf('--memory %.0fMB', memory_limit_bytes / 1e6), 'default')
+    FROM swept WHERE n > 1
+    UNION ALL
+    SELECT model, dtype, path, 5, 'preload', peak_bytes / 1e6, integrated_ns / 1e6,
+           integrated_low_ns / 1e6, integrated_high_ns / 1e6, ''
+    FROM current_run
+    WHERE device_id = ?1 AND policy = 'preload' AND source = 'disk' AND cache = 'cold'
+      AND memory_limit_bytes IS NULL AND given = '' AND kernel = 'pipelined' AND reader = 'ahead'
+), execution AS (
+    SELECT model, dtype, path, iif(policy = 'latency', 3, 4) AS place,
+           policy || iif(kernel = 'pipelined', '', ' ' || kernel) AS series, peak_bytes / 1e6 AS mb,
+           exec_ns / 1e6 AS ms,
+           coalesce(nullif(given, ''), printf('--memory %.0fMB', memory_limit_bytes / 1e6), 'default') AS how
+    FROM swept WHERE n > 1
+    UNION ALL
+    SELECT model, dtype, path, 5, 'preload', peak_bytes / 1e6, exec_ns / 1e6, ''
+    FROM current_run
+    WHERE device_id = ?1 AND policy = 'preload' AND source = 'disk' AND cache = 'cold'
+      AND memory_limit_bytes IS NULL AND given = '' AND kernel = 'pipelined' AND reader = 'ahead'
+), all_points AS (
+    SELECT 'integrated' AS what, * FROM point
+    UNION ALL
+    SELECT 'execution alone', model, dtype, path, place, series, mb, ms, NULL, NULL, how FROM execution
+)
+SELECT replace(replace(model, ',', ' '), char(34), ' ') || ' ' || dtype || ' ' || path || ': ' || what
+           AS panel, series, mb, ms, low, high, how
+FROM all_points a
+WHERE EXISTS (SELECT 1 FROM front f WHERE f.model = a.model AND f.dtype = a.dtype AND f.path = a.path)
+   OR EXISTS (SELECT 1 FROM swept s WHERE s.n > 1 AND s.model = a.model AND s.dtype = a.dtype
+              AND s.path = a.path)
+ORDER BY model, dtype, path, what DESC, place, mb;
