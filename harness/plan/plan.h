@@ -83,6 +83,10 @@ struct plan_move {
     int weight, layer, chunks; /* x[w,l]; ordered by layer, then by weight */
 };
 
+/* A latency plan this near its bound, relatively, is called OPTIMAL: half a unit of the sixth digit
+ * that is printed, and far below what any curve is worth. */
+#define PLAN_TOLERANCE 1e-5
+
 struct plan {
     char policy[24];
     enum plan_status status;

@@ -1,6 +1,7 @@
 /* Mehrotra's predictor-corrector method (Nocedal and Wright, Numerical Optimization, 14.2) for
  *
- *   minimise e_N  over S, t, e, i       rows a . y <= b, each of one layer and the layer before
+ *   minimise e_N + sum(tilt_l * S_l)  over S, t, e, i
+ *       rows a . y <= b, each of one layer and the layer before
  *
  * with t_l the start of layer l. A step solves A' (price / slack) A, which is banded. Only the
  * prices are wanted, and whatever they are, slope.c makes a bound of them: nothing here has to be
@@ -33,6 +34,7 @@ struct row { /* the sum of its terms <= most */
 
 struct program {
     const struct stream *s;
+    const double *tilt; /* [N + 1] ns that each unit of S_l costs besides; NULL: nothing */
     double unit_ns; /* time is in these here */
     int n_vars, n_rows, room;
     struct row *row;
@@ -63,17 +65,12 @@ static bool add(struct program *p, double most, size_t size, const struct term *
 
 struct critical_pause critical_pause(const struct stream *s, int l)
 {
-    double ring = (double)s->p->ring * (double)s->p->chunk_bytes, most, share;
     int s0 = stream_start_matters(s) ? s->high[0] : 0;
 
     if (s->p->ring == 0)
         return (struct critical_pause){.at = stream_pause_at(s, l - 1, 0, s0)};
-    /* What exceeds the ring goes through it in pieces, and S_l has been read then: the greater of
-     * S_{l-1} + ring and S_l, as the line above it over what the layer can move. */
-    most = fmin(s->most[l], s->high[l] - s->low[l - 1]) * s->unit_bytes;
-    share = most > ring ? 1 - ring / most : 0;
-    return (struct critical_pause){
-        .at = ring, .before = (1 - share) * s->unit_bytes, .after = share * s->unit_bytes};
+    return (struct critical_pause){.at = (double)s->p->ring * (double)s->p->chunk_bytes,
+                                   .before = s->unit_bytes};
 }
 
 /* Kernels: t_l + slope * x_l + what the piece has at 0 <= e_l, for each piece of the curve. */
@@ -109,7 +106,7 @@ static bool add_layer(struct program *p, int l)
     ok = ADD(p, 0, {u + E, 1}, {v + T, -1}) &&
          ADD(p, -s->fixed_bytes / by_ns, {u + I, 1}, {v + S, unit}, {v + T, -1}) &&
          ADD(p, (s->fixed_bytes + pause.at) / by_ns, {v + E, 1}, {v + I, -1},
-             {u + S, -pause.before / by_ns}, {v + S, -pause.after / by_ns}) &&
+             {u + S, -pause.before / by_ns}) &&
          ADD(p, 0, {u + I, 1}, {v + I, -1}) && /* it stands still no less */
          ADD(p, 0, {u + S, 1}, {v + S, -1}) && ADD(p, s->most[l] + WIDEN, {v + S, 1}, {u + S, -1});
     return ok && add_kernel(p, l);
@@ -238,7 +235,8 @@ static void direct(struct program *p, double target, double *ret_slack, double *
     double *x = p->step;
 
     for (int v = 0; v < p->n_vars; v++)
-        x[v] = v == p->n_vars - VARS + E ? -1 : 0;
+        x[v] = p->tilt && v % VARS == S ? -p->tilt[v / VARS] / p->unit_ns : 0;
+    x[p->n_vars - VARS + E] = -1;
     for (int i = 0; i < p->n_rows; i++) {
         const struct row *r = &p->row[i];
         double by = (target - r->extra + r->price * short_by(p, r)) / r->slack;
@@ -312,7 +310,7 @@ static void program_done(struct program *p)
     free(p->full);
 }
 
-static int program_new(const struct stream *s, struct program *p)
+static int program_new(const struct stream *s, const double *tilt, struct program *p)
 {
     size_t layers = (size_t)s->p->n_layers + 1, vars = VARS * layers;
     double ns = 0;
@@ -320,7 +318,7 @@ static int program_new(const struct stream *s, struct program *p)
     for (int l = 1; l <= s->p->n_layers; l++)
         ns += plan_layer_ns(&s->p->layer[l - 1], 0);
     ns += s->at[s->n_units] / s->per_ns;
-    *p = (struct program){.s = s, .unit_ns = ns / (double)layers, .n_vars = (int)vars};
+    *p = (struct program){.s = s, .tilt = tilt, .unit_ns = ns / (double)layers, .n_vars = (int)vars};
     p->y = calloc(vars, sizeof(double));
     p->step = calloc(vars, sizeof(double));
     p->band = calloc(vars * BAND, sizeof(double));
@@ -355,14 +353,14 @@ static void take(const struct program *p, struct critical *c)
     }
 }
 
-int critical_make(const struct stream *s, struct critical *ret_c)
+int critical_make(const struct stream *s, const double *tilt, struct critical *ret_c)
 {
     struct critical c = {0};
     struct program p = {0};
     int rc = critical_new(s->p->n_layers, &c);
 
     if (rc == 0)
-        rc = program_new(s, &p);
+        rc = program_new(s, tilt, &p);
     if (rc == 0) {
         start(&p);
         for (int i = 0; i < ROUNDS && relative_gap(&p) > ENOUGH; i++)

@@ -21,19 +21,19 @@
 struct critical {
     double *wait; /* i_{l-1} -> e_l: the kernel waits for the disk */
     double *full; /* e_l -> i_l: the disk stood still */
-    double
-        *units; /* S_l of the program, amid its best curves: where to look for one of whole units */
+    double *units; /* S_l of the program, amid its best curves: where to look for one of whole
+                      units */
+    double *tilt;  /* what every unit of S_l costs besides (window.h); NULL: nothing */
 };
 
 /* Nearly the best mixture, by an interior point method for the linear program: some 20 us a layer.
- * The disk has a rate. -ENOMEM. */
-int critical_make(const struct stream *s, struct critical *ret_c);
+ * The disk has a rate. tilt[N + 1]: what it is to know of, not kept; NULL: nothing. -ENOMEM. */
+int critical_make(const struct stream *s, const double *tilt, struct critical *ret_c);
 void critical_done(struct critical *c);
 
-/* Byte of the stream at which the disk pauses while layer l runs, or beyond: at + before * S_{l-1}
- * + after * S_l. */
+/* Byte of the stream at which the disk pauses while layer l runs: at + before * S_{l-1}. */
 struct critical_pause {
-    double at, before, after;
+    double at, before;
 };
 struct critical_pause critical_pause(const struct stream *s, int l);
 

@@ -13,12 +13,12 @@
 
 #include "harness/plan/latency/direct.h"
 #include "harness/plan/latency/reach.h"
+#include "harness/plan/latency/window.h"
 #include "profiler/clock.h"
 
 enum { FIRST_WIDTH = 8, LAST_WIDTH = 32768 };
-#define ENOUGH      1e-5 /* relative gap at which no wider beam is tried */
 #define LATER_WIDTH 64
-#define NOTHING     1e-9 /* and at which a plan counts as optimal */
+#define NOTHING     1e-9 /* relative: the same time */
 
 struct side {
     struct stream stream;
@@ -65,7 +65,7 @@ static void keep(struct latency *o, double ns)
 
 static int mix(struct side *side)
 {
-    int rc = isinf(side->stream.per_ns) ? 0 : critical_make(&side->stream, &side->critical);
+    int rc = isinf(side->stream.per_ns) ? 0 : critical_make(&side->stream, NULL, &side->critical);
 
     if (rc == 0 && side->critical.wait)
         rc = slopes_make(&side->stream, &side->critical, &side->mixture, NULL);
@@ -74,7 +74,7 @@ static int mix(struct side *side)
 
 static bool enough(const struct latency *o)
 {
-    return (o->strict.done && o->relaxed.done) || o->bound >= o->ns * (1 - ENOUGH);
+    return (o->strict.done && o->relaxed.done) || o->bound >= o->ns * (1 - PLAN_TOLERANCE);
 }
 
 static int both(struct latency *o, int width, uint64_t until)
@@ -101,6 +101,17 @@ static int both(struct latency *o, int width, uint64_t until)
     return rc;
 }
 
+/* By what whole images cost any plan. */
+static int raise_bound(struct latency *o)
+{
+    double ns;
+    int rc = window_bound(&o->relaxed.stream, o->ns, o->deadline_ns, &ns);
+
+    if (rc == 0)
+        o->bound = fmax(o->bound, ns);
+    return rc == -ENOSPC ? 0 : rc;
+}
+
 static int widen(struct latency *o)
 {
     uint64_t until = UINT64_MAX; /* the first search for a plan always ends */
@@ -111,6 +122,8 @@ static int widen(struct latency *o)
 
         rc = both(o, width, until);
         until = o->deadline_ns;
+        if (rc == 0 && width == FIRST_WIDTH && !enough(o))
+            rc = raise_bound(o);
         width = plan_wider(width, 8, clock_ns() - start_ns, until);
     }
     return rc;
@@ -281,7 +294,7 @@ static int take(const struct latency *o, struct plan *plan)
     plan_sum_up(o->p, plan);
     ns = plan_simulate_ns(o->p, plan);
     plan->latency_bound_ns = fmin(o->bound, ns);
-    plan->status = o->bound >= ns * (1 - NOTHING) ? PLAN_OPTIMAL : PLAN_FEASIBLE;
+    plan->status = o->bound >= ns * (1 - PLAN_TOLERANCE) ? PLAN_OPTIMAL : PLAN_FEASIBLE;
     return note_fit(o, plan);
 }
 

@@ -129,7 +129,7 @@ static bool beats(const struct search *s, const struct label *x, const struct la
     if (x->time > y->time + SAME_NS || x->idle > y->idle + SAME_NS)
         return false;
     return !stream_start_matters(s->s) || x->s0 >= y->s0 ||
-           s->s->chunks[y->s0] <= s->s->consumed[s->layer];
+           (!s->s->relaxed && s->s->chunks[y->s0] <= s->s->consumed[s->layer]);
 }
 
 /* Into its bucket, unless beaten there. */
@@ -181,7 +181,7 @@ static bool may_move(const struct search *s, const struct label *x, int units, d
 
     if (units == x->units)
         return stream_fits(t, s->layer, units, x->s0);
-    if (t->at[units] > pause + 1e-6 && !(t->relaxed && p->ring > 0))
+    if (t->at[units] > pause + 1e-6)
         return false;
     if (!t->relaxed && p->max_loads > 0 &&
         t->last_weight[units] - t->first_weight[x->units + 1] >= p->max_loads)

@@ -158,6 +158,7 @@ static double read_by(const struct stream *s, int l)
 
 struct flow {                   /* of paths through layer l */
     double kernels, wait, full; /* e_{l-1} -> e_l, i_{l-1} -> e_l, e_l -> i_l */
+    double all;                 /* that come to e_l */
 };
 
 /* g = V_l, and what paths add to it by S_l: those from kernels the stall before layer l, where
@@ -171,7 +172,7 @@ static int add_paths(const struct slopes *v, int l, struct flow by, struct piece
     int at = v->left[l], whole = (int)ceil(fmax(0, fmin(read, s->n_units)));
 
     if (by.wait > 0 || by.full > 0) {
-        each = by.wait * unit_ns - by.full * pause.after / s->per_ns;
+        each = by.wait * unit_ns;
         *end += (by.wait * s->fixed_bytes - by.full * (s->fixed_bytes + pause.at)) / s->per_ns +
                 v->right[l] * each;
     }
@@ -210,25 +211,41 @@ static double least_of(double end, const struct pieces *m)
     return end;
 }
 
+/* Once share[l] is known. */
+static struct flow flow_of(const struct slopes *v, int l, const struct critical *c)
+{
+    struct flow by = {.full = c && c->full ? fmax(0, fmin(c->full[l], 1 - v->share[l])) : 0};
+
+    by.all = v->share[l] + by.full;
+    by.wait = c && c->wait ? fmax(0, fmin(c->wait[l], by.all)) : 0;
+    by.kernels = by.all - by.wait;
+    return by;
+}
+
 /* V_{l-1} from V_l, not cropped yet. */
 static int through(struct slopes *v, int l, const struct critical *c, struct pieces *f,
                    struct pieces *g, struct pieces *m, double *end)
 {
     const struct stream *s = v->s;
     int most = v->right[l] - s->low[l - 1];
-    struct flow by = {.full = c ? fmax(0, fmin(c->full[l], 1 - v->share[l])) : 0};
-    double all = v->share[l] + by.full;
+    struct flow by = flow_of(v, l, c);
 
-    by.wait = c ? fmax(0, fmin(c->wait[l], all)) : 0;
-    by.kernels = v->share[l - 1] = all - by.wait;
+    v->share[l - 1] = by.kernels;
     most = s->most[l] < most ? s->most[l] : most;
     most = most > 0 ? most : 0;
-    if (layer_pieces(s, l, most, all, f) < 0 || add_paths(v, l, by, g, end) < 0 ||
+    if (layer_pieces(s, l, most, by.all, f) < 0 || add_paths(v, l, by, g, end) < 0 ||
         merge(g->piece, g->n, f, m) < 0)
         return -ENOMEM;
-    *end += all * plan_layer_ns(&s->p->layer[l - 1], 0);
+    *end += by.all * plan_layer_ns(&s->p->layer[l - 1], 0);
     add_before(s, l, by.full, v->right[l], m, end);
     return most;
+}
+
+static void add_tilt(double tilt, int right, struct pieces *m, double *end)
+{
+    *end += tilt * right;
+    for (int i = 0; i < m->n; i++)
+        m->piece[i].slope += tilt;
 }
 
 static int fill(struct slopes *v, const struct critical *c, struct pieces *f, struct pieces *g,
@@ -248,6 +265,8 @@ static int fill(struct slopes *v, const struct critical *c, struct pieces *f, st
                 return most;
             left -= most;
         }
+        if (c && c->tilt)
+            add_tilt(c->tilt[l], right, m, &end);
         if (!crop(m, s->low[l], s->high[l], &left, &right, &end)) {
             if (ret_layer)
                 *ret_layer = l;
@@ -319,14 +338,18 @@ void slopes_fill(const struct slopes *v, int l, int from, int to, double *ret_va
     }
 }
 
-double slopes_least(const struct slopes *v)
+/* Where V_0 and the time of preloading come to the least. */
+static double best_start(const struct slopes *v, int *ret_units)
 {
     const struct stream *s = v->s;
     double each = v->share[0] * s->unit_bytes / s->per_ns, least = INFINITY, value = v->end[0];
     int units = v->right[0];
 
     for (int k = v->n[0]; k >= 0; k--) { /* at the ends of its pieces, from the right */
-        least = fmin(least, value + each * units);
+        if (value + each * units < least) {
+            least = value + each * units;
+            *ret_units = units;
+        }
         if (k > 0) {
             const struct slope_piece *p = &v->piece[v->first[0] + k - 1];
 
@@ -337,23 +360,34 @@ double slopes_least(const struct slopes *v)
     return least + v->share[0] * s->fixed_bytes / s->per_ns;
 }
 
-int slopes_curve(const struct slopes *v, int *units)
+double slopes_least(const struct slopes *v)
+{
+    int units;
+
+    return best_start(v, &units);
+}
+
+int slopes_curve(const struct slopes *v, const struct critical *c, int *units)
 {
     const struct stream *s = v->s;
     double *row = malloc(((size_t)s->n_units + 1) * sizeof(*row));
 
     if (!row)
         return -ENOMEM;
-    units[0] = v->right[0];
+    best_start(v, &units[0]);
     for (int l = 1; l <= s->p->n_layers; l++) {
-        int from = units[l - 1], to = from + s->most[l];
-        double best = INFINITY;
+        int from = units[l - 1], to = from + s->most[l], left = v->left[l];
+        double best = INFINITY, unit_ns = s->unit_bytes / s->per_ns;
+        double whole = ceil(fmax(0, fmin(read_by(s, l), s->n_units)));
+        struct flow by = flow_of(v, l, c);
 
         to = to < v->right[l] ? to : v->right[l];
-        slopes_fill(v, l, from, to, row);
-        for (int u = from; u <= to; u++) {
-            double ns =
-                plan_layer_ns(&s->p->layer[l - 1], (u - from) * s->unit_bytes) + row[u - from];
+        left = left > from ? left : from;
+        slopes_fill(v, l, left, to, row);
+        for (int u = left; u <= to; u++) {
+            double ns = by.all * plan_layer_ns(&s->p->layer[l - 1], (u - from) * s->unit_bytes) +
+                        row[u - left] + by.wait * u * unit_ns +
+                        by.kernels * fmax(0, u - whole) * unit_ns;
 
             if (ns < best) {
                 best = ns;

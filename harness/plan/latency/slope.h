@@ -41,7 +41,7 @@ void slopes_fill(const struct slopes *v, int l, int from, int to, double *ret_va
 
 /* The least time of all, with that of preloading S_0. */
 double slopes_least(const struct slopes *v);
-/* S_l of a curve that takes it, of kernels alone on an infinitely fast disk. units[N + 1]. */
-int slopes_curve(const struct slopes *v, int *units);
+/* S_l of a curve that takes it; c: as v was made with. units[N + 1]. -ENOMEM. */
+int slopes_curve(const struct slopes *v, const struct critical *c, int *units);
 
 #endif

@@ -202,7 +202,7 @@ static void set_most(struct stream *s)
         const struct plan_curve *c = p->layer[l - 1].curve;
         double most = c && c->n > 1 ? c->most_bytes : 0, chunk = (double)p->chunk_bytes;
 
-        if (p->ring > 0 && !s->relaxed)
+        if (p->ring > 0)
             most = fmin(most, (double)p->ring * chunk);
         if (p->respect_capacity)
             most = fmin(most, p->layer[l - 1].capacity * chunk);
@@ -294,7 +294,7 @@ double stream_pause_at(const struct stream *s, int l, int units, int s0)
         room = s->freed_bytes[l] - s->fixed_bytes +
                (double)(p->m_total > 0 ? p->m_total : p->m_peak) * chunk;
     else if (stream_start_matters(s))
-        room = fmax(s->at[s0], s->freed_bytes[l]) + (double)p->m_peak * chunk;
+        room = stream_gone(s, s->at[s0], s->freed_bytes[l], total) + (double)p->m_peak * chunk;
     return fmin(total, room);
 }
 

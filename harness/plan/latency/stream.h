@@ -40,12 +40,22 @@ struct stream {
 int stream_make(const struct plan_problem *p, bool relaxed, struct stream *ret_s);
 void stream_done(struct stream *s);
 
+/* What readings A and U do not count at layer l when `start` was preloaded and `consumed` is of
+ * weights consumed: in the stream's order either holds the other. A plan may preload weights that
+ * come later, and then both count in full. */
+static inline double stream_gone(const struct stream *s, double start, double consumed, double all)
+{
+    if (!s->relaxed)
+        return start > consumed ? start : consumed;
+    return start + consumed < all ? start + consumed : all;
+}
+
 /* Greatest S_l when s0 units were preloaded: readings A and U do not count those. */
 static inline bool stream_fits(const struct stream *s, int l, int units, int s0)
 {
     const struct plan_problem *p = s->p;
     double used = p->limit == LIMIT_UNIFIED ? s->whole[units] : s->chunks[units];
-    double gone = s->consumed[l] > s->chunks[s0] ? s->consumed[l] : s->chunks[s0];
+    double gone = stream_gone(s, s->chunks[s0], s->consumed[l], s->chunks[s->n_units]);
 
     if (p->m_peak < 0 || (p->limit != LIMIT_STREAMED && p->limit != LIMIT_UNIFIED))
         return true;
