@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "harness/cli/model_file.h"
-#include "harness/cli/plan_options.h"
+#include "harness/cli/model_problem.h"
+#include "harness/model/split.h"
 #include "harness/plan/fusion/fusion.h"
 #include "harness/plan/plan_store.h"
+#include "harness/text/units.h"
 #include "profiler/clock.h"
 
 struct plan_opts {
@@ -19,7 +21,14 @@ struct plan_opts {
     int64_t points;
     double alpha, mu;
     bool pareto, split;
+    int kernel;
+    const char *slice;
 };
+
+/* By enum op_form, and one more; as of replay. */
+static const char *const kernel_names[] = {"naive", "branching", "pipelined", "copy", "direct",
+                                           NULL};
+enum { KERNEL_DIRECT = OP_FORMS };
 
 _Static_assert(offsetof(struct plan_opts, planning) == 0, "PLAN_OPTION_ROWS");
 #define FIELD(f) offsetof(struct plan_opts, f)
@@ -72,6 +81,17 @@ static const struct opt opts[] = {
      .max = 1e6,
      .arg = "X",
      .help = "--split: what a layer of distance weighs in the ranking, beside lambda"},
+    {.name = "--kernel",
+     .type = OPT_CHOICE,
+     .offset = FIELD(kernel),
+     .def = "pipelined",
+     .choices = kernel_names,
+     .help = "what 'replay --kernel' is to run: how load is carried, or (direct) that none is"},
+    {.name = "--slice",
+     .type = OPT_TEXT,
+     .offset = FIELD(slice),
+     .arg = "BYTES",
+     .help = SLICE_HELP},
     {.name = "--out",
      .type = OPT_TEXT,
      .offset = FIELD(out),
@@ -107,12 +127,13 @@ struct planning {
     uint64_t memory;  /* limit of the plan being made, bytes; 0: none */
     uint64_t reserve; /* of it, what is not weights (--pareto) */
     uint64_t began_ns;
-    bool infeasible;
+    bool infeasible, direct;
 };
 
 static int check_options(const struct plan_opts *o, int n_args, struct err *err)
 {
     const struct plan_options *p = &o->planning;
+    uint64_t bytes;
 
     if (plan_options_check(p, err) < 0)
         return -EINVAL;
@@ -122,10 +143,12 @@ static int check_options(const struct plan_opts *o, int n_args, struct err *err)
         return err_set(err, -EINVAL, "--out holds one plan, got %d policies", o->policies.n);
     if (cli_check_out("--out", o->out, err) < 0)
         return -EINVAL;
-    if (o->instance && (p->thresholds.n || p->chunk))
+    if (o->instance && (p->thresholds.n || p->chunk || o->slice || o->kernel != FORM_PIPELINED))
         return err_set(err, -EINVAL,
-                       "--threshold and --chunk are for models: "
+                       "--threshold, --chunk, --kernel and --slice are for models: "
                        "an instance has its own capacities and chunks");
+    if (o->slice && strcmp(o->slice, "none") != 0 && parse_bytes(o->slice, &bytes, err) < 0)
+        return err_prefix(err, "--slice");
     if (o->split && o->out)
         return err_set(err, -EINVAL,
                        "--split: a plan of layers in two fits no graph: no --out; "
@@ -135,6 +158,26 @@ static int check_options(const struct plan_opts *o, int n_args, struct err *err)
                        "--pareto goes through memory limits by itself: no --policy, --memory, "
                        "--out");
     return plan_options_policies(&o->policies, err);
+}
+
+/* --memory for an instance: what a model has with it, but for activations. */
+static int hold_all(struct planning *s, struct plan_problem *p, struct err *err)
+{
+    const struct plan_options *o = &s->o->planning;
+
+    s->reserve = plan_options_ring(o) / p->chunk_bytes * p->chunk_bytes;
+    if (s->reserve == 0)
+        return err_set(err, -EINVAL, "--ring: want a chunk of %" PRIu64 " bytes or more, got '%"
+                       PRIu64 "'", p->chunk_bytes, o->ring);
+    if (o->memory && o->memory < s->reserve + p->chunk_bytes)
+        return err_set(err, -EINVAL,
+                       "--memory: '%" PRIu64 "' bytes leave nothing for weights beside a ring of "
+                       "%" PRIu64, o->memory, s->reserve);
+    p->m_peak = -1;
+    p->m_total = o->memory ? (int64_t)((o->memory - s->reserve) / p->chunk_bytes) : 0;
+    p->max_loads = PLAN_MAX_LOADS;
+    p->ring = (int64_t)(s->reserve / p->chunk_bytes);
+    return 0;
 }
 
 static int open_instance(struct planning *s, struct err *err)
@@ -152,10 +195,10 @@ static int open_instance(struct planning *s, struct err *err)
     if (strlen(s->name) > 4 && !strcmp(s->name + strlen(s->name) - 4, ".csv"))
         s->name[strlen(s->name) - 4] = '\0';
     p->model = s->name;
-    if (o->memory) {
-        p->m_total = (int64_t)(o->memory / p->chunk_bytes);
-        p->m_peak = -1;
-    }
+    if (o->memory || s->o->pareto)
+        rc = hold_all(s, p, err);
+    if (rc < 0)
+        return rc;
     if (o->m_peak)
         p->m_peak = bytes ? (int64_t)(bytes / p->chunk_bytes) : -1;
     p->limit = (enum plan_limit)o->limit;
@@ -180,7 +223,7 @@ static int open_instance(struct planning *s, struct err *err)
     return 0;
 }
 
-/* Without a device or a regressor all capacities are zero: preload can still be planned. */
+/* Without a device all capacities are zero: preload can still be planned. */
 static int open_device(struct planning *s, struct err *err)
 {
     struct err why = {0};
@@ -192,22 +235,34 @@ static int open_device(struct planning *s, struct err *err)
     }
     if (rc < 0)
         return err_set(err, rc, "%s", why.text);
-    rc = store_device(s->st, &s->dev->info, &s->device_id, err);
-    if (rc < 0)
-        return rc;
-    rc = predictor_load(s->st, s->device_id, s->m->dtype, (enum mem_path)s->o->planning.path,
-                        &s->predictor, &why);
-    if (rc == -ENOENT) {
-        cli_note(s->cli, "%s; all capacities are zero", why.text);
+    return store_device(s->st, &s->dev->info, &s->device_id, err);
+}
+
+/* The model with its larger weights in parts, as replay would use them. Where they lie in a file
+ * does not matter here. */
+static int slice(struct planning *s, struct err *err)
+{
+    uint64_t most = model_slice_bytes(s->o->slice, s->m, &s->o->planning, s->direct);
+    struct weights_file nowhere = {0};
+    int n, rc;
+
+    if (!most)
         return 0;
-    }
-    return rc < 0 ? err_set(err, rc, "%s", why.text) : 0;
+    nowhere.offset_bytes = calloc((size_t)s->m->n_weights + 1, sizeof(*nowhere.offset_bytes));
+    if (!nowhere.offset_bytes)
+        return err_set(err, -ENOMEM, "no memory for %d weights", s->m->n_weights);
+    rc = model_slice_all(&s->m, &nowhere, most, &n, err);
+    if (rc == 0 && n > 0)
+        cli_note(s->cli, "%d weights are used in parts", n);
+    free(nowhere.offset_bytes);
+    return rc;
 }
 
 /* What of a memory limit is not for weights: asked of the problem itself, with a limit that leaves
  * room for everything. */
-static int find_reserve(struct planning *s, struct problem_options po, struct err *err)
+static int find_reserve(struct planning *s, struct err *err)
 {
+    struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best, s->direct);
     struct model_problem mp;
     int rc;
 
@@ -223,30 +278,31 @@ static int find_reserve(struct planning *s, struct problem_options po, struct er
 static int open_model(struct planning *s, const char *name, struct err *err)
 {
     const struct plan_options *o = &s->o->planning;
-    struct problem_options po;
+    struct model_setting x = {.cli = s->cli, .st = s->st, .o = o, .splits = s->o->split};
+    enum op_form form = s->direct ? FORM_NAIVE : (enum op_form)s->o->kernel;
     int rc = cli_model(s->cli, name, (enum dtype)o->dtype, &s->m, err);
 
     if (rc == 0)
         rc = open_device(s, err);
-    if (rc < 0)
-        return rc;
-    if (s->dev)
+    if (rc == 0)
+        rc = slice(s, err);
+    if (rc == 0 && s->dev)
         rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev->info, s->m,
-                               (enum mem_path)o->path, FORM_PIPELINED, (enum variants)o->variants,
-                               &s->best, err);
+                               (enum mem_path)o->path, form, (enum variants)o->variants, &s->best,
+                               err);
     if (rc < 0)
         return rc;
-    po = plan_options_problem(o, s->m, s->best, false);
-    po.splits = s->o->split;
-    rc = plan_options_disk_rate(s->st, s->device_id, s->o->disk_rate, &po.disk_bytes_per_s, err);
-    if (rc < 0)
-        return rc;
-    rc = problem_for_model(s->m, s->dev ? &s->dev->info : NULL, s->predictor,
-                           (enum mem_path)o->path, &po, &s->mp, err);
+    x.device_id = s->device_id;
+    x.dev = s->dev ? &s->dev->info : NULL;
+    x.m = s->m;
+    x.best = s->best;
+    x.direct = s->direct;
+    x.disk_rate = s->o->disk_rate;
+    rc = model_problem_make(&x, &s->predictor, &s->mp, err);
     s->problem = &s->mp.problem;
     s->split = s->mp.split;
     s->n_splits = s->mp.n_splits;
-    return rc < 0 || !s->o->pareto ? rc : find_reserve(s, po, err);
+    return rc < 0 || !s->o->pareto ? rc : find_reserve(s, err);
 }
 
 static void add_bytes(struct table *t, int64_t bytes, bool known)
@@ -324,6 +380,9 @@ static int finish(struct planning *s, const struct plan *plan, struct err *err)
 
     if (plan->note[0])
         cli_note(s->cli, "%s: %s", plan->policy, plan->note);
+    if (plan->status == PLAN_OPTIMAL && plan->latency_bound_ns < plan->latency_ns)
+        cli_note(s->cli, "%s: optimal to %.2g of its latency (%g are allowed)", plan->policy,
+                 1 - plan->latency_bound_ns / plan->latency_ns, PLAN_TOLERANCE);
     rc = plan_store_save(s->st, s->device_id, s->m ? s->m->dtype : DTYPE_F32,
                          (enum mem_path)s->o->planning.path, s->predictor, s->memory, s->problem,
                          plan, &id, err);
@@ -486,6 +545,7 @@ static int run(const struct cli *cli, const void *opt, int n_args, char **args, 
     int rc;
 
     s.memory = s.o->planning.memory;
+    s.direct = s.o->kernel == KERNEL_DIRECT;
     rc = check_options(s.o, n_args, err);
 
     if (rc < 0)

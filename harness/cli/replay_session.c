@@ -6,6 +6,7 @@
 
 #include "harness/cli/model_file.h"
 #include "harness/cli/model_inputs.h"
+#include "harness/cli/model_problem.h"
 #include "harness/model/reference.h"
 #include "harness/model/split.h"
 #include "harness/plan/fusion/fusion.h"
@@ -18,26 +19,11 @@
 const char *const replay_kernel_names[] = {"naive",  "branching", "pipelined", "copy",
                                            "direct", "auto",      NULL};
 
-/* Weights above so many bytes are used in parts; 0: none are. What is read in one piece keeps the
- * disk from running beside the kernel that waits for it, and memory from being given back. */
 static uint64_t slice_bytes(const struct replay_session *s)
 {
-    const struct executor_options *ex = &s->exec;
-    struct model_cost cost;
-    uint64_t bytes = 0, reserve;
-
-    if (s->o->slice && strcmp(s->o->slice, "none") == 0)
+    if (s->o->plan && !s->o->slice)
         return 0;
-    if (s->o->slice)
-        return parse_bytes(s->o->slice, &bytes, NULL) < 0 ? 0 : bytes;
-    if (!ex->direct || s->o->plan)
-        return 0;
-    model_cost(s->m, &cost);
-    reserve = executor_reserve_bytes(s->m, ex->path, true, 0);
-    bytes = cost.weight_bytes / 32;
-    if (ex->memory_limit > reserve && (ex->memory_limit - reserve) / 8 < bytes)
-        bytes = (ex->memory_limit - reserve) / 8;
-    return bytes;
+    return model_slice_bytes(s->o->slice, s->m, &s->o->planning, s->exec.direct);
 }
 
 static int slice_layers(struct replay_session *s, struct err *err)
@@ -113,28 +99,19 @@ static int make_variants(struct replay_session *s, struct err *err)
 
 int replay_session_problem(struct replay_session *s, struct err *err)
 {
-    struct problem_options po = plan_options_problem(&s->o->planning, s->m, s->best,
-                                                     s->exec.direct);
-    int corrected = 0;
-    int rc = s->predictor ? 0
-                          : predictor_load(s->st, s->device_id, s->m->dtype, s->exec.path,
-                                           &s->predictor, err);
+    struct model_setting x = {
+        .cli = s->cli,
+        .st = s->st,
+        .device_id = s->device_id,
+        .dev = &s->dev->info,
+        .m = s->m,
+        .best = s->best,
+        .o = &s->o->planning,
+        .direct = s->exec.direct,
+        .splits = s->o->split,
+    };
 
-    if (rc == -ENOENT) { /* enough for policies that use no capacities */
-        cli_note(s->cli, "%s; all capacities are zero", err->text);
-        rc = 0;
-    }
-    po.splits = s->o->split;
-    if (rc == 0) /* what the policy 'latency' plans with */
-        rc = plan_options_disk_rate(s->st, s->device_id, 0, &po.disk_bytes_per_s, err);
-    if (rc == 0)
-        rc = problem_for_model(s->m, &s->dev->info, s->predictor, s->exec.path, &po, &s->mp, err);
-    if (rc == 0)
-        rc = recorded_correct(s->st, s->device_id, s->m, &s->dev->info, s->best, s->exec.path,
-                              &s->mp, &corrected, err);
-    if (rc == 0 && s->cli->verbose)
-        cli_note(s->cli, "%d of %d layers: times from recorded runs", corrected, s->m->n_layers);
-    return rc;
+    return model_problem_make(&x, &s->predictor, &s->mp, err);
 }
 
 /* The model with the layer in two; what spoke of its layers is gone. */

@@ -4,7 +4,8 @@
  *             1 %) in 5 s, and 9 in 10 proven within 15 s (with --full: minutes)
  *   srpt      for a fixed W, median: 30 us at N = 3528 with 723 weights
  *   latency   1 MiB: at most 0.2 % above its bound within 0.5 s, reading resident and, "whole", as
- *             --memory counts; the slope trick within 5 ms
+ *             --memory counts; with a ring of 16 MiB 2 %, and 3 in 4 within 0.2 %; the slope trick
+ *             within 5 ms
  *
  * CSV on stdout (cpu_ms: what the planner had of the processor); exit status 1 where a promise is
  * not kept. Usage: bench_plan [--full] [NAME...] */
@@ -49,6 +50,7 @@ static void print(const char *name, const char *what, double ms, double before, 
 
 struct tally {
     int over, proven;
+    int rings, near; /* latency settings with a ring; of them, within 0.2 % */
 };
 
 /* Others were made later, from larger models and with smaller chunks. */
@@ -153,12 +155,13 @@ static void bench_slope(const char *name, const struct plan_problem *p)
 }
 
 static void bench_setting(const char *name, const char *how, const struct plan_problem *p,
-                          int64_t limit, bool promised)
+                          int64_t limit, double promised, struct tally *t)
 {
     struct plan *plan;
-    char what[64];
+    char what[64], within[64];
     double gap, before = cpu_ms();
 
+    snprintf(within, sizeof(within), "within %g %% of the bound in 0.5 s", 100 * promised);
     snprintf(what, sizeof(what), "%s %.3g GB/s %" PRId64 " MiB", how, p->disk_bytes_per_s / 1e9,
              limit);
     if (plan_make(policy_find("latency"), p, &plan, NULL) < 0) {
@@ -169,24 +172,16 @@ static void bench_setting(const char *name, const char *how, const struct plan_p
     if (!isnan(gap)) { /* else the limit is below its largest weight */
         print(name, what, (double)plan->solve_ns / 1e6, before, gap,
               plan_status_names[plan->status]);
-        promise(gap <= 0.002 || !promised, "within 0.2 % of the bound in 0.5 s", what);
+        promise(gap <= promised, within, what);
+        t->rings += p->ring > 0;
+        t->near += p->ring > 0 && gap <= 0.002;
     }
     plan_free(plan);
 }
 
-static int64_t largest(const struct plan_problem *p)
-{
-    int64_t most = 0;
-
-    for (int w = 0; w < p->n_weights; w++)
-        most = p->weight[w].chunks > most ? p->weight[w].chunks : most;
-    return most;
-}
-
 /* Disks from a phone's to memory's own, limits from tight to loose: reading resident; whole images
- * and four destinations, as --memory counts, promised where two of the largest weights have room;
- * and that with its ring, where nothing is promised. */
-static void bench_latency(const char *name, const struct plan_problem *p)
+ * and four destinations, as --memory counts; and that with its ring. */
+static void bench_latency(const char *name, const struct plan_problem *p, struct tally *t)
 {
     static const double rates[] = {0.5e9, 1.5e9, 6e9, 12e9, 25e9, 50e9};
     static const int64_t limits[] = {250, 476, 1000, 2000};
@@ -198,14 +193,14 @@ static void bench_latency(const char *name, const struct plan_problem *p)
         q.disk_bytes_per_s = rates[i / 4];
         q.limit = LIMIT_RESIDENT;
         q.m_peak = limits[i % 4];
-        bench_setting(name, "latency", &q, limits[i % 4], true);
+        bench_setting(name, "latency", &q, limits[i % 4], 0.002, t);
         q.m_peak = -1;
         q.m_total = limits[i % 4];
         q.max_loads = PLAN_MAX_LOADS;
-        bench_setting(name, "whole", &q, limits[i % 4], limits[i % 4] >= 2 * largest(p));
+        bench_setting(name, "whole", &q, limits[i % 4], 0.002, t);
         q.m_total -= q.ring = 16;
         if (i % 4 == 2)
-            bench_setting(name, "ring", &q, limits[i % 4], false);
+            bench_setting(name, "ring", &q, limits[i % 4], 0.02, t);
     }
 }
 
@@ -237,7 +232,7 @@ static void bench(const char *dir, const char *file, bool full, struct tally *t)
         bench_srpt(name, &in.problem);
     if (strstr(name, ".1m.tight")) { /* the others have the same layers and weights */
         bench_slope(name, &in.problem);
-        bench_latency(name, &in.problem);
+        bench_latency(name, &in.problem, t);
     }
     plan_instance_done(&in);
 }
@@ -265,7 +260,10 @@ int main(int argc, char **argv)
         free(file[i]);
     }
     free(file);
-    fprintf(stderr, "bench_plan: %d of %d over-subscribed proven, %d promises not kept\n", t.proven,
-            t.over, missed);
+    promise(4 * t.near >= 3 * t.rings, "3 in 4 within 0.2 % of the bound", "ring");
+    fprintf(stderr,
+            "bench_plan: %d of %d over-subscribed proven, %d of %d with a ring within 0.2 %%, %d "
+            "promises not kept\n",
+            t.proven, t.over, t.near, t.rings, missed);
     return missed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -1,0 +1,64 @@
+#include "harness/cli/model_problem.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "harness/replay/executor.h"
+#include "harness/replay/recorded.h"
+#include "harness/text/units.h"
+
+uint64_t model_slice_bytes(const char *slice, const struct model *m, const struct plan_options *o,
+                           bool direct)
+{
+    struct model_cost cost;
+    uint64_t bytes = 0, reserve;
+
+    if (slice && strcmp(slice, "none") == 0)
+        return 0;
+    if (slice)
+        return parse_bytes(slice, &bytes, NULL) < 0 ? 0 : bytes;
+    if (!direct)
+        return 0;
+    model_cost(m, &cost);
+    reserve = executor_reserve_bytes(m, (enum mem_path)o->path, true, 0);
+    bytes = cost.weight_bytes / 32;
+    if (o->memory > reserve && (o->memory - reserve) / 8 < bytes)
+        bytes = (o->memory - reserve) / 8;
+    return bytes;
+}
+
+int model_problem_make(const struct model_setting *x, struct predictor **predictor,
+                       struct model_problem *ret_mp, struct err *err)
+{
+    enum mem_path path = (enum mem_path)x->o->path;
+    struct problem_options po = plan_options_problem(x->o, x->m, x->best, x->direct);
+    struct model_problem mp = {0};
+    struct err why = {0};
+    int corrected = 0, rc = 0;
+
+    if (x->dev && !*predictor)
+        rc = predictor_load(x->st, x->device_id, x->m->dtype, path, predictor, &why);
+    if (rc == -ENOENT) { /* enough for policies that use no capacities */
+        cli_note(x->cli, "%s; all capacities are zero", why.text);
+        rc = 0;
+    }
+    if (rc < 0)
+        return err_set(err, rc, "%s", why.text);
+    po.splits = x->splits;
+    rc = plan_options_disk_rate(x->st, x->device_id, x->disk_rate, &po.disk_bytes_per_s, err);
+    if (rc == 0)
+        rc = problem_for_model(x->m, x->dev, *predictor, path, &po, &mp, err);
+    if (rc < 0)
+        return rc;
+    if (x->dev)
+        rc = recorded_correct(x->st, x->device_id, x->m, x->dev, x->best, path, &mp, &corrected,
+                              err);
+    if (rc < 0) {
+        problem_done(&mp);
+        return rc;
+    }
+    if (x->cli->verbose)
+        cli_note(x->cli, "%d of %d layers: times from recorded runs", corrected, x->m->n_layers);
+    *ret_mp = mp;
+    return 0;
+}
