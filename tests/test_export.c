@@ -196,7 +196,7 @@ START_TEST(round_trip)
     strcpy(csv, in_folder("csv"));
     fill(from);
     ck_assert_int_eq(store_open(from, STORE_READ, &st, &err), 0);
-    ck_assert_msg(store_export(st, csv, false, NULL, count_files, &files, &err) == 0, "%s",
+    ck_assert_msg(store_export(st, csv, 0, NULL, count_files, &files, &err) == 0, "%s",
                   err.text);
     store_close(st);
     ck_assert_msg(stage_folder(csv, NULL, &s, &err) == 0, "%s", err.text);
@@ -213,6 +213,52 @@ START_TEST(round_trip)
     ck_assert_int_eq(rows, 2 + 1 + 2000 + 2000);
     ck_assert_int_eq(n.new_rows, rows);
     ck_assert_int_eq(files, tables + 1); /* schema.csv */
+}
+END_TEST
+
+/* What sweeps measured, whole, and nothing that was made of it. */
+START_TEST(sweeps)
+{
+    static const char *const of_sweeps[] = {"device", "session", "config", "sample", "repeat"};
+    char from[256], to[256], csv[256];
+    struct merge_count n;
+    struct stage *s = NULL;
+    struct store *st = NULL;
+    struct err err = {0};
+    sqlite3 *a, *b;
+    int files = 0, rows = 0;
+    FILE *f;
+
+    strcpy(from, in_folder("a.db"));
+    strcpy(to, in_folder("b.db"));
+    strcpy(csv, in_folder("csv"));
+    fill(from);
+    a = must_open(from);
+    must_exec(a, "INSERT INTO repeat VALUES (1, 0, 0, 77);"
+                 "INSERT INTO regressor VALUES (1, 9, '', 'latency', 'f32', 'image', 1, 1, 1, '', '',"
+                 " '{}'); INSERT INTO prediction VALUES (1, 8, 0, 1, 2);"
+                 "INSERT INTO metric VALUES (1, 'all', 0, 1, 1, 1, 1, 1, 1)");
+    ck_assert_int_eq(store_open(from, STORE_READ, &st, &err), 0);
+    ck_assert_int_eq(store_export(st, csv, EXPORT_SWEEPS, NULL, count_files, &files, &err), 0);
+    store_close(st);
+    ck_assert_int_eq(files, N(of_sweeps) + 1);
+    ck_assert_msg(stage_folder(csv, NULL, &s, &err) == 0, "%s", err.text);
+    ck_assert_msg(stage_merge(s, to, &n, &err) == 0, "%s", err.text);
+    stage_free(s);
+    b = must_open(to);
+    for (int i = 0; i < N(of_sweeps); i++)
+        rows += check_same_rows(a, b, of_sweeps[i]);
+    ck_assert_int_eq(rows, 2 + 1 + 2000 + 2000 + 1);
+    ck_assert_int_eq(n.new_rows, rows);
+    sqlite3_close(a);
+    sqlite3_close(b);
+
+    strcat(csv, "/schema.csv");
+    f = fopen(csv, "wb");
+    fputs("program,schema,only\nflashmem,1,plans\n", f);
+    fclose(f);
+    ck_assert_int_eq(stage_folder(in_folder("csv"), NULL, &s, &err), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(err.text, "schema.csv:2: only: want sweeps or nothing"));
 }
 END_TEST
 
@@ -318,7 +364,7 @@ START_TEST(interrupted)
     strcpy(path, in_folder("a.db"));
     fill(path);
     ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), 0);
-    ck_assert_int_eq(store_export(st, in_folder("csv"), false, &now, NULL, NULL, &err), -EINTR);
+    ck_assert_int_eq(store_export(st, in_folder("csv"), 0, &now, NULL, NULL, &err), -EINTR);
     store_close(st);
     ck_assert_int_eq(stage_folder(in_folder("csv"), NULL, &s, &err), -ENOENT);
     ck_assert_int_eq(stage_database(path, &now, &s, &err), -EINTR);
@@ -343,7 +389,7 @@ START_TEST(mutated)
     strcpy(csv, in_folder("csv"));
     fill(path);
     ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), 0);
-    ck_assert_int_eq(store_export(st, csv, true, NULL, NULL, NULL, &err), 0);
+    ck_assert_int_eq(store_export(st, csv, EXPORT_CANONICAL, NULL, NULL, NULL, &err), 0);
     store_close(st);
     strcat(csv, "/config.csv");
     f = fopen(csv, "rb");
@@ -382,6 +428,7 @@ int main(void)
     tcase_add_checked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, round_trip);
+    tcase_add_test(t, sweeps);
     tcase_add_test(t, values);
     tcase_add_test(t, wrong_values);
     tcase_add_test(t, interrupted);

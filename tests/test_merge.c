@@ -285,7 +285,7 @@ static void export(const char *path, const char *to)
     struct err err = {0};
 
     ck_assert_int_eq(store_open(path, STORE_READ, &st, &err), 0);
-    ck_assert_msg(store_export(st, to, true, NULL, NULL, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(store_export(st, to, EXPORT_CANONICAL, NULL, NULL, NULL, &err) == 0, "%s", err.text);
     store_close(st);
 }
 

@@ -11,7 +11,7 @@
 #include "harness/store/store.h"
 
 struct db_opts {
-    bool canonical;
+    bool canonical, sweeps;
     const char *peers;
 };
 
@@ -171,15 +171,17 @@ static void list_file(void *ctx, const char *path, int64_t rows)
     table_int(ctx, rows);
 }
 
-static int export_all(const struct cli *cli, const char *folder, bool canonical, struct err *err)
+static int export_all(const struct cli *cli, const char *folder, const struct db_opts *o,
+                      struct err *err)
 {
+    int flags = (o->canonical ? EXPORT_CANONICAL : 0) | (o->sweeps ? EXPORT_SWEEPS : 0);
     struct table *t = table_new("file,rows");
     struct store *st = NULL;
     int rc =
         t ? store_open(cli->db_path, STORE_READ, &st, err) : err_set(err, -ENOMEM, "out of memory");
 
     if (rc == 0)
-        rc = store_export(st, folder, canonical, &cli_interrupted, list_file, t, err);
+        rc = store_export(st, folder, flags, &cli_interrupted, list_file, t, err);
     store_close(st);
     return cli_finish(cli, t, rc, err);
 }
@@ -328,6 +330,10 @@ static const struct opt options[] = {
      .type = OPT_FLAG,
      .offset = offsetof(struct db_opts, canonical),
      .help = "export: number rows by content, so that equal databases give equal files"},
+    {.name = "--sweeps",
+     .type = OPT_FLAG,
+     .offset = offsetof(struct db_opts, sweeps),
+     .help = "export: only devices, sessions, configurations, samples and their repeats"},
     {.name = "--peers",
      .type = OPT_TEXT,
      .offset = offsetof(struct db_opts, peers),
@@ -340,8 +346,8 @@ static int run(const struct cli *cli, const void *opts, int n_args, char **args,
 {
     const struct db_opts *o = opts;
 
-    if (o->canonical && strcmp(args[0], "export") != 0) {
-        err_set(err, -EINVAL, "--canonical is of 'db export'");
+    if ((o->canonical || o->sweeps) && strcmp(args[0], "export") != 0) {
+        err_set(err, -EINVAL, "%s is of 'db export'", o->canonical ? "--canonical" : "--sweeps");
         return EXIT_USAGE;
     }
     if (o->peers && (strcmp(args[0], "import") != 0 || n_args > 1)) {
@@ -353,7 +359,7 @@ static int run(const struct cli *cli, const void *opts, int n_args, char **args,
     if (strcmp(args[0], "check") == 0 && n_args == 1)
         return check(cli, err);
     if (strcmp(args[0], "export") == 0 && n_args == 2)
-        return export_all(cli, args[1], o->canonical, err);
+        return export_all(cli, args[1], o, err);
     if (strcmp(args[0], "import") == 0 && n_args == 2)
         return merge(cli, 1, args + 1, true, err);
     if (strcmp(args[0], "merge") == 0 && n_args >= 2)

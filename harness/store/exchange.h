@@ -44,11 +44,15 @@ struct merge_count {
 int stage_merge(struct stage *s, const char *db_path, struct merge_count *ret_count,
                 struct err *err);
 
+enum {
+    EXPORT_CANONICAL = 1, /* ids numbered anew, by content alone: the same rows give the same files */
+    EXPORT_SWEEPS = 2     /* only what sweeps measured, with every repeat: `train` makes the rest */
+};
+
 /* Every table as FOLDER/TABLE.csv, and which schema it is as FOLDER/schema.csv. NULL is an empty
- * field, empty text is "", reals read back to the bit, blobs are hexadecimal. `canonical`: ids
- * numbered anew, by content alone, so that databases with the same rows give the same files.
- * Each file is whole under its name or not there. `each` hears of every file. */
-int store_export(struct store *st, const char *folder, bool canonical,
+ * field, empty text is "", reals read back to the bit, blobs are hexadecimal. Each file is whole
+ * under its name or not there. `flags`: EXPORT_. `each` hears of every file. */
+int store_export(struct store *st, const char *folder, int flags,
                  const volatile sig_atomic_t *interrupted,
                  void (*each)(void *ctx, const char *path, int64_t rows), void *ctx,
                  struct err *err);

@@ -73,7 +73,7 @@ static int number_rows(struct store *st, const struct tables *all, const struct 
 struct dump {
     struct store *st;
     const char *folder;
-    bool canonical;
+    int flags;
     const volatile sig_atomic_t *interrupted;
     struct tables tables;
     void (*each)(void *ctx, const char *path, int64_t rows);
@@ -88,10 +88,10 @@ static char *select_sql(const struct dump *d, const struct table_def *t)
     for (int c = 0; c < t->n; c++) {
         if (c)
             sqlite3_str_appendall(sql, ", ");
-        if (d->canonical && t->column[c].id)
+        if (d->flags & EXPORT_CANONICAL && t->column[c].id)
             sqlite3_str_appendf(sql, "(SELECT dst FROM temp.\"map_%w\" WHERE src = m.\"%w\")",
                                 t->name, t->column[c].name);
-        else if (d->canonical)
+        else if (d->flags & EXPORT_CANONICAL)
             tables_put_mapped(sql, &d->tables, &t->column[c]);
         else
             sqlite3_str_appendf(sql, "m.\"%w\"", t->column[c].name);
@@ -153,7 +153,8 @@ static int write_file(const struct dump *d, const char *path, struct store_query
     if (q)
         rc = put_rows(f, d, q, ret_rows, err);
     else
-        fprintf(f, "program,schema\nflashmem,%d\n", store_newest());
+        fprintf(f, "program,schema%s\nflashmem,%d%s\n", d->flags & EXPORT_SWEEPS ? ",only" : "",
+                store_newest(), d->flags & EXPORT_SWEEPS ? ",sweeps" : "");
     if (rc == 0 && (fflush(f) != 0 || ferror(f) || fsync(fileno(f)) != 0))
         rc = err_set(err, -EIO, "cannot write '%s': %s", tmp, strerror(errno));
     if (fclose(f) != 0 && rc == 0)
@@ -187,12 +188,12 @@ static int write_table(const struct dump *d, const struct table_def *t, struct e
     return rc;
 }
 
-int store_export(struct store *st, const char *folder, bool canonical,
+int store_export(struct store *st, const char *folder, int flags,
                  const volatile sig_atomic_t *interrupted,
                  void (*each)(void *ctx, const char *path, int64_t rows), void *ctx,
                  struct err *err)
 {
-    struct dump d = {st, folder, canonical, interrupted, {0}, each, ctx};
+    struct dump d = {st, folder, flags, interrupted, {0}, each, ctx};
     int rc;
 
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
@@ -201,10 +202,11 @@ int store_export(struct store *st, const char *folder, bool canonical,
     if (rc < 0)
         return rc;
     rc = tables_read(store_db(st), store_path(st), &d.tables, err);
-    for (int i = 0; i < d.tables.n && canonical && rc == 0; i++)
+    for (int i = 0; i < d.tables.n && flags & EXPORT_CANONICAL && rc == 0; i++)
         rc = number_rows(st, &d.tables, &d.tables.table[i], err);
     for (int i = 0; i < d.tables.n && rc == 0; i++)
-        rc = write_table(&d, &d.tables.table[i], err);
+        if (!(flags & EXPORT_SWEEPS) || tables_of_sweeps(d.tables.table[i].name))
+            rc = write_table(&d, &d.tables.table[i], err);
     if (rc == 0) /* last: without it, nothing can be imported */
         rc = write_table(&d, NULL, err);
     tables_done(&d.tables);

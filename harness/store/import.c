@@ -150,10 +150,12 @@ static int read_table(struct stage *s, const char *folder, int table, struct err
     return r.rc;
 }
 
-/* Which schema the files are of. */
-static int read_version(const char *folder, int *ret_version, struct err *err)
+/* Which schema the files are of, and whether they are of all tables. */
+static int read_version(const char *folder, int *ret_version, bool *ret_sweeps, struct err *err)
 {
     static const char *const columns[] = {"program", "schema", NULL};
+    static const char *const optional[] = {"only", NULL};
+    const char *only = "";
     struct csv csv;
     int64_t version = 0;
     char *path = NULL;
@@ -161,7 +163,7 @@ static int read_version(const char *folder, int *ret_version, struct err *err)
 
     if (asprintf(&path, "%s/schema.csv", folder) < 0)
         return err_set(err, -ENOMEM, "out of memory");
-    rc = csv_read(path, NULL, 0, columns, NULL, &csv, err);
+    rc = csv_read(path, NULL, 0, columns, optional, &csv, err);
     if (rc == -ENOENT || rc == -ENOTDIR)
         err_set(err, rc, "'%s' is no export of flashmem: it has no schema.csv", folder);
     free(path);
@@ -170,11 +172,15 @@ static int read_version(const char *folder, int *ret_version, struct err *err)
     if (csv.n_rows != 1 || strcmp(csv_get(&csv, 0, "program"), "flashmem") != 0 ||
         parse_int(csv_get(&csv, 0, "schema"), 1, 1000000, &version, NULL) < 0)
         rc = err_set(err, -EINVAL, "%s: want the one row 'flashmem,SCHEMA'", csv.path);
+    else if (*(only = csv_get(&csv, 0, "only")) && strcmp(only, "sweeps") != 0)
+        rc = csv_error(&csv, 0, err, "only: want sweeps or nothing, got '%.40s'", only);
     else if (version > store_newest())
         rc = err_set(err, -EPROTO,
                      "'%s' has schema %d, newer than this program's %d: use a newer "
                      "flashmem",
                      folder, (int)version, store_newest());
+    if (rc == 0)
+        *ret_sweeps = *only;
     csv_done(&csv);
     *ret_version = (int)version;
     return rc;
@@ -184,12 +190,14 @@ int stage_folder(const char *folder, const volatile sig_atomic_t *interrupted,
                  struct stage **ret_stage, struct err *err)
 {
     struct stage *s = NULL;
-    int version = 0, rc = read_version(folder, &version, err);
+    bool sweeps = false;
+    int version = 0, rc = read_version(folder, &version, &sweeps, err);
 
     if (rc == 0)
         rc = stage_new(folder, version, interrupted, &s, err);
     for (int i = 0; rc == 0 && i < s->tables.n; i++)
-        rc = read_table(s, folder, i, err);
+        if (!sweeps || tables_of_sweeps(s->tables.table[i].name))
+            rc = read_table(s, folder, i, err);
     if (rc == 0)
         rc = stage_finish(s, err);
     if (rc < 0) {

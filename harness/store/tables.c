@@ -15,6 +15,17 @@ static const struct {
     {"plan", "capacity_source", "regressor"},
 };
 
+/* What they refer to is among them. */
+bool tables_of_sweeps(const char *name)
+{
+    static const char *const names[] = {"device", "session", "config", "sample", "repeat"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 int tables_find(const struct tables *t, const char *name)
 {
     for (int i = 0; i < t->n; i++)
