@@ -18,7 +18,7 @@
 #define PRIOR_NOISE  0.02
 #define PRIOR_WEIGHT 4
 /* Weight of what all items show beside what one item shows: items differ in their noise. */
-#define ITEMS_WEIGHT   8
+#define ITEMS_WEIGHT   12
 #define MAD_WORTH      0.37 /* of an observation in a variance: the efficiency of the deviation */
 #define SEVERAL        3    /* recordings of each side, from which the undisturbed time is told */
 #define UNDISTURBED    0.1  /* quantile of a recording's repeats, where there are several */
@@ -64,9 +64,10 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int lower_half(int n)
+/* Recordings taken to be undisturbed: two in five, rounded up. */
+static int undisturbed(int n)
 {
-    return (n + 1) / 2;
+    return (2 * n + 4) / 5;
 }
 
 /* Medians of few recordings. */
@@ -85,11 +86,11 @@ static void describe_few(const struct compare_side *s, uint64_t seed, struct est
 }
 
 /* The undisturbed time of several recordings: what else runs only ever adds to a time, and it may
- * spoil every third recording. So of each the low repeats, of these the mean of the lower half;
+ * spoil every third recording. So of each the low repeats, of these the mean of the lowest;
  * its variance from the winsorized one (Tukey & McLaughlin 1963; Yuen 1974), trimmed above only. */
 static void describe_several(const struct compare_side *s, double *scratch, struct estimate *e)
 {
-    int h = lower_half(s->n);
+    int h = undisturbed(s->n);
     double mean = 0, sum = 0;
 
     e->n = s->n;
@@ -104,7 +105,7 @@ static void describe_several(const struct compare_side *s, double *scratch, stru
         mean += scratch[i < h ? i : h - 1] / s->n;
     for (int i = 0; i < s->n; i++)
         sum += square(scratch[i < h ? i : h - 1] - mean);
-    e->own = sum / (s->n - 1) / square((double)h / s->n);
+    e->own = s->n * sum / (h * (h - 1));
 }
 
 /* The median of all differences (Hodges & Lehmann 1963). */
@@ -129,7 +130,7 @@ static void describe_item(struct compare_item *it, struct work *w, double *x, ui
         else
             describe_few(&it->side[s], seed, &w->side[s]);
         it->time_ns[s] = exp(w->side[s].mid);
-        dof[s] = lower_half(it->side[s].n) - 1;
+        dof[s] = undisturbed(it->side[s].n) - 1;
     }
     w->diff = w->several ? w->side[1].mid - w->side[0].mid
                          : difference(&w->side[0], &w->side[1], x);
@@ -149,6 +150,12 @@ static const char *different_source(const struct compare_item *it)
 
 /* ---- what recordings differ by though nothing changed ---- */
 
+/* Of chi-square over its degrees of freedom: Wilson & Hilferty 1931. */
+static double chi2_median(int dof)
+{
+    return pow(1 - 2.0 / (9 * dof), 3);
+}
+
 /* From items with several recordings: what they show of their own noise. */
 static int several_noise(const struct compare_items *c, const struct work *w, double *x)
 {
@@ -156,7 +163,7 @@ static int several_noise(const struct compare_items *c, const struct work *w, do
 
     for (int i = 0; i < c->n; i++)
         if (w[i].several && !c->item[i].apart)
-            x[n++] = w[i].own;
+            x[n++] = w[i].own / chi2_median(w[i].own_n);
     return n;
 }
 
