@@ -2,12 +2,14 @@
  * and they are the reference's. */
 #include <check.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/model/natural.h"
 #include "harness/model/reference.h"
 #include "harness/model/split.h"
 #include "harness/replay/sequence.h"
@@ -44,7 +46,15 @@ struct fixture {
     char graph_path[64], weights_path[64];
 };
 
-static void open_fixture(struct fixture *f, enum dtype dtype, enum mem_path path)
+static size_t output_values(const struct model *m)
+{
+    const struct layer *last = &m->layer[m->n_layers - 1];
+    const struct tensor_desc *d = &last->io.slot[last->io.n - 1].desc;
+
+    return (size_t)(d->rows * d->cols);
+}
+
+static void open_graph(struct fixture *f, const char *text, enum dtype dtype, enum mem_path path)
 {
     struct problem_options po = problem_defaults();
     struct err err = {0};
@@ -55,21 +65,27 @@ static void open_fixture(struct fixture *f, enum dtype dtype, enum mem_path path
     snprintf(f->weights_path, sizeof(f->weights_path), "%s", in_folder("m.safetensors"));
     g = fopen(f->graph_path, "w");
     ck_assert_ptr_nonnull(g);
-    fputs(graph, g);
+    fputs(text, g);
     ck_assert_int_eq(fclose(g), 0);
     ck_assert_msg(model_read(f->graph_path, dtype, &f->m, &err) == 0, "%s", err.text);
     ck_assert_msg(weights_write(f->m, SEED, f->weights_path, NULL, NULL, &err) == 0, "%s", err.text);
     ck_assert_msg(weights_open(f->m, f->weights_path, &f->file, &err) == 0, "%s", err.text);
     ck_assert_msg(device_open(NULL, &f->dev, &err) == 0, "%s", err.text);
-    f->input = malloc(24 * sizeof(float));
+    f->input = malloc((size_t)(f->m->input[0].desc.rows * f->m->input[0].desc.cols) *
+                      sizeof(float));
     model_fill_input(f->m, 0, 3, f->input);
-    f->reference = malloc(24 * 3001 * sizeof(float));
+    f->reference = malloc(output_values(f->m) * sizeof(float));
     ck_assert_msg(model_reference(f->m, SEED, (const float *const[]){f->input}, f->reference,
                                   &err) == 0,
                   "%s", err.text);
     po.chunk_bytes = CHUNK;
     ck_assert_msg(problem_for_model(f->m, &f->dev->info, NULL, path, &po, &f->mp, &err) == 0, "%s",
                   err.text);
+}
+
+static void open_fixture(struct fixture *f, enum dtype dtype, enum mem_path path)
+{
+    open_graph(f, graph, dtype, path);
 }
 
 static void close_fixture(struct fixture *f)
@@ -335,6 +351,118 @@ START_TEST(direct_under_limits)
 }
 END_TEST
 
+static const char conv_graph[] =
+    "flashmem-graph,1\n"
+    "kind,name,op,params,inputs,weights,init\n"
+    "model,maps,,,,,\n"
+    "input,x,values,rows=80 cols=3,,,\n"
+    "layer,c1,conv2d,h=10 w=8 cin=3 cout=22 r=3 s=5 stride=1 pad=1 bias=1,x,c1.w c1.b,normal:0.2 "
+    "normal:0.1\n"
+    "layer,c2,conv2d,h=10 w=6 cin=22 cout=24 r=3 s=3 stride=2 pad=1 groups=2,c1,c2.w,normal:0.1\n"
+    "layer,d1,deconv2d,h=5 w=3 cin=24 cout=9 r=3 s=2 stride=2,c2,d1.w,normal:0.1\n"
+    "layer,fc,matmul,m=66 n=30 k=9,d1,fc.w,normal:0.3\n"
+    "layer,ft,matmul,m=66 n=17 k=30 tb=1,fc,ft.w,normal:0.3\n";
+
+/* Element (o, i, r, s) of a convolution's weight as models have it, (i, o, r, s) of a transposed
+ * one's, is element [o][(r * S + s) * cin + i] here. */
+static void check_natural(const struct fixture *f, const char *path, const char *name, int out,
+                          int in, int taps, bool transposed)
+{
+    size_t n = (size_t)(out * in * taps), half = f->m->dtype == DTYPE_F16;
+    float *want = malloc(n * sizeof(*want));
+    unsigned char *got = malloc(n * 4);
+    FILE *file = fopen(path, "rb");
+    int w = 0;
+
+    while (strcmp(f->m->weight[w].name, name) != 0)
+        w++;
+    weights_values(f->m, w, SEED, want);
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, (long)f->file.offset_bytes[w], SEEK_SET), 0);
+    ck_assert_uint_eq(fread(got, half ? 2 : 4, n, file), n);
+    fclose(file);
+    for (int o = 0; o < out; o++)
+        for (int i = 0; i < in; i++)
+            for (int t = 0; t < taps; t++) {
+                size_t at = (size_t)((transposed ? i * out + o : o * in + i) * taps + t);
+                float v = want[(o * taps + t) * in + i], have;
+                uint16_t h;
+
+                memcpy(&have, got + 4 * (half ? 0 : at), sizeof(have));
+                memcpy(&h, got + 2 * at, sizeof(h));
+                ck_assert(half ? h == half_from_float(v) : have == v);
+            }
+    free(want);
+    free(got);
+}
+
+/* Weights in their natural layout, rearranged on the device: the same output as the others, by way
+ * of a file that holds what model files hold. */
+START_TEST(transformed)
+{
+    static const struct {
+        enum dtype dtype;
+        enum mem_path path;
+        enum op_form form;
+    } how[] = {{DTYPE_F32, PATH_IMAGE, FORM_PIPELINED}, {DTYPE_F16, PATH_BUFFER, FORM_COPY},
+               {DTYPE_F16, PATH_IMAGE, FORM_COPY}, {DTYPE_F32, PATH_BUFFER, FORM_BRANCHING}};
+    bool maps = _i < 4;
+    struct executor_options opt = {.path = how[_i % 4].path, .form = how[_i % 4].form,
+                                   .ring_bytes = 8 * CHUNK};
+    struct replay_options ro = {.min_runs = 2, .max_runs = 2, .target = 1, .tolerance = 1e-2};
+    struct replay_policy policy[2] = {{.name = "preload"}, {.name = "preload-transform"}};
+    struct replay_outcome out[2] = {{.runs = 0}};
+    struct plan *plan[2] = {NULL, NULL};
+    struct err err = {0};
+    struct executor *ex;
+    struct schedule s;
+    struct fixture f;
+    bool written;
+    char path[PATH_MAX];
+
+    open_graph(&f, maps ? conv_graph : graph, how[_i % 4].dtype, opt.path);
+    ck_assert_int_eq(natural_path(&f.file, path, sizeof(path), &err), 0);
+    ck_assert_str_eq(path, in_folder("m.natural.safetensors"));
+    for (int again = 0; again < 2; again++) {
+        ck_assert_msg(natural_write(f.m, &f.file, path, NULL, &written, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(written, !again);
+    }
+    if (maps) {
+        check_natural(&f, path, "c1.w", 22, 3, 15, false);
+        check_natural(&f, path, "c2.w", 24, 11, 9, false);
+        check_natural(&f, path, "d1.w", 9, 24, 6, true);
+        check_natural(&f, path, "fc.w", 9, 30, 1, false); /* [k, n], row by row */
+    }
+    opt.natural = path;
+    ro.reference = f.reference;
+    ex = open_executor(&f, &opt);
+    for (int k = 0; k < 2; k++) {
+        ck_assert_int_eq(plan_make(policy_find(policy[k].name), &f.mp.problem, &plan[k], &err), 0);
+        policy[k].mp = &f.mp;
+        policy[k].plan = plan[k];
+    }
+    ck_assert_msg(replay_compare(ex, f.m, policy, 2, &ro, out, &err) == 0, "%s", err.text);
+    ck_assert_msg(out[1].verified, "error %g", out[1].verify_error);
+    ck_assert_uint_eq(out[0].output_hash, out[1].output_hash);
+    ck_assert_uint_eq(out[0].bytes_read, out[1].bytes_read);
+    /* what waits to be rearranged is memory too */
+    ck_assert_double_gt(out[1].peak_bytes, out[0].peak_bytes);
+    ck_assert_uint_eq(executor_live_bytes(ex), 0);
+    executor_free(ex);
+    opt.natural = NULL;
+    ex = open_executor(&f, &opt);
+    ck_assert_int_eq(executor_schedule(ex, &f.mp, plan[1], &s, &err), -ENOTSUP);
+    ck_assert_ptr_nonnull(strstr(err.text, "preload-transform"));
+    for (int k = 0; k < 2; k++) {
+        replay_outcome_done(&out[k]);
+        plan_free(plan[k]);
+    }
+    executor_free(ex);
+    unlink(path);
+    close_fixture(&f);
+}
+END_TEST
+
 /* Runs in sequence: later ones read what was not kept, give the same output, and hold the limit; in
  * the end nothing is left in the ledger. */
 START_TEST(sequences)
@@ -539,6 +667,7 @@ int main(void)
     tcase_add_test(t, memory_limit);
     tcase_add_loop_test(t, direct_under_limits, 0, 2);
     tcase_add_loop_test(t, sequences, 0, 4);
+    tcase_add_loop_test(t, transformed, 0, 6);
     tcase_add_test(t, direct_wants_shared_memory);
     tcase_add_loop_test(t, file_cut_short, 0, 2);
     tcase_add_loop_test(t, interrupted, 0, 2);

@@ -7,6 +7,7 @@
 #include "harness/cli/model_file.h"
 #include "harness/cli/model_inputs.h"
 #include "harness/cli/model_problem.h"
+#include "harness/model/natural.h"
 #include "harness/model/reference.h"
 #include "harness/model/split.h"
 #include "harness/plan/fusion/fusion.h"
@@ -160,6 +161,29 @@ static int split_layers(struct replay_session *s, struct err *err)
     return rc < 0 ? rc : make_variants(s, err);
 }
 
+/* Written where it is missing, if a policy wants it. */
+static int make_natural(struct replay_session *s, struct err *err)
+{
+    bool wanted = false, written = false;
+    int rc;
+
+    for (int i = 0; i < s->o->policies.n; i++)
+        wanted = wanted || policy_find(s->o->policies.item[i])->transforms;
+    if (!wanted)
+        return 0;
+    if (s->exec.direct || slice_bytes(s))
+        return err_set(err, -EINVAL,
+                       "policy 'preload-transform' moves whole weights: give --kernel pipelined, "
+                       "branching or copy, and no --slice");
+    rc = natural_path(&s->file, s->natural, sizeof(s->natural), err);
+    if (rc == 0)
+        rc = natural_write(s->m, &s->file, s->natural, s->exec.stop, &written, err);
+    if (written)
+        cli_note(s->cli, "'%s' written: the weights in their natural layout", s->natural);
+    s->exec.natural = s->natural;
+    return rc;
+}
+
 int replay_session_open(struct replay_session *s, const char *model, struct err *err)
 {
     uint64_t began;
@@ -184,6 +208,8 @@ int replay_session_open(struct replay_session *s, const char *model, struct err 
         rc = store_device(s->st, &s->dev->info, &s->device_id, err);
     if (rc == 0)
         rc = choose_kernel(s, err);
+    if (rc == 0)
+        rc = make_natural(s, err);
     if (rc == 0)
         rc = slice_layers(s, err);
     if (rc == 0)

@@ -3,6 +3,8 @@
 #ifndef FLASHMEM_HARNESS_CLI_REPLAY_SESSION_H
 #define FLASHMEM_HARNESS_CLI_REPLAY_SESSION_H
 
+#include <limits.h>
+
 #include "harness/cli/cli.h"
 #include "harness/cli/plan_options.h"
 #include "harness/replay/sequence.h"
@@ -34,6 +36,7 @@ struct replay_session {
     struct device *dev;
     struct model *m;
     struct weights_file file;
+    char natural[PATH_MAX]; /* its twin for policies that rearrange; "": none asks for it */
     struct predictor *predictor;
     struct best *best;
     float **input;

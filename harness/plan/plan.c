@@ -15,8 +15,11 @@ const char *const plan_limit_names[] = {"streamed", "resident", "unified", "lite
 const char *const plan_status_names[] = {"OPTIMAL", "FEASIBLE", "INFEASIBLE", NULL};
 
 const struct policy *const policy_table[] = {
-    &policy_preload, &policy_always_next, &policy_same_op_type, &policy_greedy,
-    &policy_lc_opg,  &policy_latency,     &policy_cp_sat,       NULL,
+    &policy_preload,      &policy_preload_transform,
+    &policy_always_next,  &policy_same_op_type,
+    &policy_greedy,       &policy_lc_opg,
+    &policy_latency,      &policy_cp_sat,
+    NULL,
 };
 
 const struct policy *policy_find(const char *name)

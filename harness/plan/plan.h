@@ -123,6 +123,7 @@ struct policy {
                               is told */
     bool outside;          /* runs a program that may not be installed: -ENOTSUP from solve() */
     bool ignores_limit;    /* does not look at C2: a plan beyond the limit is PLAN_INFEASIBLE */
+    bool transforms;       /* weights are in their natural layout, rearranged once they are there */
     int (*solve)(const struct plan_problem *p, struct plan *plan, struct err *err);
 };
 extern const struct policy *const policy_table[]; /* NULL-terminated */

@@ -4,8 +4,8 @@
 
 #include "harness/plan/plan.h"
 
-extern const struct policy policy_preload, policy_always_next, policy_same_op_type, policy_greedy,
-    policy_lc_opg, policy_latency, policy_cp_sat;
+extern const struct policy policy_preload, policy_preload_transform, policy_always_next,
+    policy_same_op_type, policy_greedy, policy_lc_opg, policy_latency, policy_cp_sat;
 
 /* An empty plan: nothing preloaded, nothing moved, no bound. NULL: out of memory. */
 struct plan *plan_new(const struct plan_problem *p);

@@ -10,6 +10,16 @@ static int solve(const struct plan_problem *p, struct plan *plan, struct err *er
     return 0;
 }
 
+/* The same with what frameworks do beside: weights lie in the file as models have them and are
+ * rearranged on the device. */
+const struct policy policy_preload_transform = {
+    .name = "preload-transform",
+    .summary = "preload from a natural layout, rearranged on the device",
+    .ignores_limit = true,
+    .transforms = true,
+    .solve = solve,
+};
+
 const struct policy policy_preload = {
     .name = "preload",
     .summary = "every weight before the first layer",

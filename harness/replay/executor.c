@@ -33,6 +33,8 @@ static int ring_new(struct executor *ex, struct err *err)
         rc = run_map(ex, 0, ex->opt.ring_bytes, CL_MAP_WRITE, err);
     if (rc == 0 && ex->reader)
         reader_register(ex->reader, ex->ring, ex->opt.ring_bytes);
+    if (rc == 0 && ex->natural_reader)
+        reader_register(ex->natural_reader, ex->ring, ex->opt.ring_bytes);
     return rc;
 }
 
@@ -40,6 +42,8 @@ static void ring_done(struct executor *ex)
 {
     if (ex->ring && ex->reader)
         reader_unregister(ex->reader, ex->ring, ex->opt.ring_bytes);
+    if (ex->ring && ex->natural_reader)
+        reader_unregister(ex->natural_reader, ex->ring, ex->opt.ring_bytes);
     pinned_free(ex->ring, ex->ring_mem);
     ex->ring = NULL;
     ex->ring_mem = NULL;
@@ -129,6 +133,15 @@ static int nothing_new(struct executor *ex, struct err *err)
     return rc;
 }
 
+static int natural_open(struct executor *ex, struct err *err)
+{
+    int rc = reader_new(ex->opt.natural, ex->opt.disk, &ex->natural_reader, err);
+
+    if (rc == 0 && ex->ring)
+        reader_register(ex->natural_reader, ex->ring, ex->opt.ring_bytes);
+    return rc < 0 ? rc : rearrange_new(ex->dev, ex->m->dtype, ex->opt.path, &ex->rearrange, err);
+}
+
 static int executor_open(struct executor *ex, const float *const *inputs, struct err *err)
 {
     const struct model *m = ex->m;
@@ -165,6 +178,8 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
         if (rc == 0)
             rc = nothing_new(ex, err);
     }
+    if (rc == 0 && ex->opt.natural)
+        rc = natural_open(ex, err);
     for (int l = 0; l < m->n_layers && rc == 0; l++) {
         ex->c[l] = m->layer[l].c;
         rc = compact_gather(ex, l, inputs, err);
@@ -207,6 +222,8 @@ void executor_free(struct executor *ex)
         direct_close(ex->all);
     ring_done(ex);
     reader_free(ex->reader);
+    reader_free(ex->natural_reader);
+    rearrange_free(ex->rearrange);
     if (ex->resident)
         for (int w = 0; w <= ex->m->n_weights; w++)
             tensor_done(&ex->resident[w], NULL);
@@ -326,8 +343,10 @@ int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *re
 
     for (int n = 1; n <= OP_MAX_LOADS && rc == 0 && !s->direct; n++)
         rc = mover_program(ex, ex->opt.path, n, &build_ns, err);
-    if (rc == 0 && !s->direct)
-        rc = mover_program(ex, PATH_BUFFER, 1, &build_ns, err);
+    for (int n = 1; n <= (s->natural ? OP_MAX_LOADS : 1) && rc == 0 && !s->direct; n++)
+        rc = mover_program(ex, PATH_BUFFER, n, &build_ns, err);
+    if (rc == 0 && s->natural)
+        build_ns += rearrange_build_ns(ex->rearrange);
     for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
         if (s->direct && ex->layout.in_place[l])
             continue;
@@ -434,7 +453,7 @@ static int run_through_ring(struct executor *ex, const struct schedule *s, cl_ev
     result->integrated_ns = clock_ns() - r.began_ns;
     result->init_ns = r.init_ns;
     mem_stop(ex->mem, &result->mem);
-    result->bytes_read = reader_bytes(ex->reader);
+    result->bytes_read = reader_bytes(run_reader(ex, s));
     if (rc == 0)
         rc = keep_output(ex, &r.acts, &result->output_hash, err);
     if (held)
@@ -624,7 +643,8 @@ const char *executor_reader_kind(const struct executor *ex)
 
 bool executor_read_all(const struct executor *ex)
 {
-    return ex->posted_all && reader_idle(ex->reader);
+    return ex->posted_all && reader_idle(ex->reader) &&
+           (!ex->natural_reader || reader_idle(ex->natural_reader));
 }
 
 bool executor_direct(const struct executor *ex)
@@ -655,8 +675,20 @@ uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, bool 
 int executor_schedule(const struct executor *ex, const struct model_problem *mp,
                       const struct plan *plan, struct schedule *ret_s, struct err *err)
 {
-    if (!ex->opt.direct)
-        return schedule_make(ex->m, mp, plan, ex->file, ex->opt.ring_bytes, ret_s, err);
+    const struct policy *policy = policy_find(plan->policy);
+    bool natural = policy && policy->transforms;
+    int rc;
+
+    if (natural && !ex->opt.natural)
+        return err_set(err, -ENOTSUP,
+                       "policy '%s' moves weights: give --kernel pipelined, branching or copy",
+                       plan->policy);
+    if (!ex->opt.direct) {
+        rc = schedule_make(ex->m, mp, plan, ex->file, ex->opt.ring_bytes, ret_s, err);
+        if (rc == 0)
+            ret_s->natural = natural;
+        return rc;
+    }
     return schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, ex->opt.memory_limit,
                            ex->layout.bytes + reader_staging_bytes(), ret_s, err);
 }

@@ -30,6 +30,8 @@ struct executor_options {
                           naive, there is no ring */
     const struct best *best; /* [n_layers], borrowed: variants of the layers; NULL: the defaults */
     uint64_t ring_bytes;
+    const char *natural; /* borrowed: the weights file's twin (model/natural.h), for schedules that
+                            rearrange weights; NULL: there are none */
     const struct reader_options *disk; /* an emulated one, or faults; borrowed. NULL: the file's */
     uint64_t memory_limit;  /* 0: none; everything that the ledger books */
     bool at_plan;           /* reads start at load_layer, not as soon as there is room */

@@ -4,9 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/model/natural.h"
 #include "profiler/clock.h"
 
 static int retire_oldest(struct run *r, struct err *err);
+
+struct reader *run_reader(const struct executor *ex, const struct schedule *s)
+{
+    return s->natural ? ex->natural_reader : ex->reader;
+}
 
 int run_map(struct executor *ex, uint64_t at, uint64_t bytes, cl_map_flags how, struct err *err)
 {
@@ -51,7 +57,7 @@ static int pump(struct run *r, struct err *err)
         if (e < 0)
             return e;
         r->mapped[r->posted] = map;
-        e = reader_post(ex->reader, &job, err);
+        e = reader_post(run_reader(ex, s), &job, err);
         if (e < 0)
             return e;
     }
@@ -74,7 +80,7 @@ int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err)
             rc = pump(r, err);
     }
     if (rc == 0)
-        rc = reader_wait(ex->reader, i, err);
+        rc = reader_wait(run_reader(ex, r->s), i, err);
     if (rc < 0)
         return rc;
     *ret_event = NULL;
@@ -108,6 +114,35 @@ static int weight_tensor(struct run *r, int w, struct err *err)
     return rc;
 }
 
+/* Is item i's weight one that the device rearranges? A table of gathered rows is not, nor what
+ * lies in a buffer as it lay in the file. */
+static bool rearranged(const struct run *r, int i, struct natural *ret_n)
+{
+    const struct item *it = &r->s->item[i];
+
+    return r->s->natural && it->weight >= 0 && natural_layout(r->ex->m, it->weight, ret_n) &&
+           (r->ex->opt.path == PATH_IMAGE || !ret_n->same);
+}
+
+/* Where item i goes: its weight, or the buffer from which that is rearranged. */
+static int destination(struct run *r, int i, struct tensor **ret_t, struct err *err)
+{
+    const struct item *it = &r->s->item[i];
+    int w = it->weight < 0 ? r->ex->m->n_weights : it->weight;
+    struct tensor_desc d = {.rows = 1, .dtype = r->ex->m->dtype};
+    struct natural n;
+
+    if (!rearranged(r, i, &n)) {
+        *ret_t = &r->weight[w];
+        return weight_tensor(r, w, err);
+    }
+    *ret_t = &r->upload[w];
+    d.cols = (int64_t)(tensor_bytes(&r->ex->m->weight[w].desc) / dtype_bytes(d.dtype));
+    return r->upload[w].mem
+               ? 0
+               : tensor_new(r->ex->dev, &d, PATH_BUFFER, r->mem, MEM_UM, *ret_t, err);
+}
+
 /* Loads of items first .. first + n - 1, fetched, their destinations allocated. */
 static int gather_loads(struct run *r, int first, int n, struct op_load *load, struct err *err)
 {
@@ -118,9 +153,9 @@ static int gather_loads(struct run *r, int first, int n, struct op_load *load, s
 
     for (; got < n && rc == 0; got++) {
         const struct item *it = &r->s->item[first + got];
-        int w = it->weight < 0 ? ex->m->n_weights : it->weight;
+        struct tensor *to;
 
-        rc = weight_tensor(r, w, err);
+        rc = destination(r, first + got, &to, err);
         if (rc == 0)
             rc = run_fetch(r, first + got, &event[got], err);
         if (rc < 0)
@@ -129,8 +164,8 @@ static int gather_loads(struct run *r, int first, int n, struct op_load *load, s
             .src = ex->ring_mem,
             .host = ex->ring,
             .src_texel = (int64_t)(it->ring_pos % r->s->ring_bytes / texel),
-            .dst = r->weight[w].mem,
-            .dst_desc = r->weight[w].desc,
+            .dst = to->mem,
+            .dst_desc = to->desc,
             .dst_texel = (int64_t)(it->weight_byte / texel),
             .texels = (int64_t)(it->bytes / texel),
         };
@@ -185,18 +220,63 @@ static int take_off(struct run *r, cl_event event, int layer, int end_item, stru
     return pump(r, err);
 }
 
+/* Is item i the last of its weight? */
+static bool completes(const struct run *r, int i)
+{
+    const struct item *it = &r->s->item[i];
+
+    return it->weight_byte + it->bytes == tensor_bytes(&r->ex->m->weight[it->weight].desc);
+}
+
+/* After items [first, end) have been moved: those weights that are whole now are rearranged.
+ * *event becomes the last one's. */
+static int rearrange_whole(struct run *r, int first, int end, cl_event *event, struct err *err)
+{
+    struct natural n;
+    int rc = 0;
+
+    for (int i = first; i < end && rc == 0; i++) {
+        int w = r->s->item[i].weight;
+        cl_event done;
+
+        if (!rearranged(r, i, &n) || !completes(r, i))
+            continue;
+        rc = weight_tensor(r, w, err);
+        if (rc == 0)
+            rc = rearrange_enqueue(r->ex->rearrange, r->queue, r->upload[w].mem, &r->weight[w], &n,
+                                   &done, err);
+        if (rc < 0)
+            break;
+        clReleaseEvent(*event);
+        *event = done;
+    }
+    if (rc < 0)
+        clReleaseEvent(*event);
+    return rc;
+}
+
+/* Could items i and k be moved by one kernel? */
+static bool together(const struct run *r, int i, int k)
+{
+    struct natural n;
+
+    return r->s->item[k].weight >= 0 && rearranged(r, i, &n) == rearranged(r, k, &n);
+}
+
 int run_move(struct run *r, int first, int end, int flight, struct err *err)
 {
     int rc = 0;
 
     for (int at = first; at < end && rc == 0;) {
+        struct natural natural;
         bool bundle = r->s->item[at].weight < 0;
-        enum mem_path path = bundle ? PATH_BUFFER : r->ex->opt.path;
+        enum mem_path path =
+            bundle || rearranged(r, at, &natural) ? PATH_BUFFER : r->ex->opt.path;
         struct op_args args = {0};
         cl_event event;
         int n = 1;
 
-        while (!bundle && n < OP_MAX_LOADS && at + n < end && r->s->item[at + n].weight >= 0)
+        while (!bundle && n < OP_MAX_LOADS && at + n < end && together(r, at, at + n))
             n++;
         args.n_loads = n;
         args.tensor[0] = r->ex->nothing[path].mem;
@@ -205,6 +285,8 @@ int run_move(struct run *r, int first, int end, int flight, struct err *err)
             rc = copy_loads(r, r->ex->mover[path][n], &args, NULL, &event, err);
         else if (rc == 0)
             rc = op_program_enqueue(r->ex->mover[path][n], r->queue, &args, &event, err);
+        if (rc == 0)
+            rc = rearrange_whole(r, at, at + n, &event, err);
         if (rc == 0)
             rc = take_off(r, event, flight, at + n, err);
         at += n;
@@ -257,6 +339,9 @@ static int retire_oldest(struct run *r, struct err *err)
     clReleaseEvent(f.event);
     if (rc != CL_SUCCESS)
         return cl_err(err, rc, "a kernel of layer %d", f.layer);
+    for (int i = r->retired; r->upload && i < f.end_item; i++)
+        if (r->s->item[i].weight >= 0 && completes(r, i))
+            tensor_done(&r->upload[r->s->item[i].weight], r->mem);
     if (f.end_item > r->retired)
         r->retired = f.end_item;
     if (f.layer == FLIGHT_PRELOAD)
@@ -382,7 +467,7 @@ void run_clean(struct run *r)
     struct executor *ex = r->ex;
 
     ex->posted_all = false;
-    reader_drain(ex->reader);
+    reader_drain(run_reader(ex, r->s));
     clFinish(r->queue);
     for (int i = 0; i < r->n_flights; i++)
         clReleaseEvent(r->flight[i].event);
@@ -394,6 +479,9 @@ void run_clean(struct run *r)
     clFinish(ex->transfer);
     activations_done(&r->acts, r->mem);
     tensor_pool_clear(&r->idle, r->mem);
+    for (int w = 0; r->upload && w < ex->m->n_weights; w++)
+        tensor_done(&r->upload[w], r->mem);
+    free(r->upload);
     if (!r->resident) {
         for (int w = 0; r->weight && w <= ex->m->n_weights; w++)
             if (!r->keep || !r->keep[w])
@@ -409,8 +497,10 @@ int run_begin(struct run *r, struct err *err)
     r->mapped = calloc((size_t)r->s->n_items + 1, sizeof(*r->mapped));
     if (!r->resident && !r->keep)
         r->weight = calloc((size_t)r->ex->m->n_weights + 1, sizeof(*r->weight));
-    if (!r->mapped || !r->weight)
+    if (r->s->natural)
+        r->upload = calloc((size_t)r->ex->m->n_weights + 1, sizeof(*r->upload));
+    if (!r->mapped || !r->weight || (r->s->natural && !r->upload))
         return err_set(err, -ENOMEM, "out of memory for a run");
-    reader_reset(r->ex->reader);
+    reader_reset(run_reader(r->ex, r->s));
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "harness/replay/executor.h"
 #include "harness/replay/layout.h"
 #include "harness/replay/reader.h"
+#include "operators/rearrange.h"
 
 struct direct;
 
@@ -17,7 +18,8 @@ struct executor {
     const struct weights_file *file;
     struct executor_options opt;
     cl_command_queue queue, profiled, transfer;
-    struct reader *reader;
+    struct reader *reader, *natural_reader; /* the second NULL: no such file */
+    struct rearrange *rearrange;            /* with it */
     struct mem *mem;
     unsigned char *ring;
     cl_mem ring_mem;
@@ -63,6 +65,7 @@ struct run {
     cl_command_queue queue;
     struct mem *mem;       /* NULL: not booked */
     struct tensor *weight; /* [n_weights + 1]; the last is the bundle */
+    struct tensor *upload; /* [n_weights + 1] natural: what has arrived, until it is rearranged */
     const bool *keep;      /* [n_weights + 1]: it stays after the run; NULL: none does */
     bool resident;         /* weights are there: carry nothing, free nothing */
     struct activations acts;
@@ -103,6 +106,8 @@ int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err);
 int run_move(struct run *r, int first, int end, int flight, struct err *err);
 /* The tensors of layer l's kernel. */
 int run_bind(const struct run *r, int l, struct op_args *args, struct err *err);
+/* The file that a schedule is read from. */
+struct reader *run_reader(const struct executor *ex, const struct schedule *s);
 int run_land(struct run *r, struct err *err); /* wait until nothing is in flight */
 
 #endif

@@ -364,7 +364,8 @@ int schedule_keep(const struct schedule *s, const bool *keep, int n_weights, uin
 
 int schedule_warm(const struct schedule *s, struct schedule *ret_s, struct err *err)
 {
-    struct schedule warm = {.n_layers = s->n_layers, .ring_bytes = s->ring_bytes};
+    struct schedule warm = {
+        .n_layers = s->n_layers, .ring_bytes = s->ring_bytes, .natural = s->natural};
     struct builder b = {.s = &warm};
     int rc = 0;
 

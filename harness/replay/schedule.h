@@ -39,6 +39,8 @@ struct schedule {
     uint64_t read_bytes;  /* all items together */
     bool direct;          /* every weight is one item, read where kernels will find it; nothing is
                              moved: first_of_layer[1] ends the preloaded ones, all others follow */
+    bool natural;         /* weights lie as model files have them: read from that file, uploaded,
+                             rearranged (model/natural.h); not direct */
     uint64_t place_bytes; /* direct: the memory for weights */
     uint64_t kept_bytes;  /* of weights that stay between runs, part of place_bytes */
 };
