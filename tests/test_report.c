@@ -373,7 +373,7 @@ START_TEST(figures_9_and_10)
                        "3.66666666666667,4.3,3.0,1500.0,500.0,300.0,100.0\n");
     has("figure10.csv", "\nlatency: preload / streaming,Fixture,2,GPTN-S f32,2.0,");
     has("figure10.csv", "\naverage memory: preload / streaming,Fixture,1,A<B&C f32,0.5,0.5,0.5,lc-opg,");
-    has("fits.csv", "\nGPTN-S f16,preload,3.0,no,,\"yes, 7.00 GB\",\n");
+    has("fits.csv", "\nGPTN-S f16,3.0,7.0,no,,yes,,,streamed: in all\n");
 }
 END_TEST
 
