@@ -110,6 +110,7 @@ int replay_session_problem(struct replay_session *s, struct err *err)
         .o = &s->o->planning,
         .direct = s->exec.direct,
         .splits = s->o->split,
+        .disk_rate = s->o->disk_rate,
     };
 
     return model_problem_make(&x, &s->predictor, &s->mp, err);
