@@ -382,10 +382,10 @@ END_TEST
 START_TEST(regime)
 {
     all_ok();
-    has("regime.csv", "\nspeed-up over preload,\"measured, Fixture\",0.5,2.0,");
-    has("regime.csv", "\nspeed-up over preload,\"emulated disk, Fixture\",0.1,1.5,");
-    has("regime.csv", ",\"emulated disk, Fixture\",0.1,0.2,,,GPTN-S f32 ram\n");
-    has("regime.csv", "over SmartMem\",1.03434343434343,3.17758985200846,,,ResNet\n");
+    has("regime.csv", "\nspeed-up over preload,measured: Fixture,0.5,2.0,");
+    has("regime.csv", "\nspeed-up over preload,emulated disk: Fixture,0.1,1.5,");
+    has("regime.csv", ",emulated disk: Fixture,0.1,0.2,,,GPTN-S f32 ram\n");
+    has("regime.csv", "(over SmartMem),1.03434343434343,3.17758985200846,,,ResNet\n");
 }
 END_TEST
 

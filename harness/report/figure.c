@@ -8,8 +8,16 @@
 
 #include "harness/report/figure.h"
 
-/* Distinct values of a column in order of appearance, as a gnuplot array. Single quotes keep
- * gnuplot from reading anything in a name; its own are doubled. Returns their number. */
+/* Single quotes keep gnuplot from reading anything in a name; its own are doubled. */
+static void put_quoted(FILE *f, const char *name)
+{
+    fputc('\'', f);
+    for (; *name; name++)
+        fputs(*name == '\'' ? "''" : (char[]){*name, '\0'}, f);
+    fputc('\'', f);
+}
+
+/* Distinct values of a column in order of appearance, as a gnuplot array. Returns their number. */
 static int put_array(FILE *f, const char *name, const struct grid *g, int col)
 {
     int n = 0;
@@ -30,15 +38,33 @@ static int put_array(FILE *f, const char *name, const struct grid *g, int col)
             n += !pass;
             if (!pass)
                 continue;
-            fputs(at++ ? ", '" : "'", f);
-            for (; *v; v++)
-                fputs(*v == '\'' ? "''" : (char[]){*v, '\0'}, f);
-            fputc('\'', f);
+            fputs(at++ ? ", " : "", f);
+            put_quoted(f, v);
         }
         if (pass && n > 0)
             fputs("]\n", f);
     }
     return n;
+}
+
+/* Ticks of an axis whose places have names: columns 2 and 3, if they are called so. */
+static void put_ticks(FILE *f, const struct grid *g)
+{
+    if (g->cols < 4 || strcmp(g->name[2], "place") != 0)
+        return;
+    fputs("set xtics ()\n", f);
+    for (int r = 0; r < g->rows; r++) {
+        const char *place = grid_cell(g, r, 2), *label = grid_cell(g, r, 3);
+        bool seen = !place || !label;
+
+        for (int k = 0; k < r && !seen; k++)
+            seen = grid_cell(g, k, 2) && strcmp(grid_cell(g, k, 2), place) == 0;
+        if (seen)
+            continue;
+        fputs("set xtics add (", f);
+        put_quoted(f, label);
+        fprintf(f, " %ld)\n", strtol(place, NULL, 10));
+    }
 }
 
 /* Type of 8 points, whatever the format and the size: 160 pixels of SVG to an inch, 320 of PNG. */
@@ -58,6 +84,7 @@ static void put_script(FILE *f, const struct report_item *item, const struct gri
     width = width > 0 ? width : 3.3; /* one column of a paper */
     height = height > 0 ? height : item->height * (panels > 1 ? panels : 1);
     fwrite(style->text, 1, style->length, f);
+    put_ticks(f, g);
     for (size_t t = 0; t < sizeof(kinds) / sizeof(kinds[0]); t++) {
         fputs("set terminal ", f);
         if (t == 2)

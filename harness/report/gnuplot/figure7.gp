@@ -5,8 +5,8 @@ set logscale y
 set yrange [*:*]
 set ytics autofreq
 set format y "%g"
-set lmargin 7
-set rmargin 5
+set lmargin 6
+set rmargin 9
 set multiplot layout n_panels, 1
 apart(i) = 0.14 * (i - (n_series + 1) / 2.0)
 do for [p = 1:n_panels] {
@@ -20,11 +20,10 @@ do for [p = 1:n_panels] {
              with boxxyerror fs solid 0.6 noborder lc rgb "#e3d7b0" title (p == 1 ? "stated by the paper" : ""), \
          for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5:6:7 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
-         for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5:xtic(4) every ::1 \
+         for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5 every ::1 \
              with points lc rgb colour(i) pt mark(i) ps 0.6 title series[i]
 }
 unset multiplot
 unset object 1
 unset logscale y
-set xtics norotate offset 0,0.3
 set key

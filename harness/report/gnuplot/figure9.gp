@@ -1,12 +1,11 @@
 set ylabel "naive policy / plan, latency" offset 0.5,0
-set key at screen 0.02, screen 0.995 left top horizontal maxcols 2 width -2 samplen 1
+set key above left vertical maxcols 1 width 0 height 0 samplen 1
 set xtics rotate by -28 left scale 0 offset -0.6,0.2
 set yrange [0:*]
 set ytics autofreq
-set lmargin 7
-set rmargin 5
+set lmargin 8
+set rmargin 9
 apart(i) = 0.16 * (i - (n_series + 1) / 2.0)
-set tmargin 3.5
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
@@ -25,12 +24,10 @@ do for [p = 1:n_panels] {
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5:6:7 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
-         for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5:xtic(4) every ::1 \
+         for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5 every ::1 \
              with points lc rgb colour(i) pt mark(i) ps 0.6 title series[i]
 }
 unset multiplot
 unset object 1
 unset label 1
-set xtics norotate offset 0,0.3
-set tmargin
 set key

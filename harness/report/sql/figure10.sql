@@ -9,7 +9,8 @@ WITH best AS ( -- of each device, model, dtype and path: the streaming run that 
     WHERE ?1 > 0 AND r.policy IN ('lc-opg', 'latency') AND r.listed AND r.cache = 'cold'
       AND r.memory_limit_bytes IS NULL
 ), point AS (
-    SELECT device || iif(path = 'image', '', ' ' || path) AS device, model || ' ' || dtype AS model,
+    SELECT replace(replace(device, ',', ' '), char(34), ' ')
+               || iif(path = 'image', '', ' ' || path) AS device, replace(replace(model, ',', ' '), char(34), ' ') || ' ' || dtype AS model,
            p_ns / integrated_ns AS t, p_low / integrated_high_ns AS low,
            p_high / integrated_low_ns AS high, p_avg / avg_bytes AS b, policy, kernel
     FROM best WHERE rank = 1

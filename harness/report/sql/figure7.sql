@@ -1,7 +1,8 @@
 -- Figure 7: what each step gains over the one before, and what leaving one out costs; times and average
--- memory. Intervals divide the ends of both: runs of different commands did not take turns.
+-- memory. gnuplot cuts a string at a comma or a double quote: labels have neither. Intervals divide the ends of both: runs of different commands did not take turns.
 WITH value AS (
-    SELECT r.model || iif(r.dtype = 'f32', '', ' ' || r.dtype) AS series, r.dtype, r.path, s.place, s.step,
+    SELECT replace(replace(r.model, ',', ' '), char(34), ' ')
+               || iif(r.dtype = 'f32', '', ' ' || r.dtype) AS series, r.dtype, r.path, s.place, s.step,
            s.part, r.integrated_ns AS t, r.integrated_low_ns AS low, r.integrated_high_ns AS high,
            r.avg_bytes AS b
     FROM breakdown_step s
@@ -14,7 +15,7 @@ WITH value AS (
                     AND n.policy = 'lc-opg' AND n.kernel = 'naive')
     GROUP BY r.model, r.dtype, r.path, s.place
 ), pair AS ( -- gained by a step: before / after. Lost without it: without / whole (step 5)
-    SELECT v.series || iif(v.path = 'image', '', ', ' || v.path) AS series, v.place, v.step,
+    SELECT v.series || iif(v.path = 'image', '', ' ' || v.path) AS series, v.place, v.step,
            iif(v.part = 0, o.t / v.t, v.t / o.t) AS t,
            iif(v.part = 0, o.low / v.high, v.low / o.high) AS low,
            iif(v.part = 0, o.high / v.low, v.high / o.low) AS high,
@@ -24,11 +25,11 @@ WITH value AS (
                 AND o.place = iif(v.part = 0, v.place - 1, 5)
     WHERE v.place > 1 AND v.place <> 8
 )
-SELECT 'times faster: by adding it, or than without it' AS panel, p.series, p.place, p.step,
+SELECT 'latency: gained by adding it / lost without it' AS panel, p.series, p.place, p.step,
        p.t AS value, p.low, p.high, CAST(r.low AS REAL) AS paper_low, CAST(r.high AS REAL) AS paper_high
 FROM pair p LEFT JOIN paper_ranges r ON r.figure = '7a' AND r.item = p.step
 UNION ALL
-SELECT 'times less memory on average: by adding it, or than without it', p.series, p.place, p.step,
+SELECT 'average memory: gained / lost without it', p.series, p.place, p.step,
        p.b, p.b, p.b, CAST(r.low AS REAL), CAST(r.high AS REAL)
 FROM pair p LEFT JOIN paper_ranges r ON r.figure = '7b' AND r.item = p.step
-ORDER BY 1, 2, 3;
+ORDER BY 1 DESC, 2, 3;

@@ -34,8 +34,8 @@ WITH pair AS ( -- streaming without a limit, each against the preload of its ses
     FROM at_one p JOIN at_one b USING (op, path, shape) WHERE p.form = 'pipelined' AND b.form = 'branching'
 ), naive AS (
     SELECT n.policy, n.integrated_ns / p.integrated_ns AS t
-    FROM current_run n JOIN current_run p ON p.session_id = n.session_id AND p.model = n.model
-         AND p.dtype = n.dtype AND p.path = n.path AND p.policy = 'lc-opg' AND p.given = n.given
+    FROM current_run n
+    JOIN run p ON p.session_id = n.session_id AND p.model = n.model AND p.policy = 'lc-opg'
     WHERE n.device_id = ?1 AND n.policy IN ('same-op-type', 'always-next') AND n.source = 'disk'
       AND n.given IN ('', '--respect-capacity')
 ), step AS (

@@ -6,7 +6,7 @@ WITH pair AS (
     SELECT r.id, r.model, r.dtype, r.path, r.source, r.policy, r.kernel, r.disk_ns / r.kernel_ns AS x,
            p.integrated_ns / r.integrated_ns AS t, p.integrated_low_ns / r.integrated_high_ns AS low,
            p.integrated_high_ns / r.integrated_low_ns AS high, p.avg_bytes / r.avg_bytes AS b,
-           d.name AS device, r.kernel_ns, r.device_id
+           replace(replace(d.name, ',', ' '), char(34), ' ') AS device, r.kernel_ns, r.device_id
     FROM current_run r JOIN run p ON p.id = r.preload_id JOIN device d ON d.id = r.device_id
     WHERE r.policy IN ('lc-opg', 'latency') AND r.given = '' AND r.cache = 'cold' AND r.kernel_ns > 0
       AND r.disk_ns > 0 AND r.memory_limit_bytes IS NULL
@@ -44,7 +44,7 @@ WITH pair AS (
     JOIN paper_table8_memory m ON m.model = t.abbr
     WHERE l.smartmem_exec_ms > 0
 ), named AS (
-    SELECT p.*, CASE WHEN p.source = 'disk' THEN 'measured, ' || p.device ELSE 'emulated disk, ' || p.device END
+    SELECT p.*, CASE WHEN p.source = 'disk' THEN 'measured: ' || p.device ELSE 'emulated disk: ' || p.device END
                AS series, t.ns / p.kernel_ns AS y
     FROM pair p LEFT JOIN transfer t USING (device_id, model, dtype, path)
 ), ceiling AS ( -- nothing can gain more by overlap than (disk + kernels) / the larger
@@ -59,19 +59,19 @@ WITH pair AS (
     SELECT 1, 'speed-up over preload', series, x, t, low, high, model || ' ' || dtype || ' ' || policy || ' ' || kernel || ' ' || source
     FROM named
     UNION ALL
-    SELECT 1, 'speed-up over preload', 'paper''s phone, over SmartMem', x, t, NULL, NULL, model FROM phone
+    SELECT 1, 'speed-up over preload', 'paper''s phone (over SmartMem)', x, t, NULL, NULL, model FROM phone
     UNION ALL
     SELECT 2, 'average memory: preload / streaming', series, x, b, NULL, NULL, model || ' ' || dtype || ' ' || policy || ' ' || kernel || ' ' || source
     FROM named
     UNION ALL
-    SELECT 2, 'average memory: preload / streaming', 'paper''s phone, over SmartMem', x, b, NULL, NULL, model FROM phone
+    SELECT 2, 'average memory: preload / streaming', 'paper''s phone (over SmartMem)', x, b, NULL, NULL, model FROM phone
     UNION ALL
-    SELECT 3, 'where the devices lie: transfer / kernels over disk / kernels', series, x, y, NULL, NULL, model || ' ' || dtype || ' ' || source
+    SELECT 3, 'where they lie (up: transfer / kernels)', series, x, y, NULL, NULL, model || ' ' || dtype || ' ' || source
     FROM named WHERE y IS NOT NULL
     UNION ALL
-    SELECT 3, 'where the devices lie: transfer / kernels over disk / kernels', 'paper''s phone, over SmartMem', x, y, NULL, NULL, model FROM phone
+    SELECT 3, 'where they lie (up: transfer / kernels)', 'paper''s phone (over SmartMem)', x, y, NULL, NULL, model FROM phone
 )
 SELECT panel, series, x AS disk_over_kernels, value, low, high, label FROM point
 WHERE EXISTS (SELECT 1 FROM pair)
 ORDER BY place, panel, CASE series WHEN 'ceiling of overlap' THEN 1 WHEN 'simulated' THEN 2
-                                   WHEN 'paper''s phone, over SmartMem' THEN 9 ELSE 3 END, series, x;
+                                   WHEN 'paper''s phone (over SmartMem)' THEN 9 ELSE 3 END, series, x;
