@@ -105,7 +105,8 @@ static void put_item(FILE *f, const struct report_item *item, const struct grid 
     html_text(f, item->title);
     fputs("</h3>\n", f);
     if (g->rows == 0) {
-        fputs("<p class=\"note\">Nothing was measured for this yet.</p>\n</section>\n", f);
+        fputs("<p class=\"note\">Nothing was measured for this yet: <code>scripts/study</code> has the "
+              "commands.</p>\n</section>\n", f);
         return;
     }
     put_findings(f, item, findings);

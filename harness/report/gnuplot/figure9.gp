@@ -14,13 +14,14 @@ do for [p = 1:n_panels] {
     set yrange [*:*]
     stats data using (strcol(1) eq panels[p] ? $3 : NaN) every ::1 name "place" nooutput
     stats data using (strcol(1) eq panels[p] ? $8 : NaN) every ::1 name "up" nooutput
+    stats data using (strcol(1) eq panels[p] ? $7 : NaN) every ::1 name "bar" nooutput
     top = up_max
     set object 1 rect from graph 0, first 1 to graph 1, first top fc rgb "#e3d7b0" \
         fs solid 0.6 noborder behind
     set label 1 sprintf("paper: up to %.1f", top) at graph 0.99, first top right offset 0,-0.6 tc rgb "#7a6a30"
     if (p > 1) { unset key }
     set xrange [0.4:place_max + 0.6]
-    set yrange [0:*]
+    set yrange [0:1.08 * (bar_max > top ? bar_max : top)]
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5:6:7 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \

@@ -1,16 +1,20 @@
--- Figure 8: latency against memory. Planned (plan --pareto): the newest front of the policy 'latency' with
--- the bound that it proved, at the limits; measured: runs within limits, and runs of lc-opg under several
+-- Figure 8: latency against memory. Planned (plan --pareto): the newest front of the policy 'latency' (one
+-- rate of the disk, one size of chunks) with the bound that it proved, at the limits; measured: runs within limits, and runs of lc-opg under several
 -- lambda and M_peak, at the peak that they held. Integrated above, execution alone below.
 -- gnuplot cuts a string at a comma or a double quote, so a panel's name has neither.
 WITH front AS (
     SELECT * FROM (
-        SELECT *, row_number() OVER (PARTITION BY device_id, model, dtype, path, chunk_bytes,
-                                                  disk_bytes_per_s, memory_limit_bytes
-                                     ORDER BY made_utc DESC, id DESC) AS age
+        SELECT *, first_value(disk_bytes_per_s) OVER newest AS rate,
+               first_value(chunk_bytes) OVER newest AS chunk,
+               row_number() OVER (PARTITION BY model, dtype, path, chunk_bytes, disk_bytes_per_s,
+                                               memory_limit_bytes
+                                  ORDER BY made_utc DESC, id DESC) AS age
         FROM plan
         WHERE policy = 'latency' AND latency_bound_ns > 0 AND memory_limit_bytes > 0
-          AND (device_id = ?1 OR device_id IS NULL))
-    WHERE age = 1
+          AND (device_id = ?1 OR device_id IS NULL)
+          AND NOT EXISTS (SELECT 1 FROM run WHERE run.plan_id = plan.id)
+        WINDOW newest AS (PARTITION BY model, dtype, path ORDER BY made_utc DESC, id DESC))
+    WHERE age = 1 AND disk_bytes_per_s = rate AND chunk_bytes = chunk
 ), swept AS ( -- more than one limit, or more than one lambda or M_peak
     SELECT r.*, p.lambda, p.m_peak_bytes,
            count(*) OVER (PARTITION BY r.model, r.dtype, r.path, r.kernel, r.policy) AS n

@@ -13,8 +13,8 @@ JOIN config c ON c.id = s.config_id
 WHERE s.age = 1 AND instr(c.kernel, '@') = 0 -- kernels from files are compared, not reported
 ;
 -- `setting` names what is not the default. preload_id: the preload that took turns with this run.
--- `listed`: not one of a series made for a figure: no options, no emulated disk, and of several limits
--- of memory the least, beside the run without.
+-- `listed`: not one of a series made for a figure: no options, no emulated disk, the usual reader, kernels
+-- that carry; and of several limits of memory the least, beside the run without.
 CREATE TEMP VIEW current_run AS
 SELECT r.*,
        r.dtype || ' ' || r.path || iif(r.cache = 'cold', '', ' ' || r.cache)
@@ -22,7 +22,7 @@ SELECT r.*,
        || iif(r.kernel = 'pipelined', '', ' ' || r.kernel)
        || iif(r.memory_limit_bytes IS NULL, '', printf(' within %.0f MB', r.memory_limit_bytes / 1e6))
        || iif(r.given = '', '', ' ' || r.given) AS setting,
-       r.given = '' AND r.source = 'disk'
+       r.given = '' AND r.source = 'disk' AND r.reader = 'ahead' AND r.kernel <> 'naive'
        AND (r.memory_limit_bytes IS NULL OR r.memory_limit_bytes = r.least_limit) AS listed,
        (SELECT max(p.id) FROM run p
         WHERE p.policy = 'preload' AND p.session_id = r.session_id AND p.model = r.model

@@ -1,11 +1,13 @@
--- What came out, in sentences: the streaming policy of each model (lc-opg where it ran) against the
+-- What came out, in sentences: for each model, storage and path the streaming policy (lc-opg where it ran) against the
 -- preload that took turns with it. Every number is computed here; digits follow the size.
 WITH pair AS (
     SELECT r.*, p.integrated_ns / 1e6 AS p_ms, p.integrated_low_ns AS p_low,
            p.integrated_high_ns AS p_high, p.avg_bytes / 1e6 AS p_avg, p.peak_bytes / 1e6 AS p_peak,
            r.integrated_ns / 1e6 AS ms, r.avg_bytes / 1e6 AS avg, r.peak_bytes / 1e6 AS peak,
-           row_number() OVER (PARTITION BY r.model, r.setting
-                              ORDER BY r.preload_id IS NULL, r.policy <> 'lc-opg', r.policy) AS rank
+           row_number() OVER (PARTITION BY r.model, r.dtype, r.path, r.cache
+                              ORDER BY r.preload_id IS NULL, r.memory_limit_bytes IS NOT NULL,
+                                       r.kernel <> 'pipelined', r.policy <> 'lc-opg', r.policy,
+                                       r.kernel) AS rank
     FROM current_run r LEFT JOIN run p ON p.id = r.preload_id
     WHERE r.device_id = ?1 AND r.listed AND r.policy <> 'preload'
 ), line (part, name, text) AS (
