@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# test_study.sh STUDY: what scripts/study asks of a program that only writes down what it is asked.
+set -euo pipefail
+study=$1
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+cat >"$t/flashmem" <<'END'
+#!/bin/sh
+case "$*" in
+*devices*) printf 'index,platform,name,driver,type,unified\n0,P,Host,1,cpu,yes\n1,Q,Card,1,gpu,no\n' ;;
+*--help*) echo "--policy, among them preload-transform" ;;
+*--pareto*) printf 'model,policy,price,limit,memory_limit\nM,latency,b,s,81000000\nM,latency,b,s,99000000\n' ;;
+*) echo "$*" >>"$ASKED"; case "$*" in *same-op-type*) exit ${FAIL:-0} ;; esac ;;
+esac
+END
+chmod +x "$t/flashmem"
+export FLASHMEM=$t/flashmem FLASHMEM_DB=$t/x.db FLASHMEM_WEIGHTS=$t ASKED=$t/asked
+touch "$t/A.f32.safetensors" "$t/A.f16.safetensors" "$ASKED"
+
+# asked WANT WHAT: so many commands so far.
+asked() {
+    local n
+    n=$(wc -l <"$ASKED")
+    [ "$n" -eq "$1" ] || { echo "$2: asked for $n commands, want $1:" >&2; cat "$ASKED" >&2; exit 1; }
+}
+has() { grep -q -- "$1" "$ASKED" || { echo "nobody asked for '$1'" >&2; cat "$ASKED" >&2; exit 1; }; }
+
+"$study" --models A --minutes 0 policies >"$t/out"
+asked 0 "no time"
+grep -q 'left for another time' "$t/out"
+"$study" --models A --list policies >/dev/null
+asked 0 "list"
+FAIL=1 "$study" --models A policies >/dev/null 2>&1 && { echo "a failure passed" >&2; exit 1; }
+asked 4 "two readers, two variants, all failing"
+"$study" --models A policies >/dev/null
+asked 8 "what failed, again"
+"$study" --models A policies >/dev/null
+asked 8 "what was done, never again"
+has 'replay A --dtype f32 --runs 15 .*--reader at-plan --respect-capacity'
+FLASHMEM_DEVICE=Host "$study" --models A --runs 2 breakdown >/dev/null
+asked 15 "seven configurations where memory is shared"
+has '--runs 2 .*--kernel naive --policy preload-transform --policy preload --policy lc-opg'
+"$study" --models A breakdown >/dev/null
+asked 21 "six where it is not: the first GPU is the default"
+"$study" --models A --dtypes f16 tradeoff >/dev/null
+asked 29 "two limits, three lambda, three M_peak"
+has '--dtype f16 .*--policy latency --memory 85MB'
+has '--memory 100MB'
+"$study" nonsense 2>/dev/null && { echo "a wrong stage passed" >&2; exit 1; }
+echo ok
