@@ -117,11 +117,11 @@ static void insert_study(void)
     another("lc-opg", "pipelined", "options = '--lambda 0.5', peak_bytes = 90e6", 700, 80);
     another("preload", "pipelined", "source = 'ram', disk_ns = 60e6, init_ns = 120e6", 900, 400);
     another("lc-opg", "pipelined", "source = 'ram', disk_ns = 60e6", 600, 100);
-    exec("INSERT INTO plan VALUES (6, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "
+    exec("INSERT INTO plan VALUES (8, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "
          "'streamed', NULL, 6000000000, 0.9, 1, '', 5, NULL, 'INFEASIBLE', 1, 100, NULL, 1, NULL, NULL)");
-    exec("INSERT INTO plan VALUES (7, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "
+    exec("INSERT INTO plan VALUES (9, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "
          "'streamed', NULL, 16000000000, 0.9, 1, '', 5, NULL, 'OPTIMAL', 1, 7000000000, NULL, 1, NULL, NULL)");
-    exec("INSERT INTO plan_weight SELECT column1, 'w', 3000000000, 1, 1, 1, NULL FROM (VALUES (6), (7))");
+    exec("INSERT INTO plan_weight SELECT column1, 'w', 3000000000, 1, 1, 1, NULL FROM (VALUES (8), (9))");
 }
 
 /* One matmul in three forms, up to ratio 3; and at more ratios, another in one form alone. */
@@ -173,6 +173,13 @@ static void insert_samples(int64_t session_id)
     exec("INSERT INTO plan VALUES (5, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
          "'streamed', NULL, 400000000, 0.9, 1, '', 5, NULL, 'OPTIMAL', 1, 100, 20e6, 1, 20e6, 2e9)");
     exec("UPDATE run SET plan_id = 1 WHERE integrated_ns = 500e6");
+    /* A newer run, by capacities at random: it takes no place but in its own table. */
+    exec("INSERT INTO plan VALUES (6, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
+         "'streamed', NULL, NULL, 0.9, 1, 'random 1; elemental=3 reusable=0.2', 8, 8, 'OPTIMAL', "
+         "2000000, 1, NULL, 1, NULL, NULL)");
+    exec("CREATE TEMP TABLE other AS SELECT * FROM run WHERE integrated_ns = 500e6");
+    exec("UPDATE other SET id = 99, plan_id = 6, integrated_ns = 440e6, taken_utc = '2030'");
+    exec("INSERT INTO run SELECT * FROM other");
     exec("INSERT INTO regressor VALUES (1, 1, '2020', 'latency', 'f32', 'image', 2, 1, 2, '', '', "
          "'{}')");
     exec("INSERT INTO metric VALUES (1, 'all', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
@@ -400,6 +407,17 @@ START_TEST(tables_of_the_paper)
     has("table9.csv", "\nDeepViT,lc-opg,,,,,5.7,4.5,4.5,not run");
     has("table9.csv", "\nGPTN-S,lc-opg,f32 image,,,,,,,this device does not tell\n");
     has("figure1.csv", "\ndisk,");
+}
+END_TEST
+
+START_TEST(other_capacities_have_their_own_table)
+{
+    all_ok();
+    has("predictor.csv", "\nGPTN-S,lc-opg,f32 image,elemental=3 reusable=0.2,random 1,440.0,"
+                         "\"[450.00, 550.00]\",");
+    has("predictor.csv", ",2.0,8.0,");
+    has_not("table7.csv", "440.0");
+    has_not("predictor.csv", "500.0");
 }
 END_TEST
 
@@ -653,6 +671,7 @@ int main(void)
     tcase_add_test(filled, figures_9_and_10);
     tcase_add_test(filled, regime);
     tcase_add_test(filled, tables_of_the_paper);
+    tcase_add_test(filled, other_capacities_have_their_own_table);
     tcase_add_test(filled, tables_7_and_8);
     tcase_add_test(filled, bounds);
     tcase_add_test(filled, summary_in_words);

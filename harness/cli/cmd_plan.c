@@ -143,9 +143,10 @@ static int check_options(const struct plan_opts *o, int n_args, struct err *err)
         return err_set(err, -EINVAL, "--out holds one plan, got %d policies", o->policies.n);
     if (cli_check_out("--out", o->out, err) < 0)
         return -EINVAL;
-    if (o->instance && (p->thresholds.n || p->chunk || o->slice || o->kernel != FORM_PIPELINED))
+    if (o->instance && (p->thresholds.n || p->chunk || o->slice || o->kernel != FORM_PIPELINED ||
+                        p->capacities != CAPACITIES_RECORDED))
         return err_set(err, -EINVAL,
-                       "--threshold, --chunk, --kernel and --slice are for models: "
+                       "--threshold, --capacities, --chunk, --kernel and --slice are for models: "
                        "an instance has its own capacities and chunks");
     if (o->slice && strcmp(o->slice, "none") != 0 && parse_bytes(o->slice, &bytes, err) < 0)
         return err_prefix(err, "--slice");

@@ -27,6 +27,30 @@ uint64_t model_slice_bytes(const char *slice, const struct model *m, const struc
     return bytes;
 }
 
+static int other_capacities(const struct model_setting *x, const struct problem_options *po,
+                            struct model_problem *mp, struct err *err)
+{
+    enum capacities how = (enum capacities)x->o->capacities;
+    uint64_t seed = (uint64_t)x->cli->seed;
+    struct capacities_setting y = {
+        .st = x->st,
+        .device_id = x->device_id,
+        .m = x->m,
+        .dev = x->dev,
+        .best = x->best,
+        .path = (enum mem_path)x->o->path,
+        .thresholds = po->thresholds,
+        .seed = seed,
+    };
+    char text[96];
+
+    capacities_print(how, seed, &po->thresholds, text, sizeof(text));
+    mp->problem.capacities = mp->capacities = strdup(text);
+    if (!mp->capacities)
+        return err_set(err, -ENOMEM, "no memory");
+    return how == CAPACITIES_REGRESSOR ? 0 : capacities_replace(&y, how, mp, err);
+}
+
 int model_problem_make(const struct model_setting *x, struct predictor **predictor,
                        struct model_problem *ret_mp, struct err *err)
 {
@@ -38,6 +62,9 @@ int model_problem_make(const struct model_setting *x, struct predictor **predict
 
     if (x->dev && !*predictor)
         rc = predictor_load(x->st, x->device_id, x->m->dtype, path, predictor, &why);
+    if ((rc == -ENOENT || !x->dev) && x->o->capacities != CAPACITIES_RECORDED)
+        return err_set(err, -ENOENT, "--capacities: %s",
+                       rc < 0 ? why.text : "want a device: layers' times are the regressor's");
     if (rc == -ENOENT) { /* enough for policies that use no capacities */
         cli_note(x->cli, "%s; all capacities are zero", why.text);
         rc = 0;
@@ -50,7 +77,9 @@ int model_problem_make(const struct model_setting *x, struct predictor **predict
         rc = problem_for_model(x->m, x->dev, *predictor, path, &po, &mp, err);
     if (rc < 0)
         return rc;
-    if (x->dev)
+    if (x->o->capacities != CAPACITIES_RECORDED)
+        rc = other_capacities(x, &po, &mp, err);
+    else if (x->dev)
         rc = recorded_correct(x->st, x->device_id, x->m, x->dev, x->best, path, &mp, &corrected,
                               err);
     if (rc < 0) {

@@ -3,6 +3,7 @@
 #define FLASHMEM_HARNESS_CLI_PLAN_OPTIONS_H
 
 #include "harness/cli/variants.h"
+#include "harness/plan/capacities.h"
 #include "harness/plan/problem.h"
 #include "harness/store/store.h"
 
@@ -11,7 +12,7 @@ struct plan_options {
     const char *m_peak; /* NULL: the default */
     uint64_t memory, ring, chunk; /* memory and chunk 0: not given */
     double lambda;
-    int limit, price, dtype, path, variants;
+    int limit, price, dtype, path, variants, capacities;
     bool respect_capacity;
     int64_t relax;
 };
@@ -31,6 +32,11 @@ struct plan_options {
      .arg = "BYTES", .help = "unified memory between disk and textures, part of --memory"}, \
     {.name = "--threshold", .type = OPT_LIST, .offset = PLAN_OPTION(thresholds), \
      .arg = "CLASS=X", .help = "slowdown allowed under load, e.g. reusable=0.3"}, \
+    {.name = "--capacities", .type = OPT_CHOICE, .offset = PLAN_OPTION(capacities), \
+     .def = "recorded", .choices = capacities_names, \
+     .help = "what a layer can carry, by: the regressor corrected by recorded runs, the regressor " \
+             "alone, the most similar shape measured, a roofline, one ratio for each class, or at " \
+             "random by --seed; others than 'recorded' are compared, not reported"}, \
     {.name = "--price", .type = OPT_CHOICE, .offset = PLAN_OPTION(price), .def = "bytes", \
      .choices = plan_price_names, .help = "what preloading a weight costs: its chunks, or 1"}, \
     {.name = "--lambda", .type = OPT_REAL, .offset = PLAN_OPTION(lambda), .def = "0.9", .min = 0, \

@@ -52,6 +52,7 @@ struct plan_weight {
 
 struct plan_problem {
     const char *model;
+    const char *capacities; /* how they came about, for the record; NULL: by the regressor */
     int n_layers, n_weights;
     const struct plan_layer *layer;   /* [n_layers]; layer l is layer[l - 1] */
     const struct plan_weight *weight; /* in order of consumer */

@@ -18,9 +18,11 @@ static int save_plan(struct store *st, int64_t device_id, enum dtype dtype, enum
 {
     double unit = p->a + p->b, bound = (double)plan->lower_bound / unit;
     int64_t chunk = (int64_t)p->chunk_bytes;
-    char source[40] = "none: all zero";
+    char source[96] = "none: all zero";
 
-    if (predictor)
+    if (p->capacities)
+        snprintf(source, sizeof(source), "%s", p->capacities);
+    else if (predictor)
         snprintf(source, sizeof(source), "regressor %" PRId64, predictor_id(predictor));
     else if (device_id == 0)
         snprintf(source, sizeof(source), "instance");

@@ -35,6 +35,7 @@ void problem_done(struct model_problem *mp)
         free((char *)mp->split[i].part[0].name);
     free(mp->split);
     free(mp->split_curve);
+    free(mp->capacities);
     *mp = (struct model_problem){0};
 }
 

@@ -37,7 +37,9 @@ FROM (SELECT r.*, session.device_id, coalesce(r.options, '') AS given,
                                              r.kernel, r.reader, r.source, r.cache,
                                              r.memory_limit_bytes, coalesce(r.options, '')
                                 ORDER BY r.taken_utc DESC, session.uuid DESC, r.id DESC) AS age
-      FROM run r JOIN session ON session.id = r.session_id) r
+      FROM run r JOIN session ON session.id = r.session_id
+      LEFT JOIN plan ON plan.id = r.plan_id -- other capacities are compared: predictor.sql
+      WHERE coalesce(instr(plan.capacity_source, ';'), 0) = 0) r
 WHERE r.age = 1;
 -- The steps of Figure 7 as replays: what each adds to the one above it, and the whole with one thing
 -- left out. More than one row of a step is another way to have it, first come first taken.
