@@ -147,6 +147,39 @@ START_TEST(times_and_slopes)
 }
 END_TEST
 
+/* A run that ran a case often, or on a busy machine, has one vote; another build has none. */
+START_TEST(runs_vote)
+{
+    struct fixture f;
+    struct err err = {0};
+    int corrected;
+    int64_t busy;
+
+    open_fixture(&f);
+    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 0, 0, 3000000);
+    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 0, 0, 3200000);
+    busy = add_run(&f, "m", "pipelined", 1);
+    for (int i = 0; i < 9; i++) {
+        add_layer(&f, busy, 0, 0, 0, 30000000);
+        ck_assert_int_eq(store_exec(f.st, &err, "UPDATE run_layer SET layer = ? WHERE run_id = ? AND"
+                                    " layer = 1", "ii", (int64_t)(10 + i), busy), 0);
+    }
+    ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
+                                      &corrected, &err), 0);
+    ck_assert_double_eq(f.mp.capacity[0].latency_ns, 3.2e6);
+    ck_assert_int_eq(store_exec(f.st, &err, "INSERT INTO session SELECT 2, 'u', device_id,"
+                                " started_utc, ended_utc, host, os, cpu, cpus, memory_bytes,"
+                                " program || '-next', compiler, command, clock_mhz, temperature_c,"
+                                " load_avg FROM session WHERE id = ?", "i", f.session_id), 0);
+    f.session_id = 2;
+    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 0, 0, 1000000);
+    ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
+                                      &corrected, &err), 0);
+    ck_assert_double_eq(f.mp.capacity[0].latency_ns, 1e6);
+    close_fixture(&f);
+}
+END_TEST
+
 START_TEST(forms_are_voted_for)
 {
     struct fixture f;
@@ -183,6 +216,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, folder_make, folder_remove);
     tcase_add_test(t, times_and_slopes);
+    tcase_add_test(t, runs_vote);
     tcase_add_test(t, forms_are_voted_for);
     suite_add_tcase(s, t);
     srunner_run_all(sr, CK_NORMAL);

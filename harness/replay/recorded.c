@@ -8,59 +8,87 @@
 #include "harness/predict/curve.h"
 #include "profiler/stats.h"
 
-enum { NEWEST = 31 };       /* samples of a case that count */
+enum { RUNS = 15, MOST = 2048 }; /* newest runs that count, and samples of a case in all of them */
 #define LEAST_SLOWDOWN 0.02 /* a curve that rises by less says nothing of its slope */
 #define MOST_STEEPER   8.0
 
 struct sample {
+    int64_t run;
     double load, ns;
 };
 
-/* Newest first, of one case in one variant. Returns how many, or -errno. */
+/* Newest first, of one case in one variant, of the build that ran it last: another one's kernels are
+ * others. Returns how many, or -errno. */
 static int read_samples(struct store *st, int64_t device_id, const char *op_case,
                         const char *variant, struct sample *s, struct err *err)
 {
     struct store_query *q;
-    int n = 0,
+    int n = 0, runs = 0,
         rc = store_query(st, &q, err,
-                         "SELECT l.load_bytes, l.end_ns - l.start_ns FROM run_layer l"
-                         " JOIN run r ON r.id = l.run_id JOIN session s ON s.id = r.session_id"
-                         " WHERE l.op_case = ? AND l.variant = ? AND s.device_id = ?"
-                         " ORDER BY r.taken_utc DESC, l.run_id DESC, l.layer LIMIT ?",
-                         "ssii", op_case, variant, device_id, (int64_t)NEWEST);
+                         "WITH x AS (SELECT r.id, r.taken_utc, s.program, l.layer, l.load_bytes,"
+                         "  l.end_ns - l.start_ns AS ns FROM run_layer l"
+                         "  JOIN run r ON r.id = l.run_id JOIN session s ON s.id = r.session_id"
+                         "  WHERE l.op_case = ? AND l.variant = ? AND s.device_id = ?)"
+                         " SELECT id, load_bytes, ns FROM x WHERE program ="
+                         "  (SELECT program FROM x ORDER BY taken_utc DESC, id DESC LIMIT 1)"
+                         " ORDER BY taken_utc DESC, id DESC, layer LIMIT ?",
+                         "ssii", op_case, variant, device_id, (int64_t)MOST);
 
     if (rc < 0)
         return rc;
     while ((rc = store_step(q, err)) == 1) {
-        s[n].load = store_real(q, 0);
-        s[n++].ns = store_real(q, 1);
+        int64_t run = store_int(q, 0);
+
+        runs += n == 0 || s[n - 1].run != run;
+        if (runs > RUNS)
+            break;
+        s[n++] = (struct sample){run, store_real(q, 1), store_real(q, 2)};
     }
     store_query_done(q);
     return rc < 0 ? rc : n;
 }
 
+/* The median of the runs' medians, NaN among `value` left out: however often a run ran the case, it
+ * has one vote, so that one that others slowed down is outvoted. `value` [n] in the samples' order. */
+static double median_of_runs(const struct sample *s, const double *value, int n)
+{
+    double of_run[RUNS], x[MOST];
+    int runs = 0;
+
+    for (int i = 0; i < n;) {
+        int k = 0, from = i;
+
+        for (; i < n && s[i].run == s[from].run; i++)
+            if (!isnan(value[i]))
+                x[k++] = value[i];
+        if (k > 0)
+            of_run[runs++] = stats_median(x, k);
+    }
+    return runs ? stats_median(of_run, runs) : NAN;
+}
+
 static double median_ns(const struct sample *s, int n)
 {
-    double ns[NEWEST];
+    double ns[MOST];
 
     for (int i = 0; i < n; i++)
         ns[i] = s[i].ns;
-    return stats_median(ns, n);
+    return median_of_runs(s, ns, n);
 }
 
 /* How much steeper than the curve the layer was under load; NaN: no sample tells. */
 static double steeper(const struct capacity *c, const struct sample *s, int n)
 {
-    double by[NEWEST];
-    int told = 0;
+    double by[MOST], median;
 
     for (int i = 0; i < n; i++) {
         double rise = load_curve_at(&c->curve, s[i].load) - 1;
+        bool tells = rise >= LEAST_SLOWDOWN && s[i].load <= c->curve.trained_bytes;
 
-        if (rise >= LEAST_SLOWDOWN && s[i].load <= c->curve.trained_bytes)
-            by[told++] = (s[i].ns / c->latency_ns - 1) / rise;
+        by[i] = tells ? (s[i].ns / c->latency_ns - 1) / rise : NAN;
     }
-    return told ? fmin(fmax(stats_median(by, told), 1 / MOST_STEEPER), MOST_STEEPER) : NAN;
+    median = median_of_runs(s, by, n);
+    return isnan(median) ? NAN : fmin(fmax(median, 1 / MOST_STEEPER), MOST_STEEPER);
 }
 
 static void steepen(struct capacity *c, double by, int64_t texel_bytes)
@@ -78,7 +106,7 @@ static int correct(struct store *st, int64_t device_id, const struct op_case *op
 {
     struct op_variant alone = *v, loaded = *v;
     char text[OP_TEXT_MAX], variant[OP_TEXT_MAX];
-    struct sample s[NEWEST];
+    struct sample s[MOST];
     double by;
     int n;
 
