@@ -234,7 +234,7 @@ START_TEST(sweeps)
     strcpy(csv, in_folder("csv"));
     fill(from);
     a = must_open(from);
-    must_exec(a, "INSERT INTO repeat VALUES (1, 0, 0, 77);"
+    must_exec(a, "INSERT INTO repeat (sample_id, side, seq, time_ns) VALUES (1, 0, 0, 77);"
                  "INSERT INTO regressor VALUES (1, 9, '', 'latency', 'f32', 'image', 1, 1, 1, '', '',"
                  " '{}'); INSERT INTO prediction VALUES (1, 8, 0, 1, 2);"
                  "INSERT INTO metric VALUES (1, 'all', 0, 1, 1, 1, 1, 1, 1)");
