@@ -113,6 +113,13 @@ static void make_database(const char *path, int first, int last, int seed)
         " WHERE uuid = 'uuid-@s';"
         "INSERT INTO run_layer SELECT id, 1, 'l', 'add', 3, 4, 5, NULL, 'v', NULL FROM run"
         " WHERE model = 'M@s';"
+        "INSERT INTO queue SELECT NULL, id, started_utc, 'W@s', @s, 'latency', 'f16', 'image',"
+        " 'direct', 'ahead', 'disk', 'cold', 1500, 1, 0, 2, 3, 4, 5, 6.5, 7, NULL, 'ok'"
+        " FROM session WHERE uuid = 'uuid-@s';"
+        "INSERT INTO queue_step SELECT id, 1, 'M@s', 1, 2, 3, 4, 5, 6, NULL, 7, 8, 9, 'yes', 0.5"
+        " FROM queue WHERE workload = 'W@s';"
+        "INSERT INTO queue_memory SELECT id, 0, @s, 2, 3, 4, 5, 6, NULL FROM queue"
+        " WHERE workload = 'W@s';"
         "COMMIT";
     char text[16384], *to;
 
@@ -168,6 +175,12 @@ static const char *const lines[] = {
     "SELECT 'peer_run', d.name, taken_utc, framework, model, integrated_ns FROM peer_run, device d"
     " WHERE d.id = device_id",
     "SELECT 'run_layer', " MODEL_OF("run") ", layer, name, end_ns, variant FROM run_layer t",
+    "SELECT 'queue', uuid, workload, memory_limit_bytes, total_ns FROM queue t, session s"
+    " WHERE s.id = session_id",
+    "SELECT 'queue_step', workload, step, model, end_ns, paused_layer, verified FROM queue_step,"
+    " queue q WHERE q.id = queue_id",
+    "SELECT 'queue_memory', workload, seq, t_ns, host_bytes FROM queue_memory, queue q"
+    " WHERE q.id = queue_id",
 };
 
 struct set {

@@ -14,6 +14,7 @@
     X(weights) \
     X(plan) \
     X(replay) \
+    X(queue) \
     X(report) \
     X(compare) \
     X(db) \

@@ -189,7 +189,7 @@ int replay_session_open(struct replay_session *s, const char *model, struct err 
 {
     uint64_t began;
     char path[PATH_MAX];
-    int rc = store_open(s->cli->db_path, STORE_WRITE, &s->st, err);
+    int rc = s->guest ? 0 : store_open(s->cli->db_path, STORE_WRITE, &s->st, err);
 
     if (rc == 0)
         rc = cli_model(s->cli, model, (enum dtype)s->o->planning.dtype, &s->m, err);
@@ -202,10 +202,10 @@ int replay_session_open(struct replay_session *s, const char *model, struct err 
     if (rc == 0)
         rc = make_reference(s, err);
     began = clock_ns();
-    if (rc == 0)
+    if (rc == 0 && !s->guest)
         rc = device_open(s->cli->device, &s->dev, err);
     s->ctx.setup_ns = clock_ns() - began;
-    if (rc == 0)
+    if (rc == 0 && !s->guest)
         rc = store_device(s->st, &s->dev->info, &s->device_id, err);
     if (rc == 0)
         rc = choose_kernel(s, err);
@@ -224,6 +224,8 @@ int replay_session_open(struct replay_session *s, const char *model, struct err 
     s->ctx.setup_ns += clock_ns() - began;
     if (rc == 0 && s->cli->verbose)
         cli_note(s->cli, "disk: %s", executor_reader_kind(s->ex));
+    if (rc < 0 || s->guest)
+        return rc;
     if (rc == 0)
         rc = energy_open(s->dev, NULL, &s->energy, err);
     if (rc == 0 && s->cli->verbose)
@@ -322,6 +324,8 @@ void replay_session_close(struct replay_session *s)
     free(s->reference);
     weights_done(&s->file);
     model_free(s->m);
+    if (s->guest)
+        return;
     device_close(s->dev);
     store_close(s->st);
 }

@@ -53,6 +53,7 @@ struct replay_session {
     struct executor_options exec;
     struct replay_context ctx;
     int64_t device_id;
+    bool guest; /* st, dev, device_id and ctx.session_id were given: they stay */
     uint64_t rounds_began_ns;
 };
 
