@@ -118,13 +118,14 @@ static int widen(struct latency *o)
     int width = FIRST_WIDTH, rc = 0;
 
     while (rc == 0 && width > 0 && width <= LAST_WIDTH && !enough(o)) {
-        uint64_t start_ns = clock_ns();
+        uint64_t start_ns = clock_ns(), took_ns;
 
         rc = both(o, width, until);
         until = o->deadline_ns;
+        took_ns = clock_ns() - start_ns;
         if (rc == 0 && width == FIRST_WIDTH && !enough(o))
             rc = raise_bound(o);
-        width = plan_wider(width, 8, clock_ns() - start_ns, until);
+        width = plan_wider(width, 8, took_ns, until);
     }
     return rc;
 }
