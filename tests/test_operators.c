@@ -52,7 +52,7 @@ static const struct {
     uint64_t bytes;
 } loads[] = {
     {"naive", 0},
-    {"pipelined,loads=2", 70001},
+    {"pipelined,loads=1", 70001},
     {"branching,loads=1", 4001},
     {"pipelined,loads=2", 0},
     {"pipelined,loads=2", 16},

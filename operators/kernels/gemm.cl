@@ -12,6 +12,10 @@
 #define TA 0
 #endif
 #if CONV
+#if NLOADS && !LOAD_BLOCK // see stream.cl: taps take more registers than rows of a matrix
+#undef LOAD_UNROLL
+#define LOAD_UNROLL _Pragma("unroll 1")
+#endif
 #define FOLD_A FOLD_X
 #define FOLD_B FOLD_W
 // H x W pixels of x; OW results in a row of m; S taps in a row of the filter, as they are walked;

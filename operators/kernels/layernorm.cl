@@ -17,6 +17,7 @@
 ROWS_KERNEL layernorm(IN(x), VEC(gamma), VEC(beta), OUT(y), const int rows, const int cols,
                       const int ct LOAD_PARAMS)
 {
+    ROWS_LOAD_APART
     ROWS_BEGIN
     const int mine = r < rows ? VECTORS_OF(ct) : 0;
     // One division, and nothing but products of it: NVIDIA's compiler fuses a division into a sum
@@ -39,12 +40,11 @@ ROWS_KERNEL layernorm(IN(x), VEC(gamma), VEC(beta), OUT(y), const int rows, cons
     }
     const float scale = rsqrt(fma(join_sum(part2, slot, l), inverse, EPS));
 
-    LOAD_BEGIN(get_global_id(1) * get_global_size(0) + get_global_id(0),
-               get_global_size(0) * get_global_size(1), mine)
+    ROWS_LOAD_BEGIN(mine)
     // gamma and beta are zero in the padding, but zero times infinity is not.
     EACH_LOADING(j, mine, PUTW(y, FOLD_Y, ct, r, AT(j),
                                keep_wide(fma(THIRD(j) * scale, GETVW(gamma, ct, AT(j)),
                                              GETVW(beta, ct, AT(j))),
                                          cols - 4 * AT(j)));)
-    LOAD_END()
+    ROWS_LOAD_END()
 }

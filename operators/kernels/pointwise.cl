@@ -44,7 +44,9 @@
 // The only iteration carries all. Loops for what more there might be would cost a GPU registers: 63
 // for 30 in gelu, so half as many items at once.
 #define EACH_VECTOR(DO)                                                                            \
-    ITEM ITEM_LOAD LOAD_END()                                                                      \
+    ITEM                                                                                           \
+    LOAD_APART(get_global_id(1) * get_global_size(0) + get_global_id(0),                           \
+               get_global_size(0) * get_global_size(1))                                            \
     if (mine)                                                                                      \
         DO(r, first);
 #elif FORM == 2

@@ -18,16 +18,16 @@ static inline float join(__local wide *part, wide *slot, int l)
 
 ROWS_KERNEL reduce_cols(IN(x), OUT(y), const int rows, const int cols, const int ct LOAD_PARAMS)
 {
+    ROWS_LOAD_APART
     ROWS_BEGIN
     const int mine = r < rows ? VECTORS_OF(ct) : 0;
 
     fill_slots(slot, START);
-    LOAD_BEGIN(get_global_id(1) * get_global_size(0) + get_global_id(0),
-               get_global_size(0) * get_global_size(1), mine)
+    ROWS_LOAD_BEGIN(mine)
     EACH_LOADING(j, mine,
                  slot[SLOT(j)] = BOTH(slot[SLOT(j)], fill_behind(GETW(x, FOLD_X, ct, r, AT(j)),
                                                                  cols - 4 * AT(j), START));)
-    LOAD_END()
+    ROWS_LOAD_END()
 
     float v = join(part1, slot, l);
 #ifdef MEAN

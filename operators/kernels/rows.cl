@@ -10,7 +10,11 @@
 //   UNROLL  1: loops over kept vectors have KEPT turns, so that they stay in registers (GPU)
 //
 // EACH(j, n) {}           for the item's vectors j = 0..n-1; slot[SLOT(j)] is their strands'
-// EACH_LOADING(j, n, ...) the same, with an iteration of extra load in each
+// EACH_LOADING(j, n, ...) the same, with an iteration of extra load in each, between
+//                         ROWS_LOAD_BEGIN(n) and ROWS_LOAD_END()
+// ROWS_LOAD_APART         first of all: GPUs in the pipelined form carry here, and nothing there.
+//                         Memory bounds rows, so there is nothing to hide a load behind, and beside
+//                         the row in registers it costs half of the items (softmax: 80 for 40)
 #ifndef WG
 #define WG 1
 #endif
@@ -49,7 +53,26 @@
         if (j < (n))
 #endif
 
-#if FORM == 2
+#if FORM == 2 && UNROLL
+#define ROWS_LOAD_APART                                                                            \
+    LOAD_APART(get_global_id(1) * get_global_size(0) + get_global_id(0),                           \
+               get_global_size(0) * get_global_size(1))
+#define ROWS_LOAD_BEGIN(n)
+#define ROWS_LOAD_END()
+#else
+#define ROWS_LOAD_APART
+#define ROWS_LOAD_BEGIN(n)                                                                         \
+    LOAD_BEGIN(get_global_id(1) * get_global_size(0) + get_global_id(0),                           \
+               get_global_size(0) * get_global_size(1), n)
+#define ROWS_LOAD_END() LOAD_END()
+#endif
+#if FORM == 2 && UNROLL
+#define EACH_LOADING(j, n, ...)                                                                    \
+    EACH(j, n)                                                                                     \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#elif FORM == 2
 #define EACH_LOADING(j, n, ...)                                                                    \
     if (LOAD_ITERS > 0) {                                                                          \
         EACH(j, n)                                                                                 \

@@ -19,6 +19,7 @@
 ROWS_KERNEL softmax(IN(x), OUT(y), const int rows, const int cols, const int ct,
                     const int period LOAD_PARAMS)
 {
+    ROWS_LOAD_APART
     ROWS_BEGIN
     const int end = r >= rows ? 0 : period > 0 ? min(cols, r % period + 1) : cols;
     const int mine = VECTORS_OF((end + 3) / 4), all = r < rows ? VECTORS_OF(ct) : 0;
@@ -33,10 +34,9 @@ ROWS_KERNEL softmax(IN(x), OUT(y), const int rows, const int cols, const int ct,
     const float top = join_greater(part1, slot, l);
 
     fill_slots(slot, 0.0f);
-    LOAD_BEGIN(get_global_id(1) * get_global_size(0) + get_global_id(0),
-               get_global_size(0) * get_global_size(1), mine)
+    ROWS_LOAD_BEGIN(mine)
     EACH_LOADING(j, mine, slot[SLOT(j)] += SECOND(j);)
-    LOAD_END()
+    ROWS_LOAD_END()
 
     const float scale = 1.0f / join_sum(part2, slot, l);
     EACH(j, all)
