@@ -4,11 +4,18 @@
 //   local: 16 * (BM * D4 + BN * (max(D4, DV4) + 1)) + 4 * (BM * BN + BM * 16) bytes
 //   BN   : keys staged at a time, a multiple of 16. It decides in which order exponentials are
 //          added, so it follows from the shape and is no tunable; nothing else changes a bit.
+//   AHEAD  1: the values of a block are fetched before its scores, the next keys before its sums
+// What is staged goes through registers, all reads before the first write: one by one, each would
+// wait for memory. IN_PARTS leaves loops in place, for NVIDIA's compiler moves a read down to where
+// it is needed, but not past a loop.
 #ifndef TM
 #define TM 8 // rows of an item
 #endif
 #ifndef BN
 #define BN 32
+#endif
+#ifndef AHEAD
+#define AHEAD 0
 #endif
 #define LX 16
 #define LY 8
@@ -37,10 +44,27 @@ attention_tiled(ATTENTION_PARAMS)
     LOAD_BEGIN(get_global_id(1) * get_global_size(0) + get_global_id(0),
                get_global_size(0) * get_global_size(1), blocks)
 
-    for (int at = l; at < BM * D4; at += LX * LY) {
-        const int i = m0 + at / D4;
+#define SHARE(columns, rows) (((rows) * (columns) + LX * LY - 1) / (LX * LY)) // texels of an item
+#define EACH_HELD(columns, rows)                                                                   \
+    _Pragma("unroll") for (int n = 0, at = l; n < SHARE(columns, rows); n++, at += LX * LY)
+#define FETCH(columns, rows, from, count, get)                                                     \
+    EACH_HELD(columns, rows)                                                                       \
+    {                                                                                              \
+        const int row = (from) + at / (columns);                                                   \
+        const float4 got = get(min(row, (count)-1), at % (columns));                               \
+                                                                                                   \
+        held[n] = row < (count) ? got : (float4)(0.0f);                                            \
+    }
+#define EACH_MINE(columns, rows)                                                                   \
+    EACH_HELD(columns, rows)                                                                       \
+    if ((rows) * (columns) % (LX * LY) == 0 || at < (rows) * (columns))
 
-        ql[at] = i < M ? GET_Q(i, at % D4) * scale : (float4)(0.0f);
+    {
+        float4 held[SHARE(D4, BM)];
+
+        FETCH(D4, BM, m0, M, GET_Q)
+        EACH_MINE(D4, BM)
+        ql[at] = held[n] * scale;
     }
 #pragma unroll
     for (int i = 0; i < TM; i++) {
@@ -52,22 +76,42 @@ attention_tiled(ATTENTION_PARAMS)
     }
 
 #define EACH_ROW _Pragma("unroll") for (int i = 0; i < TM; i++)
-#define STAGE(get, columns)                                                                        \
-    for (int at = l; at < BN * (columns); at += LX * LY) {                                         \
-        const int j = at / (columns), t = at % (columns);                                          \
+#define KEEP(columns)                                                                              \
+    EACH_MINE(columns, BN)                                                                         \
+    kvl[at / (columns)*KV_STEP + at % (columns)] = held[n];
+#if AHEAD
+    float4 held[SHARE(D4 > DV4 ? D4 : DV4, BN)];
+
+    FETCH(D4, BN, 0, N, GET_K)
+#define STAGE_K KEEP(D4)
+#define AHEAD_V FETCH(DV4, BN, j0, N, GET_V)
+#define IN_PARTS _Pragma("unroll 4")
+#define STAGE_V KEEP(DV4) FETCH(D4, BN, j0 + BN, N, GET_K) // behind the last block: its last key
+#else
+#define STAGE(columns, get)                                                                        \
+    {                                                                                              \
+        float4 held[SHARE(columns, BN)];                                                           \
                                                                                                    \
-        kvl[j * KV_STEP + t] = j0 + j < N ? get(j0 + j, t) : (float4)(0.0f);                       \
+        FETCH(columns, BN, j0, N, get)                                                             \
+        KEEP(columns)                                                                              \
     }
+#define STAGE_K STAGE(D4, GET_K)
+#define AHEAD_V
+#define STAGE_V STAGE(DV4, GET_V)
+#define IN_PARTS
+#endif
 #define BLOCK                                                                                      \
     {                                                                                              \
         const int j0 = block * BN;                                                                 \
         float score[TM][TN];                                                                       \
                                                                                                    \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
-        STAGE(GET_K, D4)                                                                           \
+        STAGE_K                                                                                    \
         EACH_ROW _Pragma("unroll") for (int j = 0; j < TN; j++) score[i][j] = 0.0f;                \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
-        for (int t = 0; t < D4; t++) {                                                             \
+        AHEAD_V                                                                                    \
+        IN_PARTS for (int t = 0; t < D4; t++)                                                      \
+        {                                                                                          \
             float4 kt[TN];                                                                         \
                                                                                                    \
             _Pragma("unroll") for (int j = 0; j < TN; j++)                                         \
@@ -98,7 +142,7 @@ attention_tiled(ATTENTION_PARAMS)
             best[(r0 + i) * LX + lx] = mine;                                                       \
         }                                                                                          \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
-        STAGE(GET_V, DV4)                                                                          \
+        STAGE_V                                                                                    \
         EACH_ROW                                                                                   \
         {                                                                                          \
             float higher = top[i];                                                                 \
@@ -123,7 +167,8 @@ attention_tiled(ATTENTION_PARAMS)
             }                                                                                      \
         }                                                                                          \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
-        for (int k4 = 0; k4 < BN; k4 += 4) {                                                       \
+        IN_PARTS for (int k4 = 0; k4 < BN; k4 += 4)                                                \
+        {                                                                                          \
             float4 vt[4][TV];                                                                      \
                                                                                                    \
             _Pragma("unroll") for (int n = 0; n < 4; n++)                                          \

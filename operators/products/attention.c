@@ -131,8 +131,8 @@ static uint64_t tiled_bytes(const struct op_case *c, int tm)
     return 16 * (bm * d4 + bn * ((d4 > dv4 ? d4 : dv4) + 1)) + 4 * bm * (bn + TILED_LX);
 }
 
-/* Many rows an item, which read less from local memory, where that leaves groups for all compute
- * units. The numbers are an H100's: 2 groups for each with 8 rows, 1 with 4, a half with 2. */
+/* Many rows an item, which read less from local memory, where that leaves groups for most compute
+ * units. The numbers are an H100's: 8 groups for 5 units with 8 rows, 4 with 4, 2 with 2. */
 static bool tiled_prefer(const struct op_case *c, const struct device_info *dev,
                          struct op_variant *v)
 {
@@ -143,7 +143,7 @@ static bool tiled_prefer(const struct op_case *c, const struct device_info *dev,
 
         if (tiled_bytes(c, tm) > dev->local_bytes)
             continue;
-        if (tm > 1 && (4 * groups < tm * (int64_t)dev->compute_units || TILED_LY * tm >= 2 * m))
+        if (tm > 1 && (5 * groups < tm * (int64_t)dev->compute_units || TILED_LY * tm >= 2 * m))
             continue;
         v->kernel = KERNEL_TILED;
         v->tunable[TILED_TM] = tm;
@@ -209,7 +209,9 @@ static int attention_launch(const struct op_case *c, const struct op_variant *v,
     snprintf(l.options, sizeof l.options, "-DD4=%d -DDV4=%d -DCAUSAL=%d -DSCALED=%d -DBN=%d%s",
              (int)d4, (int)dv4, (int)p[P_CAUSAL], (int)p[P_SCALED],
              v->kernel == KERNEL_TILED ? tiled_bn(c) : STAGED_BN,
-             v->kernel == KERNEL_STAGED ? " -DWIDE=16" : "");
+             v->kernel == KERNEL_STAGED                              ? " -DWIDE=16"
+             : v->kernel == KERNEL_TILED && p[P_N] > 2 * tiled_bn(c) ? " -DAHEAD=1"
+                                                                     : "");
     *ret_launch = l;
     return 0;
 }
