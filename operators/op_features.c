@@ -128,6 +128,7 @@ static const struct meaning tunable_meanings[] = {
     {"BK", F_TILE_K, NULL},    {"VT", F_VECTOR, NULL},   {"NR", F_VECTOR, NULL},
     {"TR", F_TILE_ROWS, NULL}, {"MR", F_MICRO, NULL},    {"STAGES", F_STAGES, NULL},
     {"SK", F_SPLIT, NULL},     {"SPLIT", F_SPLIT, NULL}, {"ORDER", F_ORDER, NULL},
+    {"TURNS", F_MICRO, NULL},
 };
 static const struct meaning param_meanings[] = {
     {"n", F_INPUTS, "concat"},

@@ -11,7 +11,10 @@
 // Both operands lie in local memory as [k][row], whatever their texels run along, so that an item
 // reads four neighbouring rows at once. Texels along k are turned while they are stored; their k
 // then stand in the order 0, 4, 8, ..., 1, 5, 9, ..., and SKEW keeps a warp's stores in 32 banks.
-// The texels of the next tile are fetched before the arithmetic of the present one.
+// The texels of the next tile are fetched before the arithmetic of the present one. NVIDIA's
+// compiler saves registers by moving most of those reads down to where their texels are kept, which
+// is right where other groups have work meanwhile. For a group alone, TURNS 2 makes the arithmetic a
+// loop, past which nothing is moved, and leaves all that needs the texels to their keeping.
 //
 // SK 1: each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as
 // gemm_direct.cl. SK > 1: slice s has texels [s * KS, (s + 1) * KS) of k, KS = ceil(KT / SK); each
@@ -27,6 +30,9 @@
 #endif
 #ifndef STAGES
 #define STAGES 2 // tiles in local memory: 2 need one barrier a stage, 1 two
+#endif
+#ifndef TURNS
+#define TURNS 1 // of a loop over the values of k in a stage
 #endif
 #ifndef SK
 #define SK 1
@@ -67,6 +73,18 @@
 
 // ---- from tensors to registers ----
 
+#if TURNS == 2 && !CONV // what is outside is read at the edge, and kept as zero
+#define FETCHED(inside, v) (v)
+#define KEPT(inside, v) ((inside) ? (v) : ZERO)
+#define COLUMN_OF_K(kt0, q) min(K_TEXEL(kt0, q), KT - 1)
+#define ROW_OF_K(k) min(k, K - 1)
+#else
+#define FETCHED(inside, v) ((inside) ? (v) : ZERO)
+#define KEPT(inside, v) (v)
+#define COLUMN_OF_K(kt0, q) K_TEXEL(kt0, q)
+#define ROW_OF_K(k) (k)
+#endif
+
 #if CONV // an item's column of k is always the same: it follows its tap (r, s) and channel texel c
 #define FETCH_A(kt0)                                                                               \
     EACH(i, NA)                                                                                    \
@@ -90,10 +108,9 @@
         const int e = l + i * ITEMS, q = e / BMT;                                                  \
         const int k = 4 * K_TEXEL(kt0, q / 4) + q % 4;                                             \
                                                                                                    \
-        fa[i] = MINE(e, A_TEXELS) && K_INSIDE(kt0, q / 4) && k < K                                 \
-                    ? GET(a, FOLD_A, cta, batch * a_row + k,                                       \
-                          batch * a_col + min(m0 / 4 + e % BMT, (M - 1) / 4))                      \
-                    : ZERO;                                                                        \
+        fa[i] = FETCHED(MINE(e, A_TEXELS) && K_INSIDE(kt0, q / 4) && k < K,                        \
+                        GET(a, FOLD_A, cta, batch * a_row + ROW_OF_K(k),                           \
+                            batch * a_col + min(m0 / 4 + e % BMT, (M - 1) / 4)));                  \
     }
 #else
 #define FETCH_A(kt0)                                                                               \
@@ -101,10 +118,9 @@
     {                                                                                              \
         const int e = l + i * ITEMS;                                                               \
                                                                                                    \
-        fa[i] = MINE(e, A_TEXELS) && K_INSIDE(kt0, e % BKT)                                        \
-                    ? GET(a, FOLD_A, cta, batch * a_row + min(m0 + e / BKT, M - 1),                \
-                          batch * a_col + K_TEXEL(kt0, e % BKT))                                   \
-                    : ZERO;                                                                        \
+        fa[i] = FETCHED(MINE(e, A_TEXELS) && K_INSIDE(kt0, e % BKT),                               \
+                        GET(a, FOLD_A, cta, batch * a_row + min(m0 + e / BKT, M - 1),              \
+                            batch * a_col + COLUMN_OF_K(kt0, e % BKT)));                           \
     }
 #endif
 #ifndef NEXT_TAP
@@ -126,10 +142,9 @@
     {                                                                                              \
         const int e = l + i * ITEMS;                                                               \
                                                                                                    \
-        fb[i] = MINE(e, B_TEXELS) && K_INSIDE(kt0, e % BKT)                                        \
-                    ? GET(b, FOLD_B, ctb, batch * b_row + min(n0 + e / BKT, N - 1),                \
-                          batch * b_col + K_TEXEL(kt0, e % BKT))                                   \
-                    : ZERO;                                                                        \
+        fb[i] = FETCHED(MINE(e, B_TEXELS) && K_INSIDE(kt0, e % BKT),                               \
+                        GET(b, FOLD_B, ctb, batch * b_row + min(n0 + e / BKT, N - 1),              \
+                            batch * b_col + COLUMN_OF_K(kt0, e % BKT)));                           \
     }
 #else
 #define FETCH_B(kt0)                                                                               \
@@ -138,10 +153,9 @@
         const int e = l + i * ITEMS, q = e / BNT;                                                  \
         const int k = 4 * K_TEXEL(kt0, q / 4) + q % 4;                                             \
                                                                                                    \
-        fb[i] = MINE(e, B_TEXELS) && K_INSIDE(kt0, q / 4) && k < K                                 \
-                    ? GET(b, FOLD_B, ctb, batch * b_row + k,                                       \
-                          batch * b_col + min(n0 / 4 + e % BNT, (N - 1) / 4))                      \
-                    : ZERO;                                                                        \
+        fb[i] = FETCHED(MINE(e, B_TEXELS) && K_INSIDE(kt0, q / 4) && k < K,                        \
+                        GET(b, FOLD_B, ctb, batch * b_row + ROW_OF_K(k),                           \
+                            batch * b_col + min(n0 / 4 + e % BNT, (N - 1) / 4)));                  \
     }
 #endif
 
@@ -154,36 +168,38 @@
 
 // ---- from registers to local memory ----
 
-#define KEEP_ALONG_K(f, count, texels, ld, to)                                                     \
+#define KEEP_ALONG_K(f, count, texels, ld, to, kt0)                                                \
     EACH(i, count)                                                                                 \
     {                                                                                              \
         const int e = l + i * ITEMS;                                                               \
+        const float4 v = KEPT(K_INSIDE(kt0, e % BKT), f[i]);                                       \
         __local float *p = (to) + e % BKT * (ld) + e / BKT;                                        \
                                                                                                    \
         if (MINE(e, texels)) {                                                                     \
-            p[0] = f[i].x;                                                                         \
-            p[BKT * (ld)] = f[i].y;                                                                \
-            p[2 * BKT * (ld)] = f[i].z;                                                            \
-            p[3 * BKT * (ld)] = f[i].w;                                                            \
+            p[0] = v.x;                                                                            \
+            p[BKT * (ld)] = v.y;                                                                   \
+            p[2 * BKT * (ld)] = v.z;                                                               \
+            p[3 * BKT * (ld)] = v.w;                                                               \
         }                                                                                          \
     }
-#define KEEP_ALONG_ROWS(f, count, texels, ld, wide, to)                                            \
+#define KEEP_ALONG_ROWS(f, count, texels, ld, wide, to, kt0)                                       \
     EACH(i, count)                                                                                 \
     {                                                                                              \
         const int e = l + i * ITEMS, q = e / (wide);                                               \
                                                                                                    \
         if (MINE(e, texels))                                                                       \
-            *(__local float4 *)((to) + (q % 4 * BKT + q / 4) * (ld) + 4 * (e % (wide))) = f[i];    \
+            *(__local float4 *)((to) + (q % 4 * BKT + q / 4) * (ld) + 4 * (e % (wide))) =          \
+                KEPT(K_INSIDE(kt0, q / 4) && 4 * K_TEXEL(kt0, q / 4) + q % 4 < K, f[i]);           \
     }
 #if TA
-#define KEEP_A(to) KEEP_ALONG_ROWS(fa, NA, A_TEXELS, LDA, BMT, to)
+#define KEEP_A(to, kt0) KEEP_ALONG_ROWS(fa, NA, A_TEXELS, LDA, BMT, to, kt0)
 #else
-#define KEEP_A(to) KEEP_ALONG_K(fa, NA, A_TEXELS, LDA, to)
+#define KEEP_A(to, kt0) KEEP_ALONG_K(fa, NA, A_TEXELS, LDA, to, kt0)
 #endif
 #if TB
-#define KEEP_B(to) KEEP_ALONG_K(fb, NB, B_TEXELS, LDB, to)
+#define KEEP_B(to, kt0) KEEP_ALONG_K(fb, NB, B_TEXELS, LDB, to, kt0)
 #else
-#define KEEP_B(to) KEEP_ALONG_ROWS(fb, NB, B_TEXELS, LDB, BNT, to)
+#define KEEP_B(to, kt0) KEEP_ALONG_ROWS(fb, NB, B_TEXELS, LDB, BNT, to, kt0)
 #endif
 
 // ---- arithmetic ----
@@ -207,12 +223,10 @@
 #endif
 #define N_OF(j) (4 * (tx + (j)*LX))
 
-#define MULTIPLY(from)                                                                             \
-    EACH(kt, RUN)                                                                                  \
-    EACH(ki, 4)                                                                                    \
+#define MULTIPLY_K(from, kt, ki)                                                                   \
     {                                                                                              \
-        __local const float *ap = (from) + (ki * BKT + slice * RUN + kt) * LDA;                    \
-        __local const float *bp = (from) + BK * LDA + (ki * BKT + slice * RUN + kt) * LDB;         \
+        __local const float *ap = (from) + ((ki)*BKT + slice * RUN + (kt)) * LDA;                  \
+        __local const float *bp = (from) + BK * LDA + ((ki)*BKT + slice * RUN + (kt)) * LDB;       \
         float av[TM];                                                                              \
                                                                                                    \
         READ_A(ap)                                                                                 \
@@ -223,6 +237,17 @@
             EACH(i, TM) acc[i][j] = fma((float4)(av[i]), bv, acc[i][j]);                           \
         }                                                                                          \
     }
+#if TURNS == 1
+#define MULTIPLY(from) EACH(kt, RUN) EACH(ki, 4) MULTIPLY_K(from, kt, ki)
+#elif RUN > 1
+#define MULTIPLY(from)                                                                             \
+    _Pragma("unroll 1") for (int turn = 0; turn < RUN; turn += RUN / 2) EACH(kt, RUN / 2)          \
+        EACH(ki, 4) MULTIPLY_K(from, turn + kt, ki)
+#else
+#define MULTIPLY(from)                                                                             \
+    _Pragma("unroll 1") for (int turn = 0; turn < 4; turn += 2) EACH(ki, 2)                        \
+        MULTIPLY_K(from, 0, turn + ki)
+#endif
 
 // A pass over one stage; `take` and `give` are the halves of a step of the load. NVIDIA's compiler
 // is particular about this text: with the tiles named in other words, it let the fetches wait for
@@ -237,8 +262,8 @@
         take                                                                                       \
         MULTIPLY(now)                                                                              \
         give                                                                                       \
-        KEEP_A(next)                                                                               \
-        KEEP_B(next + BK * LDA)                                                                    \
+        KEEP_A(next, (kt) + RUN)                                                                   \
+        KEEP_B(next + BK * LDA, (kt) + RUN)                                                        \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
         odd = !odd;                                                                                \
     }
@@ -250,8 +275,8 @@
         MULTIPLY(tile)                                                                             \
         give                                                                                       \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
-        KEEP_A(tile)                                                                               \
-        KEEP_B(tile + BK * LDA)                                                                    \
+        KEEP_A(tile, (kt) + RUN)                                                                   \
+        KEEP_B(tile + BK * LDA, (kt) + RUN)                                                        \
         barrier(CLK_LOCAL_MEM_FENCE);                                                              \
     }
 #endif
@@ -296,15 +321,17 @@ __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GE
                get_num_groups(0) * get_num_groups(1) * ITEMS, (KS + RUN - 1) / RUN)
 
     FETCH(0)
-    KEEP_A(tile)
-    KEEP_B(tile + BK * LDA)
+    KEEP_A(tile, 0)
+    KEEP_B(tile + BK * LDA, 0)
     barrier(CLK_LOCAL_MEM_FENCE);
 
     int kt0 = 0;
 #if FORM == 2
-    for (const int end = min(LOAD_ITERS * RUN, KS); kt0 < end; kt0 += RUN)
-        PASS(kt0, LOAD_TAKE(kt0 / RUN), LOAD_GIVE(kt0 / RUN))
-    LOAD_END(); // here, so that the other loop has the registers to itself
+    if (LOAD_ITERS > 0) {
+        for (const int end = min(LOAD_ITERS * RUN, KS); kt0 < end; kt0 += RUN)
+            PASS(kt0, LOAD_TAKE(kt0 / RUN), LOAD_GIVE(kt0 / RUN))
+        LOAD_END(); // here, so that the other loop has the registers to itself
+    }
     for (; kt0 < KS; kt0 += RUN)
         PASS(kt0, , )
 #else

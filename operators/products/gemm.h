@@ -29,7 +29,13 @@ struct gemm {
 enum { GEMM_DIRECT, GEMM_STAGED, GEMM_TILED, GEMM_SPLIT, GEMM_KERNELS_N };
 enum { GEMM_TM, GEMM_TN, GEMM_DIRECT_ORDER };
 /* "split" begins as "tiled"; GEMM_TM and GEMM_TN are theirs too. */
-enum { GEMM_TILED_BK = GEMM_TN + 1, GEMM_TILED_STAGES, GEMM_TILED_ORDER, GEMM_SPLIT_SK };
+enum {
+    GEMM_TILED_BK = GEMM_TN + 1,
+    GEMM_TILED_STAGES,
+    GEMM_TILED_ORDER,
+    GEMM_TILED_TURNS,
+    GEMM_SPLIT_SK
+};
 enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
 
 /* The first of op.kernels. */
@@ -42,7 +48,10 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
     {"TM", 4, 8, {1, 2, 4, 8, 12, 16}, "results of an item along m"},                              \
         {"TN", 4, 8, {4, 8, 12, 16}, "results of an item along n"},                                \
         {"BK", 16, 16, {8, 16, 32, 64, 128, 256}, "k staged at a time"},                           \
-        {"STAGES", 2, 2, {1, 2}, "tiles in local memory: one or two in turns"}, GEMM_ORDER
+        {"STAGES", 2, 2, {1, 2}, "tiles in local memory: one or two in turns"}, GEMM_ORDER,        \
+    {                                                                                              \
+        "TURNS", 1, 1, {1, 2}, "of the loop over a stage; 2: reads stay ahead of it"               \
+    }
 #define GEMM_KERNELS                                                                               \
     [GEMM_DIRECT] = {"direct",                                                                     \
                      "gemm_direct.cl",                                                             \

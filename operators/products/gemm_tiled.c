@@ -70,37 +70,50 @@ int gemm_tiled_launch(const struct gemm *g, const struct op_variant *v,
 /* ---- which blocks ---- */
 
 /* Blocks worth having, each a program to build, and what an H100 says of them on each memory path:
- * how many groups a multiprocessor takes, their rate in GFLOP/s when it is full, and how long a
+ * how many groups a multiprocessor takes, their rate in GFLOP/s beside each other, and how long a
  * pass of a group takes that has it to itself. On images TM=8,TN=8,BK=16,STAGES=1,lws=16x16 is
  * faster while it carries nothing (50 TFLOP/s at 4096 where the second row has 46), but slower with
  * a load: the compiler is short of registers. */
 static const struct block {
-    int kernel, tm, tn, bk, stages, sk, lx, ly;
+    int kernel, tm, tn, bk, stages, turns, sk, lx, ly;
     struct {
         int resident;
         double rate, alone_us;
     } on[2]; /* by enum mem_path; resident 0: not there */
 } blocks[] = {
-    {GEMM_TILED, 8, 16, 8, 2, 1, 16, 16, {{0}, {1, 354, 0.52}}},            /* 128 x 256 results */
-    {GEMM_TILED, 8, 8, 16, 2, 1, 8, 16, {{4, 337, 0.684}, {4, 319, 1.4}}},  /* 128 x 64 */
-    {GEMM_TILED, 8, 8, 16, 2, 1, 16, 8, {{0}, {4, 339, 1.25}}},             /* 64 x 128 */
-    {GEMM_TILED, 8, 12, 16, 2, 1, 8, 16, {{3, 348, 1.7}, {0}}},             /* 128 x 96 */
-    {GEMM_TILED, 12, 4, 16, 2, 1, 16, 8, {{0}, {6, 322, 1.2}}},             /* 96 x 64 */
-    {GEMM_TILED, 4, 8, 16, 2, 1, 8, 16, {{6, 311, 0.576}, {6, 275, 1.25}}}, /* 64 x 64 */
-    {GEMM_SPLIT, 4, 8, 32, 2, 2, 8, 8, {{6, 311, 0.684}, {4, 256, 1.4}}},   /* 32 x 64 */
-    {GEMM_SPLIT, 8, 4, 32, 2, 4, 8, 4, {{6, 273, 0.576}, {6, 205, 0.77}}},  /* 32 x 32 */
-    {GEMM_SPLIT, 8, 4, 64, 2, 8, 8, 4, {{3, 273, 0.576}, {3, 205, 0.77}}},
-    {GEMM_SPLIT, 4, 4, 64, 2, 8, 8, 4, {{4, 250, 0.522}, {4, 188, 0.7}}},    /* 16 x 32 */
-    {GEMM_SPLIT, 4, 4, 128, 2, 16, 4, 4, {{4, 170, 0.576}, {4, 128, 0.77}}}, /* 16 x 16 */
-    {GEMM_SPLIT, 4, 4, 256, 1, 32, 4, 4, {{2, 170, 0.576}, {2, 128, 0.77}}},
+    {GEMM_TILED, 8, 16, 8, 2, 1, 1, 16, 16, {{0}, {1, 350, 1.49}}},            /* 128 x 256 */
+    {GEMM_TILED, 8, 8, 16, 2, 1, 1, 8, 16, {{4, 337, 0.684}, {4, 436, 1.41}}}, /* 128 x 64 */
+    {GEMM_TILED, 8, 8, 16, 2, 1, 1, 16, 8, {{0}, {4, 436, 1.23}}},             /* 64 x 128 */
+    {GEMM_TILED, 8, 8, 16, 2, 2, 1, 16, 8, {{0}, {1, 260, 0.98}}},
+    {GEMM_TILED, 8, 12, 16, 2, 1, 1, 8, 16, {{3, 348, 1.7}, {0}}},             /* 128 x 96 */
+    {GEMM_TILED, 12, 4, 16, 2, 1, 1, 16, 8, {{0}, {6, 352, 0.78}}},            /* 96 x 64 */
+    {GEMM_TILED, 4, 8, 16, 2, 1, 1, 8, 16, {{6, 311, 0.576}, {6, 328, 0.87}}}, /* 64 x 64 */
+    {GEMM_SPLIT, 4, 8, 32, 2, 1, 2, 8, 8, {{6, 311, 0.684}, {4, 304, 0.81}}},  /* 32 x 64 */
+    {GEMM_SPLIT, 8, 4, 32, 2, 1, 4, 8, 4, {{6, 273, 0.576}, {6, 220, 0.51}}},  /* 32 x 32 */
+    {GEMM_SPLIT, 8, 4, 64, 2, 1, 8, 8, 4, {{3, 273, 0.576}, {3, 214, 0.9}}},
+    {GEMM_SPLIT, 4, 4, 64, 2, 1, 8, 8, 4, {{4, 250, 0.522}, {4, 142, 0.72}}},   /* 16 x 32 */
+    {GEMM_SPLIT, 4, 4, 128, 2, 1, 16, 4, 4, {{4, 170, 0.576}, {4, 128, 0.77}}}, /* 16 x 16 */
+    {GEMM_SPLIT, 4, 4, 256, 1, 1, 32, 4, 4, {{2, 170, 0.576}, {2, 128, 0.77}}},
 };
 enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
-/* Microseconds, for ranking blocks. A pass of k takes as long as its arithmetic on a full
- * multiprocessor, but not less than alone; groups run in rounds of as many as a multiprocessor
- * takes. For images fitted to 1267 timings of matmul and conv2d on an H100: the choice costs 3 %
- * over the best of 25 blocks on average, 12 % at most. For buffers the first six rows are fitted to
- * timings of 14 squares from 1000 to 2100; the others take a third longer than on images. */
+/* A pass of n groups that share a multiprocessor. Images: as long as its arithmetic, but not less
+ * than alone. Buffers: each but the first adds its own, for while one waits for memory the others
+ * soon do, too. */
+static double pass_us(const struct block *b, enum mem_path path, int n)
+{
+    double alone = b->on[path].alone_us;
+    double each = 2e-3 * b->ly * b->tm * b->lx * b->tn * b->bk / b->on[path].rate;
+
+    if (n == 0)
+        return 0;
+    return path == PATH_IMAGE ? fmax(alone, n * each) : alone + (n - 1) * each;
+}
+
+/* Microseconds, for ranking blocks; groups run in rounds of as many as a multiprocessor takes. For
+ * images fitted to 1267 timings of matmul and conv2d on an H100: the choice costs 3 % over the
+ * best of 25 blocks on average, 12 % at most. For buffers to 130 timings of 21 products: 1 % over
+ * the best of 10 on average; the last two rows are the images', a third slower. */
 static double block_us(const struct gemm *g, const struct device_info *dev, enum mem_path path,
                        const struct block *b)
 {
@@ -109,12 +122,10 @@ static double block_us(const struct gemm *g, const struct device_info *dev, enum
     int bm = b->ly * b->tm, bn = b->lx * b->tn, items = b->lx * b->ly * b->sk;
     int64_t groups = ceil_div(ceil_div(g->m, bm) * ceil_div(g->n, bn) * g->batches, units);
     int64_t passes = ceil_div(ceil_div(g->k_texels, b->sk), b->bk / 4 / b->sk);
-    double pass = 2e-3 * bm * bn * b->bk / b->on[path].rate, alone = b->on[path].alone_us;
     double end = (b->sk > 1 ? 1.9 : 0) + 0.08 * b->sk * bm * bn / items;
-    double full = (double)(groups / resident), rest = (double)(groups % resident);
 
-    return (double)passes * (full * fmax(alone, (double)resident * pass) +
-                             (rest > 0 ? fmax(alone, rest * pass) : 0)) +
+    return (double)passes * ((double)(groups / resident) * pass_us(b, path, (int)resident) +
+                             pass_us(b, path, (int)(groups % resident))) +
            end * (double)groups / (double)resident;
 }
 
@@ -127,6 +138,7 @@ static void choose(const struct block *b, struct op_variant *v)
     t[GEMM_TN] = b->tn;
     t[GEMM_TILED_BK] = b->bk;
     t[GEMM_TILED_STAGES] = b->stages;
+    t[GEMM_TILED_TURNS] = b->turns;
     if (b->kernel == GEMM_SPLIT)
         t[GEMM_SPLIT_SK] = b->sk;
     v->lws[0] = b->lx;
@@ -142,7 +154,8 @@ void gemm_tiled_prefer(const struct gemm *g, const struct device_info *dev, stru
         struct op_variant w = *v;
         double us;
 
-        if (blocks[i].on[v->path].resident == 0)
+        if (blocks[i].on[v->path].resident == 0 ||
+            (blocks[i].turns == 2 && g->pixels.ow)) /* whose taps are read conditionally */
             continue;
         us = block_us(g, dev, v->path, &blocks[i]);
         choose(&blocks[i], &w);
