@@ -22,15 +22,31 @@ enum { RUN_RUN, RUN_VT };
         .tunables = RUN_TUNABLES                                                                   \
     }
 
+/* Do items take the folded image of y texel by texel? See kernels/run.cl. */
+static inline bool run_folded(const struct op_variant *v, int64_t rows, int64_t cols)
+{
+    struct tensor_desc y = {.rows = rows, .cols = cols};
+
+    return v->path == PATH_IMAGE && v->tunable[RUN_RUN] == 1 && v->tunable[RUN_VT] == 1 &&
+           tensor_folded(&y);
+}
+
 /* For an output of rows x ct texels. */
 static inline void run_prefer(const struct device_info *dev, int64_t rows, int64_t ct,
                               struct op_variant *v)
 {
-    int run = dev->type == DEVICE_CPU ? 256 : 1, vt = dev->type == DEVICE_CPU ? 2 : 4;
+    bool cpu = dev->type == DEVICE_CPU;
+    int run = cpu ? 256 : 1;
 
     v->tunable[RUN_RUN] = run;
-    v->tunable[RUN_VT] = vt;
-    grid_prefer(dev, (ct + run - 1) / run, (rows + vt - 1) / vt, v->lws);
+    v->tunable[RUN_VT] = 1;
+    if (!cpu && run_folded(v, rows, 4 * ct)) {
+        v->lws[0] = v->lws[1] = 16;
+        return;
+    }
+    v->tunable[RUN_VT] = cpu ? 2 : 4;
+    grid_prefer(dev, (ct + run - 1) / run, (rows + v->tunable[RUN_VT] - 1) / v->tunable[RUN_VT],
+                v->lws);
 }
 
 /* Grid, and the ints that all such kernels begin with: rows, cols, texels a row. */
@@ -38,10 +54,19 @@ static inline struct op_launch run_launch(const struct op_variant *v, int64_t ro
 {
     int64_t ct = (cols + 3) / 4, run = v->tunable[RUN_RUN], vt = v->tunable[RUN_VT];
 
-    return (struct op_launch){
-        .gws = {(size_t)((ct + run - 1) / run), (size_t)((rows + vt - 1) / vt)},
-        .n_ints = 3,
-        .ints = {(int)rows, (int)cols, (int)ct}};
+    struct op_launch l = {.gws = {(size_t)((ct + run - 1) / run), (size_t)((rows + vt - 1) / vt)},
+                          .n_ints = 3,
+                          .ints = {(int)rows, (int)cols, (int)ct}};
+
+    if (run_folded(v, rows, cols)) {
+        struct tensor_desc y = {.rows = rows, .cols = cols};
+        int64_t size[2];
+
+        tensor_image_size(&y, &size[0], &size[1]);
+        for (int i = 0; i < 2; i++)
+            l.gws[i] = (size_t)size[i];
+    }
+    return l;
 }
 
 static inline void run_ints(struct op_launch *l, int n, const int64_t *ints)

@@ -48,6 +48,9 @@ static const struct row layout_cases[] = {
     {"transpose", "d0=13,d1=3,d2=8,perm=102,xc=2", false, {"RUN=4,lws=4x4"}, false}, /* to heads */
     {"transpose", "d0=3,d1=13,d2=8,perm=102,yc=2", false, {NULL}, false}, /* and back */
     {"transpose", "d0=3,d1=13,d2=7,perm=102,yc=2", false, {NULL}, false},
+    {"transpose", "d0=2731,d1=4,d2=8,perm=102,xc=2", true, {"direct:RUN=1,VT=1,lws=4x4"}, false},
+    {"transpose", "d0=4,d1=2731,d2=8,perm=102,yc=2", true, {"direct:RUN=1,VT=1,lws=4x4"},
+     false}, /* both from one folded image to another */
     {"transpose", "d0=6,d1=3,d2=5,perm=102", false, {NULL}, false}, /* whole rows of 5 */
     {"transpose", "d0=8,d1=3,d2=12,perm=201,xc=2", false, {"block:VT=4,lws=4x4"}, false},
     {"transpose", "d0=3,d1=4,d2=2,d3=5,d4=3,d5=2,perm=314052,xc=2,yc=3", false, {"RUN=1"}, false},
