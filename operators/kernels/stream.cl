@@ -220,7 +220,7 @@ static inline int load_from(const int8 l, int2 p)
 #define LOAD_END() LOAD_UPTO(ld_share)
 #define LOAD_APART(g, groups)                                                                      \
     if (LOAD_TOTAL > 0) {                                                                          \
-        LOAD_BEGIN(g, groups, 0)                                                                   \
+        LOAD_BEGIN(g, groups, 1)                                                                   \
         LOAD_END()                                                                                 \
     }
 #endif
