@@ -272,11 +272,6 @@ static int battery_end(struct energy *e, double *ret_j)
 
 /* ---- all ---- */
 
-static bool is_nvidia(const struct device *dev)
-{
-    return strcasestr(dev->info.platform, "nvidia") && dev->info.type == DEVICE_GPU;
-}
-
 int energy_open(const struct device *dev, const struct energy_options *opt,
                 struct energy **ret_energy, struct err *err)
 {
@@ -293,7 +288,7 @@ int energy_open(const struct device *dev, const struct energy_options *opt,
     pthread_cond_init(&e->over, &monotonic);
     pthread_condattr_destroy(&monotonic);
     e->period_ns = opt && opt->period_ns ? opt->period_ns : BATTERY_PERIOD_NS;
-    if (is_nvidia(dev)) {
+    if (nvml_knows(dev)) {
         uint64_t mj;
 
         if (nvml_open(dev, opt ? opt->nvml : NULL, &e->nvml, &why) == 0 &&

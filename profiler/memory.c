@@ -38,6 +38,9 @@ struct mem {
     int statm_fd; /* -1: none */
     uint64_t rss_period_ns, rss_base_bytes, rss_highest_bytes;
     bool based; /* rss_base_bytes was taken by mem_baseline() */
+    uint64_t (*used)(void *ctx); /* mem_watch(); NULL: nobody */
+    void *used_ctx;
+    uint64_t used_base_bytes, used_highest_bytes;
 };
 
 const char *mem_kind_name(enum mem_kind kind)
@@ -282,6 +285,32 @@ static uint64_t sample_rss(struct mem *mem)
     return rss;
 }
 
+/* Call with the lock held; it is not while the other speaks. */
+static void sample_watched(struct mem *mem)
+{
+    uint64_t bytes;
+
+    if (!mem->used)
+        return;
+    pthread_mutex_unlock(&mem->lock);
+    bytes = mem->used(mem->used_ctx);
+    pthread_mutex_lock(&mem->lock);
+    if (bytes > mem->used_highest_bytes)
+        mem->used_highest_bytes = bytes;
+}
+
+void mem_watch(struct mem *mem, uint64_t (*used)(void *ctx), void *ctx)
+{
+    uint64_t base = used(ctx);
+
+    pthread_mutex_lock(&mem->lock);
+    assert(!mem->running);
+    mem->used = used;
+    mem->used_ctx = ctx;
+    mem->used_base_bytes = base;
+    pthread_mutex_unlock(&mem->lock);
+}
+
 static void *sample_loop(void *arg)
 {
     struct mem *mem = arg;
@@ -302,6 +331,7 @@ static void *sample_loop(void *arg)
             ;
         if (mem->sampling)
             add_point(mem, clock_ns(), sample_rss(mem));
+        sample_watched(mem);
     }
     pthread_mutex_unlock(&mem->lock);
     return NULL;
@@ -351,7 +381,7 @@ int mem_start(struct mem *mem, uint64_t rss_period_ns, struct err *err)
     if (!mem->based)
         mem->rss_base_bytes = read_rss(mem);
     mem->based = false;
-    mem->rss_highest_bytes = 0;
+    mem->rss_highest_bytes = mem->used_highest_bytes = 0;
     mem->n_points = 0;
     mem->byte_ns = 0;
     mem->peak_bytes = mem->total_bytes;
@@ -395,6 +425,8 @@ void mem_stop(struct mem *mem, struct mem_summary *ret_summary)
     integrate(mem, now);
     add_point(mem, now, mem->sampling ? sample_rss(mem) : 0);
     mem->running = false;
+    if (mem->sampling)
+        sample_watched(mem);
     stop_sampler(mem);
     if (mem->statm_fd >= 0)
         close(mem->statm_fd);
@@ -406,6 +438,8 @@ void mem_stop(struct mem *mem, struct mem_summary *ret_summary)
     s.rss_base_bytes = mem->rss_base_bytes;
     if (mem->rss_highest_bytes > mem->rss_base_bytes)
         s.rss_peak_bytes = mem->rss_highest_bytes - mem->rss_base_bytes;
+    if (mem->used_highest_bytes > mem->used_base_bytes)
+        s.watched_peak_bytes = mem->used_highest_bytes - mem->used_base_bytes;
     pthread_mutex_unlock(&mem->lock);
     *ret_summary = s;
 }

@@ -55,7 +55,14 @@ struct mem_summary {
     double byte_s;           /* its integral */
     uint64_t rss_base_bytes; /* process RSS at start, or at mem_baseline() */
     uint64_t rss_peak_bytes; /* highest RSS sample above rss_base_bytes; 0 if not sampled */
+    uint64_t watched_peak_bytes; /* the same of mem_watch(), above what it said then; 0 if not */
 };
+
+/* From now on sample `used` as well, wherever the RSS is sampled: what a device says of its memory,
+ * for instance. It may take its time: it is called from the sampler, without a lock. What it says
+ * now is the baseline. */
+void mem_watch(struct mem *mem, uint64_t (*used)(void *ctx), void *ctx);
+
 
 /* Take the process's RSS now as the baseline of the next timeline, where memory comes before its
  * start: the run that follows has to answer for it. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Of nvml.h (NVML API reference, R535), which is not needed to build. */
 typedef void *nvml_handle;
@@ -84,6 +85,11 @@ static int find_device(struct nvml *n, const struct device *dev, struct err *err
     snprintf(pci, sizeof(pci), "%08x:%02x:%02x.0", domain, bus, slot);
     rc = n->by_pci(pci, &n->device);
     return rc ? nvml_err(n, rc, -ENODEV, pci, err) : 0;
+}
+
+bool nvml_knows(const struct device *dev)
+{
+    return strcasestr(dev->info.platform, "nvidia") && dev->info.type == DEVICE_GPU;
 }
 
 int nvml_open(const struct device *dev, const char *library, struct nvml **ret_nvml,

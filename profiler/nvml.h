@@ -3,11 +3,15 @@
 #ifndef FLASHMEM_PROFILER_NVML_H
 #define FLASHMEM_PROFILER_NVML_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "profiler/device.h"
 
 struct nvml;
+
+/* Is it of the kind that NVML knows? */
+bool nvml_knows(const struct device *dev);
 
 /* `library` NULL: libnvidia-ml.so.1. -ENOENT: no such library; -ENOSYS: it lacks a function;
  * -ENODEV: it does not know the device, or not which of several it is; -EIO; -ENOMEM. */

@@ -244,6 +244,41 @@ START_TEST(rss_is_sampled)
 }
 END_TEST
 
+/* Says 1000, 1003, 1006, ... and then less again. */
+static uint64_t pretend(void *ctx)
+{
+    int *calls = ctx;
+    int n = __atomic_fetch_add(calls, 1, __ATOMIC_SEQ_CST);
+
+    return n < 4 ? 1000 + 3 * (uint64_t)n : 900;
+}
+
+START_TEST(another_is_watched)
+{
+    struct mem *mem = ledger(0);
+    struct mem_summary s = {0};
+    int calls = 0;
+
+    mem_watch(mem, pretend, &calls);
+    ck_assert_int_eq(calls, 1);
+    ck_assert_int_eq(mem_start(mem, 0, NULL), 0); /* no sampler: nobody is asked */
+    mem_stop(mem, &s);
+    ck_assert_int_eq(calls, 1);
+    ck_assert_uint_eq(s.watched_peak_bytes, 0);
+    ck_assert_int_eq(mem_start(mem, 1 * MS, NULL), 0);
+    for (uint64_t end = clock_ns() + 2000 * MS;
+         clock_ns() < end && __atomic_load_n(&calls, __ATOMIC_SEQ_CST) < 6;)
+        sleep_ms(1);
+    mem_stop(mem, &s);
+    ck_assert_int_ge(calls, 6);
+    ck_assert_uint_eq(s.watched_peak_bytes, 9);
+    ck_assert_int_eq(mem_start(mem, 1 * MS, NULL), 0); /* a timeline of its own */
+    mem_stop(mem, &s);
+    ck_assert_uint_eq(s.watched_peak_bytes, 0);
+    mem_free(mem);
+}
+END_TEST
+
 static void *churn(void *arg)
 {
     for (int i = 0; i < 20000; i++)
@@ -287,6 +322,7 @@ int main(void)
     tcase_add_test(tc, a_second_timeline_starts_anew);
     tcase_add_test(tc, points_are_bounded_and_keep_the_peak);
     tcase_add_test(tc, rss_is_sampled);
+    tcase_add_test(tc, another_is_watched);
     tcase_add_test(tc, threads_share_it);
     suite_add_tcase(s, tc);
     srunner_run_all(sr, CK_NORMAL);

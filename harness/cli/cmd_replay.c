@@ -148,6 +148,10 @@ static void print_row(struct table *t, const struct replay_session *s, int k)
     table_real(t, o->integrated_mean_ns / 1e6, 4);
     table_real(t, o->verify_error, 3);
     table_text(t, o->noisy ? "noisy" : "ok");
+    if (o->device_peak_bytes > 0)
+        table_int(t, (int64_t)o->device_peak_bytes);
+    else
+        table_empty(t);
 }
 
 static int print_all(const struct replay_session *s, struct err *err)
@@ -156,7 +160,7 @@ static int print_all(const struct replay_session *s, struct err *err)
         "device,model,policy,dtype,path,kernel,reader,source,cache,memory_limit,runs,setup_ms,"
         "build_ms,init_ms,exec_ms,integrated_ms,integrated_low_ms,integrated_high_ms,peak_bytes,"
         "avg_bytes,mem_byte_s,rss_peak_bytes,bytes_read,disk_ms,kernel_ms,bound_ms,predicted_ms,"
-        "energy_j,verified,integrated_mean_ms,verify_error,status");
+        "energy_j,verified,integrated_mean_ms,verify_error,status,device_peak_bytes");
     int rc;
 
     if (!t)
@@ -249,6 +253,21 @@ static int print_sequences(const struct replay_session *s, int runs, struct err 
     return rc < 0 ? err_set(err, rc, "standard output: cannot write: is the disk full?") : 0;
 }
 
+/* Rows of what was measured. */
+static int save_all(struct replay_session *s, struct err *err)
+{
+    char *options = opt_changed(opts, s->o, not_options);
+    int64_t run;
+    int rc = options ? 0 : err_set(err, -ENOMEM, "out of memory for a row");
+
+    s->ctx.options = options;
+    for (int k = 0; k < s->n && rc == 0; k++)
+        rc = replay_save(s->st, &s->ctx, &s->policy[k],
+                         s->o->keep ? &s->sequence[k].all : &s->outcome[k], &run, err);
+    free(options);
+    return rc < 0 ? rc : store_session_end(s->st, s->ctx.session_id, err);
+}
+
 static int replay_sequences(struct replay_session *s, const struct replay_options *ro,
                             struct err *err)
 {
@@ -256,17 +275,14 @@ static int replay_sequences(struct replay_session *s, const struct replay_option
                                   .sequences = (int)s->o->sequences,
                                   .keep_bytes = UINT64_MAX,
                                   .replay = ro};
-    int64_t run;
     int rc = 0;
 
     if (strcmp(s->o->keep, "all") != 0)
         rc = parse_bytes(s->o->keep, &so.keep_bytes, err);
     if (rc == 0)
         rc = sequence_compare(s->ex, s->m, s->policy, s->n, &so, s->sequence, err);
-    for (int k = 0; k < s->n && rc == 0; k++)
-        rc = replay_save(s->st, &s->ctx, &s->policy[k], &s->sequence[k].all, &run, err);
     if (rc == 0)
-        rc = store_session_end(s->st, s->ctx.session_id, err);
+        rc = save_all(s, err);
     return rc < 0 ? rc : print_sequences(s, so.runs, err);
 }
 
@@ -290,16 +306,8 @@ static int write_output(const struct replay_session *s, struct err *err)
 
 static int keep_all(struct replay_session *s, struct err *err)
 {
-    char *options = opt_changed(opts, s->o, not_options);
-    int64_t run;
-    int rc = options ? 0 : err_set(err, -ENOMEM, "out of memory for a row");
+    int rc = save_all(s, err);
 
-    s->ctx.options = options;
-    for (int k = 0; k < s->n && rc == 0; k++)
-        rc = replay_save(s->st, &s->ctx, &s->policy[k], &s->outcome[k], &run, err);
-    free(options);
-    if (rc == 0)
-        rc = store_session_end(s->st, s->ctx.session_id, err);
     return rc < 0 ? rc : print_all(s, err);
 }
 

@@ -15,6 +15,7 @@
 #include "harness/replay/recorded.h"
 #include "harness/text/units.h"
 #include "profiler/clock.h"
+#include "profiler/nvml.h"
 
 /* By enum op_form, and two more. */
 const char *const replay_kernel_names[] = {"naive",  "branching", "pipelined", "copy",
@@ -185,6 +186,28 @@ static int make_natural(struct replay_session *s, struct err *err)
     return rc;
 }
 
+static uint64_t device_used(void *nvml)
+{
+    uint64_t bytes = 0;
+
+    return nvml_used_bytes(nvml, &bytes, NULL) < 0 ? 0 : bytes;
+}
+
+/* Where it can be told, the device's own memory is sampled beside the process's. */
+static void watch_device(struct replay_session *s)
+{
+    struct err why = {0};
+
+    if (!nvml_knows(s->dev))
+        return;
+    if (nvml_open(s->dev, NULL, &s->nvml, &why) < 0) {
+        cli_note(s->cli, "device memory: %s", why.text);
+        return;
+    }
+    s->exec.device_used = device_used;
+    s->exec.device_ctx = s->nvml;
+}
+
 int replay_session_open(struct replay_session *s, const char *model, struct err *err)
 {
     uint64_t began;
@@ -217,6 +240,8 @@ int replay_session_open(struct replay_session *s, const char *model, struct err 
         rc = make_variants(s, err);
     if (rc == 0 && s->o->split)
         rc = split_layers(s, err);
+    if (rc == 0)
+        watch_device(s);
     began = clock_ns();
     if (rc == 0)
         rc = executor_new(s->dev, s->m, &s->file, (const float *const *)s->input, &s->exec, &s->ex,
@@ -319,6 +344,7 @@ void replay_session_close(struct replay_session *s)
     predictor_free(s->predictor);
     executor_free(s->ex);
     energy_close(s->energy);
+    nvml_close(s->nvml);
     free(s->best);
     cli_inputs_free(s->m, s->input);
     free(s->reference);

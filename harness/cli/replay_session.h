@@ -44,6 +44,7 @@ struct replay_session {
     struct executor *ex;
     struct reader_options disk;
     struct energy *energy;
+    struct nvml *nvml; /* NULL: it does not know the device */
     struct model_problem mp;
     struct plan **plan;
     struct replay_policy *policy;

@@ -165,6 +165,8 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
         rc = mem_new(ex->opt.memory_limit, &ex->mem, err);
     if (rc == 0)
         mem_set_above(ex->mem, ex->opt.above);
+    if (rc == 0 && ex->opt.device_used) /* before the ring, which the ledger counts as well */
+        mem_watch(ex->mem, ex->opt.device_used, ex->opt.device_ctx);
     if (rc == 0)
         rc = reader_new(ex->file->path, ex->opt.disk, &ex->reader, err);
     if (rc == 0 && ex->opt.direct) {
@@ -258,116 +260,6 @@ void executor_free(struct executor *ex)
     free(ex);
 }
 
-/* ---- programs ---- */
-
-static struct op_variant layer_variant(const struct executor *ex, int l, int n_loads)
-{
-    struct op_variant v;
-
-    if (ex->opt.best)
-        v = ex->opt.best[l].v;
-    else
-        op_variant_default(&ex->c[l], &ex->dev->info, ex->opt.path, &v);
-    v.form = n_loads ? ex->opt.form : FORM_NAIVE;
-    v.n_loads = n_loads;
-    return v;
-}
-
-struct op_variant executor_variant(const struct executor *ex, const struct schedule *s, int l)
-{
-    return layer_variant(ex, l, executor_carried(ex, s, l));
-}
-
-static bool can_carry(const struct executor *ex, int l)
-{
-    struct op_variant v = layer_variant(ex, l, 0);
-
-    return op_has_form(&ex->c[l].op->kernels[v.kernel], ex->opt.form) &&
-           ex->opt.form != FORM_NAIVE;
-}
-
-int executor_carried(const struct executor *ex, const struct schedule *s, int l)
-{
-    int n = s->first_of_layer[l + 2] - s->first_of_layer[l + 1];
-
-    if (!can_carry(ex, l))
-        return 0;
-    return n < OP_MAX_LOADS ? n : OP_MAX_LOADS;
-}
-
-static int layer_program(struct executor *ex, int l, int n_loads, uint64_t *build_ns,
-                         struct err *err)
-{
-    struct op_program **p = &ex->program[l * (OP_MAX_LOADS + 1) + n_loads];
-    struct op_variant v = layer_variant(ex, l, n_loads);
-    int rc;
-
-    if (*p)
-        return 0;
-    rc = op_program_new(ex->dev, &ex->c[l], &v, p, err);
-    if (rc < 0)
-        return err_prefix(err, "layer '%s'", ex->m->layer[l].name), rc;
-    *build_ns += op_program_build_ns(*p);
-    return 0;
-}
-
-static int mover_program(struct executor *ex, enum mem_path path, int n_loads, uint64_t *build_ns,
-                         struct err *err)
-{
-    struct op_program **p = &ex->mover[path][n_loads];
-    struct op_variant v;
-    struct op_case c;
-    int rc;
-
-    if (*p)
-        return 0;
-    rc = op_case_make("null", ex->m->dtype, "", &c, err);
-    if (rc < 0)
-        return rc;
-    op_variant_default(&c, &ex->dev->info, path, &v);
-    v.form = ex->opt.form == FORM_COPY ? FORM_COPY : FORM_PIPELINED;
-    v.n_loads = n_loads;
-    rc = op_program_new(ex->dev, &c, &v, p, err);
-    if (rc == 0)
-        *build_ns += op_program_build_ns(*p);
-    return rc;
-}
-
-int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *ret_build_ns,
-                     struct err *err)
-{
-    bool held = ex->held && ex->held->s == s;
-    uint64_t build_ns = 0, began;
-    struct run_result discard;
-    int rc = 0;
-
-    for (int n = 1; n <= OP_MAX_LOADS && rc == 0 && !s->direct; n++)
-        rc = mover_program(ex, ex->opt.path, n, &build_ns, err);
-    for (int n = 1; n <= (s->natural ? OP_MAX_LOADS : 1) && rc == 0 && !s->direct; n++)
-        rc = mover_program(ex, PATH_BUFFER, n, &build_ns, err);
-    if (rc == 0 && s->natural)
-        build_ns += rearrange_build_ns(ex->rearrange);
-    for (int l = 0; l < ex->m->n_layers && rc == 0; l++) {
-        if (s->direct && ex->layout.in_place[l])
-            continue;
-        rc = layer_program(ex, l, 0, &build_ns, err);
-        if (rc == 0)
-            rc = layer_program(ex, l, executor_carried(ex, s, l), &build_ns, err);
-        if (rc == 0 && held && !s->direct)
-            rc = layer_program(ex, l, executor_carried(ex, &ex->held->warm, l), &build_ns, err);
-    }
-    if (rc < 0)
-        return rc;
-    /* Some platforms compile once more at the first launch of each local size: run it once. */
-    began = clock_ns();
-    for (int i = 0; i < (held ? 2 : 1) && rc == 0; i++)
-        rc = executor_run(ex, s, NULL, &discard, err);
-    if (rc < 0)
-        return rc;
-    *ret_build_ns = build_ns + (clock_ns() - began);
-    return 0;
-}
-
 /* ---- one run ---- */
 
 static int keep_output(struct executor *ex, const struct activations *acts, uint64_t *ret_hash,
@@ -401,27 +293,67 @@ static void read_times(const struct executor *ex, const cl_event *event, struct 
     }
 }
 
-/* The ring is booked while it is in use: as unified memory, and once more as staging where the
- * device has memory of its own and keeps a second copy there. */
-static int book_ring(struct executor *ex, struct err *err)
-{
-    int rc = mem_charge(ex->mem, MEM_UM, ex->opt.ring_bytes, "the ring", err);
+/* What a run books from its beginning to its end. */
+struct part {
+    enum mem_kind kind;
+    uint64_t bytes;
+    const char *what;
+};
+enum { PARTS_MAX = 4 };
 
-    if (rc < 0)
-        return rc;
-    rc = mem_charge(ex->mem, MEM_STAGING,
-                    reader_staging_bytes() + (ex->dev->info.unified ? 0 : ex->opt.ring_bytes),
-                    "the reader", err);
-    if (rc < 0)
-        mem_release(ex->mem, MEM_UM, ex->opt.ring_bytes);
-    return rc;
+/* What the device is fed: the inputs as texels, and the index vector of compacted gathers. */
+static uint64_t host_bytes(const struct model *m)
+{
+    uint64_t bytes = 0;
+
+    for (int i = 0; i < m->n_inputs; i++)
+        bytes += tensor_bytes(&m->input[i].desc) << (m->input[i].desc.dtype == DTYPE_I32);
+    return bytes;
 }
 
-static void unbook_ring(struct executor *ex)
+/* The ring is unified memory, and once more staging where the device has memory of its own and keeps
+ * a second copy there. The memory of a direct run is all there while it lasts. */
+static int parts_of(const struct executor *ex, const struct schedule *s, struct part *part)
 {
-    mem_release(ex->mem, MEM_UM, ex->opt.ring_bytes);
-    mem_release(ex->mem, MEM_STAGING,
-                reader_staging_bytes() + (ex->dev->info.unified ? 0 : ex->opt.ring_bytes));
+    uint64_t ring = ex->opt.ring_bytes;
+    int n = 0;
+
+    part[n++] = (struct part){MEM_HOST, host_bytes(ex->m), "the inputs"};
+    if (s->direct) {
+        part[n++] = (struct part){MEM_TEXTURE, s->place_bytes, "the weights"};
+        part[n++] = (struct part){MEM_ACTIVATION, ex->layout.bytes, "the activations"};
+        part[n++] = (struct part){MEM_STAGING, reader_staging_bytes(), "the reader"};
+    } else {
+        part[n++] = (struct part){MEM_UM, ring, "the ring"};
+        part[n++] = (struct part){
+            MEM_STAGING, reader_staging_bytes() + (ex->dev->info.unified ? 0 : ring), "the reader"};
+    }
+    return n;
+}
+
+static void unbook(struct executor *ex, const struct schedule *s)
+{
+    struct part part[PARTS_MAX];
+    int n = parts_of(ex, s, part);
+
+    for (int i = 0; i < n; i++)
+        mem_release(ex->mem, part[i].kind, part[i].bytes);
+}
+
+static int book(struct executor *ex, const struct schedule *s, struct err *err)
+{
+    struct part part[PARTS_MAX];
+    int n = parts_of(ex, s, part);
+
+    for (int i = 0; i < n; i++) {
+        int rc = mem_charge(ex->mem, part[i].kind, part[i].bytes, part[i].what, err);
+
+        for (int k = 0; rc < 0 && k < i; k++)
+            mem_release(ex->mem, part[k].kind, part[k].bytes);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
 }
 
 /* began_ns, init_ns and the rest are the result's; the events are released by the caller. */
@@ -430,7 +362,7 @@ static int run_through_ring(struct executor *ex, const struct schedule *s, cl_ev
 {
     struct run r = {.ex = ex, .s = s, .mem = ex->mem, .layer_event = events};
     struct held *held = ex->held && ex->held->s == s ? ex->held : NULL;
-    int rc = book_ring(ex, err);
+    int rc = book(ex, s, err);
 
     if (rc < 0)
         return rc;
@@ -462,30 +394,7 @@ out:
     run_clean(&r);
     if (ex->opt.above)
         ring_done(ex);
-    unbook_ring(ex);
-    return rc;
-}
-
-/* The memory of a direct run is there, all of it, from its beginning to its end. */
-static int book_direct(struct executor *ex, const struct schedule *s, bool book, struct err *err)
-{
-    const struct {
-        enum mem_kind kind;
-        uint64_t bytes;
-        const char *what;
-    } part[] = {{MEM_TEXTURE, s->place_bytes, "the weights"},
-                {MEM_ACTIVATION, ex->layout.bytes, "the activations"},
-                {MEM_STAGING, reader_staging_bytes(), "the reader"}};
-    int n = (int)(sizeof(part) / sizeof(*part)), rc = 0;
-
-    for (int i = 0; i < n && rc == 0; i++) {
-        if (!book)
-            mem_release(ex->mem, part[i].kind, part[i].bytes);
-        else
-            rc = mem_charge(ex->mem, part[i].kind, part[i].bytes, part[i].what, err);
-        for (int k = 0; rc < 0 && k < i; k++)
-            mem_release(ex->mem, part[k].kind, part[k].bytes);
-    }
+    unbook(ex, s);
     return rc;
 }
 
@@ -494,7 +403,7 @@ static int begin_direct(struct executor *ex, const struct schedule *s, struct di
                         uint64_t *ret_ns, struct err *err)
 {
     uint64_t began = clock_ns();
-    int rc = book_direct(ex, s, true, err);
+    int rc = book(ex, s, err);
 
     if (rc < 0)
         return rc;
@@ -502,14 +411,14 @@ static int begin_direct(struct executor *ex, const struct schedule *s, struct di
     rc = direct_open(ex, s, d, err);
     *ret_ns = clock_ns() - began;
     if (rc < 0)
-        book_direct(ex, s, false, NULL);
+        unbook(ex, s);
     return rc;
 }
 
 static void end_direct(struct executor *ex, const struct schedule *s, struct direct *d)
 {
     direct_close(d);
-    book_direct(ex, s, false, NULL);
+    unbook(ex, s);
 }
 
 static int run_direct(struct executor *ex, const struct schedule *s, cl_event *events,
@@ -664,10 +573,11 @@ uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, bool 
     uint64_t bytes;
 
     if (!direct)
-        return activations_peak_bytes(m, path) + 2 * ring_bytes + reader_staging_bytes();
+        return activations_peak_bytes(m, path) + 2 * ring_bytes + reader_staging_bytes() +
+               host_bytes(m);
     if (layout_make(m, path, &y, NULL) < 0)
         return UINT64_MAX;
-    bytes = y.bytes + reader_staging_bytes();
+    bytes = y.bytes + reader_staging_bytes() + host_bytes(m);
     layout_done(&y);
     return bytes;
 }
@@ -690,7 +600,7 @@ int executor_schedule(const struct executor *ex, const struct model_problem *mp,
         return rc;
     }
     return schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, ex->opt.memory_limit,
-                           ex->layout.bytes + reader_staging_bytes(), ret_s, err);
+                           ex->layout.bytes + reader_staging_bytes() + host_bytes(ex->m), ret_s, err);
 }
 
 int executor_control_schedule(const struct executor *ex, const struct model_problem *mp,

@@ -32,6 +32,8 @@ struct executor_options {
     uint64_t ring_bytes;
     const char *natural; /* borrowed: the weights file's twin (model/natural.h), for schedules that
                             rearrange weights; NULL: there are none */
+    uint64_t (*device_used)(void *ctx); /* bytes of the device's memory in use; NULL: nobody says */
+    void *device_ctx;
     const struct reader_options *disk; /* an emulated one, or faults; borrowed. NULL: the file's */
     uint64_t memory_limit;  /* 0: none; everything that the ledger books */
     bool at_plan;           /* reads start at load_layer, not as soon as there is room */

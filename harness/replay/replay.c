@@ -18,7 +18,7 @@ struct lane {
     struct replay_outcome *o;
     struct mem_point **memory; /* [max_runs] */
     int *n_memory;
-    double *byte_s, *rss, *setup;
+    double *byte_s, *rss, *device, *setup;
 };
 
 struct comparison {
@@ -60,10 +60,11 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
     l->n_memory = calloc(n, sizeof(*l->n_memory));
     l->byte_s = calloc(n, sizeof(double));
     l->rss = calloc(n, sizeof(double));
+    l->device = calloc(n, sizeof(double));
     l->setup = calloc(n, sizeof(double));
     if (!o->integrated || !o->init || !o->peak || !o->avg || !o->disk || !o->kernel || !o->layer ||
         !o->layer_load || !o->variant || !l->memory || !l->n_memory || !l->byte_s || !l->rss ||
-        !l->setup)
+        !l->device || !l->setup)
         return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
     rc = executor_schedule(c->ex, p->mp, p->plan, &l->schedule, err);
     return rc < 0 ? err_prefix(err, "%s", p->name), rc : 0;
@@ -77,6 +78,7 @@ static void lane_done(struct lane *l, int max_runs)
     free(l->n_memory);
     free(l->byte_s);
     free(l->rss);
+    free(l->device);
     free(l->setup);
     schedule_done(&l->schedule);
 }
@@ -103,6 +105,7 @@ static int take_run(struct comparison *c, struct lane *l, struct err *err)
     o->avg[i] = r.mem.avg_bytes;
     l->byte_s[i] = r.mem.byte_s;
     l->rss[i] = (double)r.mem.rss_peak_bytes;
+    l->device[i] = (double)r.mem.watched_peak_bytes;
     l->setup[i] = (double)r.setup_ns;
     o->bytes_read = r.bytes_read;
     points = executor_memory(c->ex, &n);
@@ -199,6 +202,7 @@ static void summarize(const struct comparison *c, struct lane *l)
     o->avg_bytes = median_of(o->avg, o->runs);
     o->mem_byte_s = median_of(l->byte_s, o->runs);
     o->rss_peak_bytes = median_of(l->rss, o->runs);
+    o->device_peak_bytes = median_of(l->device, o->runs);
     o->setup_ns = median_of(l->setup, o->runs);
     o->disk_ns = median_of(c->disk, c->rounds);
     o->kernel_ns = median_of(c->kernel, c->rounds);

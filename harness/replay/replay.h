@@ -36,6 +36,7 @@ struct replay_outcome {
     struct interval integrated_ns;
     double integrated_mean_ns, init_ns, exec_ns;
     double peak_bytes, avg_bytes, mem_byte_s, rss_peak_bytes;
+    double device_peak_bytes; /* what the device says, above its baseline; 0: it does not */
     double setup_ns; /* of a run, before it: memory and objects of the direct form */
     uint64_t bytes_read;
     double disk_ns, kernel_ns, bound_ns, predicted_ns;

@@ -1,5 +1,5 @@
-/* Rows of 004-runs.sql, and the columns of 006-run-variants.sql, 007-run-cases.sql and
- * 013-run-options.sql. */
+/* Rows of 004-runs.sql, and the columns of 006-run-variants.sql, 007-run-cases.sql,
+ * 010-run-options.sql and 012-run-device-memory.sql. */
 #include <math.h>
 #include <stdio.h>
 
@@ -18,10 +18,11 @@ static int save_run(struct store *st, const struct replay_context *ctx,
         " reader, source, cache, memory_limit_bytes, repeats, setup_ns, build_ns, init_ns, exec_ns,"
         " integrated_ns, integrated_low_ns, integrated_high_ns, integrated_mean_ns, peak_bytes,"
         " avg_bytes, mem_byte_s, rss_peak_bytes, bytes_read, disk_ns, kernel_ns, bound_ns,"
-        " predicted_ns, energy_j, verified, verify_error, output_hash, status, note, options)"
+        " predicted_ns, energy_j, verified, verify_error, output_hash, status, note, options,"
+        " device_peak_bytes)"
         " VALUES (?, nullif(?, 0), " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        "iissssssssiiiiddddddiddiidddddsdssss", ctx->session_id, p->plan_id, ctx->m->name, p->name,
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))",
+        "iissssssssiiiiddddddiddiidddddsdssssi", ctx->session_id, p->plan_id, ctx->m->name, p->name,
         dtype_name(ctx->m->dtype), mem_path_name(ctx->exec->path), executor_kernel_name(ctx->exec),
         executor_reader_names[ctx->exec->at_plan], source, o->cache,
         (int64_t)ctx->exec->memory_limit, (int64_t)o->runs,
@@ -31,7 +32,8 @@ static int save_run(struct store *st, const struct replay_context *ctx,
         o->mem_byte_s, (int64_t)o->rss_peak_bytes, (int64_t)o->bytes_read, o->disk_ns, o->kernel_ns,
         o->bound_ns, o->predicted_ns, o->energy_j,
         isnan(o->verify_error) ? NULL : (o->verified ? "yes" : "no"),
-        o->verify_error, hash, o->noisy ? "noisy" : "ok", o->note, ctx->options);
+        o->verify_error, hash, o->noisy ? "noisy" : "ok", o->note, ctx->options,
+        (int64_t)o->device_peak_bytes);
 }
 
 static int save_repeats(struct store *st, int64_t run, const struct replay_outcome *o,

@@ -16,7 +16,7 @@ struct line {
     const struct replay_policy *policy;
     struct schedule schedule; /* with what stays */
     struct sequence_outcome *o;
-    double *setup, *rss, *byte_s; /* [runs * sequences] */
+    double *setup, *rss, *device, *byte_s; /* [runs * sequences] */
 };
 
 struct sequences {
@@ -53,10 +53,11 @@ static int line_new(struct line *l, const struct replay_policy *p, const struct 
     o->all.kernel = reals(n);
     l->setup = reals(n);
     l->rss = reals(n);
+    l->device = reals(n);
     l->byte_s = reals(n);
     if (!o->integrated_ns || !o->bytes_read || !o->peak_bytes || !o->all.integrated ||
         !o->all.init || !o->all.peak || !o->all.avg || !o->all.disk || !o->all.kernel ||
-        !l->setup || !l->rss || !l->byte_s)
+        !l->setup || !l->rss || !l->device || !l->byte_s)
         return err_set(err, -ENOMEM, "out of memory for %zu runs", n);
     return 0;
 }
@@ -164,6 +165,7 @@ static int take_one(struct sequences *q, struct line *l, int run, struct err *er
     o->avg[i] = r.mem.avg_bytes;
     l->byte_s[i] = r.mem.byte_s;
     l->rss[i] = (double)r.mem.rss_peak_bytes;
+    l->device[i] = (double)r.mem.watched_peak_bytes;
     l->setup[i] = (double)r.setup_ns;
     l->o->bytes_read[run] = r.bytes_read;
     o->runs++;
@@ -254,6 +256,8 @@ static int summarize(const struct sequences *q, struct line *l, struct err *err)
     o->mem_byte_s = later_median(q, l->byte_s, x);
     n = collect(q, l->rss, 0, x); /* all that a sequence allocates, its first run does */
     o->rss_peak_bytes = stats_median(x, n);
+    n = collect(q, l->device, 0, x);
+    o->device_peak_bytes = stats_median(x, n);
     n = collect(q, l->setup, 0, x);
     o->setup_ns = stats_median(x, n);
     o->disk_ns = stats_median(q->disk, q->done);
@@ -300,6 +304,7 @@ int sequence_compare(struct executor *ex, const struct model *m, const struct re
         schedule_done(&q.line[k].schedule);
         free(q.line[k].setup);
         free(q.line[k].rss);
+        free(q.line[k].device);
         free(q.line[k].byte_s);
     }
     schedule_done(&q.preload);
