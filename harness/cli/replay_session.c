@@ -99,6 +99,18 @@ static int make_variants(struct replay_session *s, struct err *err)
     return rc;
 }
 
+/* Else plans that preload all look like a choice. */
+static void note_nothing_carries(const struct replay_session *s)
+{
+    for (int l = 0; l < s->m->n_layers; l++)
+        if (s->exec.direct || s->exec.form == FORM_NAIVE || s->mp.layer[l].capacity > 0)
+            return;
+    cli_note(s->cli,
+             "no layer can carry load as '%s': for want of samples in that form? 'flashmem sweep "
+             "datasets/sweeps/%s.csv', then 'flashmem train'",
+             op_form_name(s->exec.form), s->exec.form == FORM_COPY ? "copy" : "quick");
+}
+
 int replay_session_problem(struct replay_session *s, struct err *err)
 {
     struct model_setting x = {
@@ -113,8 +125,11 @@ int replay_session_problem(struct replay_session *s, struct err *err)
         .splits = s->o->split,
         .disk_rate = s->o->disk_rate,
     };
+    int rc = model_problem_make(&x, &s->predictor, &s->mp, err);
 
-    return model_problem_make(&x, &s->predictor, &s->mp, err);
+    if (rc == 0 && s->predictor)
+        note_nothing_carries(s);
+    return rc;
 }
 
 /* The model with the layer in two; what spoke of its layers is gone. */
