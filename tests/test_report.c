@@ -224,6 +224,42 @@ static void insert_peers(void)
     exec(PEER("2020", "mnn", "3.6", "1", "Unrun", "7, 1, 2, 3, 6, 5, 7, 8, 9", "ok"));
 }
 
+/* Passes over a workload: first in first out, with an urgent one that interrupts, and a preload that
+ * takes twice as long and holds four times as much. The first has an older one of its kind. */
+static void insert_queues(int64_t session_id, int64_t older_session_id)
+{
+#define PASS(id, utc, policy, limit, preempt, total_ms, avg_mb)                                    \
+    "INSERT INTO queue VALUES (" id ", ?1, '" utc "', 'some/paper.csv', 1, '" policy "', 'f16',"   \
+    " 'buffer', 'direct', 'ahead', 'disk', 'cold', " limit ", 1, " preempt ", 2, 5,"               \
+    " " total_ms "000000, 200000000, " avg_mb "e6, 1, NULL, 'ok')"
+#define STEP(queue, step, model, priority, arrive, turn, end, paused)                              \
+    "INSERT INTO queue_step SELECT " queue ", " step ", '" model "', " priority ", " arrive        \
+    " * 1000000, " turn " * 1000000, " turn " * 1000000, " end " * 1000000, 0, " paused ", 9000000,"\
+    " 1, 1, 'yes', NULL"
+    static const char *const sql[] = {
+        PASS("1", "2019", "latency", "200000000", "0", "700", "999"),
+        PASS("2", "2020", "latency", "200000000", "0", "100", "50"),
+        PASS("3", "2020", "latency", "200000000", "1", "100", "60"),
+        PASS("4", "2020", "preload", "NULL", "0", "200", "200"),
+        STEP("2", "1", "Slow", "0", "0", "0", "60", "NULL"),
+        STEP("2", "2", "Fast", "1", "20", "60", "100", "NULL"),
+        STEP("3", "1", "Slow", "0", "0", "0", "100", "7"),
+        STEP("3", "2", "Fast", "1", "20", "22", "60", "NULL"),
+        STEP("4", "1", "Slow", "0", "0", "0", "120", "NULL"),
+        STEP("4", "2", "Fast", "1", "20", "130", "200", "NULL"),
+        "INSERT INTO queue_memory SELECT q.id, v.value, v.value * 25000000, 0, v.value * 1000000, 0, 0,"
+        " 0, NULL FROM queue q, json_each('[0,1,2,3]') v WHERE q.id > 1",
+    };
+
+    for (int i = 0; i < N(sql); i++) {
+        struct err err = {0};
+        int rc = store_exec(st, &err, sql[i], i < 4 ? "i" : "",
+                            i == 0 ? older_session_id : session_id);
+
+        ck_assert_msg(rc == 0, "%s: %s", sql[i], err.text);
+    }
+}
+
 static void open_store(void)
 {
     struct err err = {0};
@@ -248,6 +284,7 @@ static void open_filled(void)
     insert_forms(id[0]);
     insert_peers();
     insert_study();
+    insert_queues(id[0], id[1]);
 }
 
 static void drop(void)
@@ -335,6 +372,23 @@ START_TEST(every_file)
     }
     has_not("index.html", "Nothing was measured");
     has_not("index.html", "Not drawn");
+}
+END_TEST
+
+/* At 25 and 50 ms the urgent one has interrupted; between 120 and 130 nobody has the turn. */
+START_TEST(queues)
+{
+    all_ok();
+    has("queues.csv", "\npaper.csv,2,latency,f16 buffer direct,next reads early,200.0,0.1,2.0,200.0,"
+                      "50.0,4.0,,yes,");
+    has("queues.csv", "urgent ones interrupt,200.0,0.1,2.0,");
+    has_not("queues.csv", "999.0");
+    has("urgent.csv", "\npaper.csv,2,Fast,20.0,9.0,80.0,40.0,2.0,\"Slow, layer 7\",100.0,100.0,yes\n");
+    has("figure6.csv", "\nlatency within 200 MB: 0.1 s; 50 MB on average,Slow,0.025,0.05,1.0,,-\n");
+    has("figure6.csv", "\nlatency preempting within 200 MB: 0.1 s; 60 MB on average,Fast,0.025,0.05,1.0,");
+    has("figure6.csv", "average,Slow,0.075,0.1,3.0,,-\n");
+    has("figure6.csv", "\npreload without a limit: 0.2 s; 200 MB on average,Slow,0.075,0.2,3.0,,-\n");
+    has("figure6.csv", "average,Fast,0.165,,200.0,,Fast\n");
 }
 END_TEST
 
@@ -667,6 +721,7 @@ int main(void)
 
     tcase_add_test(filled, every_file);
     tcase_add_test(filled, table_4_and_the_front);
+    tcase_add_test(filled, queues);
     tcase_add_test(filled, breakdown);
     tcase_add_test(filled, figures_9_and_10);
     tcase_add_test(filled, regime);

@@ -84,7 +84,8 @@ static int load_paper(struct store *st, struct err *err)
 {
     static const char *const names[] = {"table1_preload_cost", "table4_solver",  "table5_classes",
                                         "table6_models",       "table7_latency", "table8_memory",
-                                        "table9_energy",       "memory_hierarchy", "ranges"};
+                                        "table9_energy",       "memory_hierarchy", "ranges",
+                                        "figures"};
     char file[64], table[64];
     int rc = 0;
 
