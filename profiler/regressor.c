@@ -137,6 +137,15 @@ static char *monotone_text(const signed char *monotone, int cols)
     return text;
 }
 
+/* A tree of few rows takes less time than its threads take to meet; where other programs want the
+ * processors, they wait for each other spinning, a hundred times longer than the work. */
+static int worth_threads(const struct regressor_data *d, const struct regressor_options *o)
+{
+    static const int rows = 50000;
+
+    return o->threads == 0 && d->rows < rows ? 1 : o->threads;
+}
+
 static int set_params(BoosterHandle b, const struct regressor_data *d,
                       const struct regressor_options *o, struct err *err)
 {
@@ -159,7 +168,7 @@ static int set_params(BoosterHandle b, const struct regressor_data *d,
     snprintf(subsample, sizeof(subsample), "%.17g", o->subsample);
     /* its type is a signed 64-bit number */
     snprintf(seed, sizeof(seed), "%llu", (unsigned long long)(o->seed >> 1));
-    snprintf(threads, sizeof(threads), "%d", o->threads);
+    snprintf(threads, sizeof(threads), "%d", worth_threads(d, o));
     snprintf(base, sizeof(base), "%.9g", mean_target(d));
     if (o->monotone) {
         monotone = monotone_text(o->monotone, d->cols);

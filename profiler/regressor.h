@@ -16,7 +16,7 @@ struct regressor_options {
     int depth;     /* 6 */
     double eta;    /* 0.05 */
     double subsample; /* rows per tree; 0.8 */
-    int threads;   /* of training; 0: all. Predictions use one */
+    int threads;   /* of training; 0: as many as the rows are worth. Predictions use one */
     uint64_t seed;
     const signed char *monotone; /* per feature -1, 0, +1; NULL: none */
 };

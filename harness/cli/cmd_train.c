@@ -30,7 +30,7 @@ static const struct opt opts[] = {
      .help = "also a roofline and a linear model alone, what a second measurement predicts, random "
              "splits, and leaving one model out: three times the time"},
     {.name = "--threads", .type = OPT_INT, .offset = FIELD(threads), .def = "0", .min = 0,
-     .max = 1024, .arg = "N", .help = "0: all"},
+     .max = 1024, .arg = "N", .help = "0: as many as the samples are worth"},
     {0},
 };
 
@@ -111,7 +111,7 @@ static int add_metrics(struct store *st, int64_t after, struct table *t, struct 
         table_text(t, store_text(q, 9));
         table_text(t, store_text(q, 10));
         table_text(t, "shape");
-        table_text(t, "boosted");
+        table_text(t, "blended");
     }
     store_query_done(q);
     return rc;

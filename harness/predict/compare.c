@@ -145,7 +145,7 @@ static int score_random(const struct training *t, const signed char *monotone,
     if (rc == 0)
         rc = training_predict(t, fold, opt->folds, monotone, opt, predicted, err);
     if (rc == 0)
-        rc = score_rows(t, predicted, "random", "boosted", opt, err);
+        rc = score_rows(t, predicted, "random", "blended", opt, err);
     free(predicted);
     free(group);
     return rc;
@@ -180,7 +180,7 @@ static int score_model(const struct training *t, const struct predict_holdout *h
             if (fold[i] == 0 && !t->row[i].between)
                 add(all, i, predicted[i], t->row[i].measured);
         if (rc == 0)
-            rc = score_rows(t, predicted, h->name, "boosted", opt, err);
+            rc = score_rows(t, predicted, h->name, "blended", opt, err);
     }
     free(predicted);
     free(fold);
@@ -202,7 +202,7 @@ static int score_models(const struct training *t, const signed char *monotone,
             rc = score_model(t, &opt->holdout[i], monotone, opt, &all, err);
     }
     if (rc == 0)
-        rc = score(t, &all, "model", "boosted", opt, err);
+        rc = score(t, &all, "model", "blended", opt, err);
     pairs_done(&all);
     return rc;
 }
@@ -218,6 +218,10 @@ int training_compare(const struct training *t, const signed char *monotone,
         rc = score_rows(t, t->plain, "shape", "roofline", opt, err);
     if (rc == 0 && t->roof)
         rc = score_rows(t, t->linear, "shape", "linear", opt, err);
+    if (rc == 0)
+        rc = score_rows(t, t->boosted, "shape", "boosted", opt, err);
+    if (rc == 0)
+        rc = score_rows(t, t->smooth, "shape", "smooth", opt, err);
     if (rc == 0)
         rc = score_again(t, opt, err);
     if (rc == 0)

@@ -11,6 +11,12 @@ static const char *const derived_names[FEATURES_SLOWDOWN - OP_FEATURES] = {
     "log2_flop_per_item", /* length of one item */
     "log2_waves",         /* rounds in which the device's compute units take all groups */
     "last_wave",          /* (waves * units) / groups: 1 when no unit idles at the end */
+    "log2_groups_per_unit", /* below 0: units that stay idle */
+    "log2_group_items",     /* work items of a group */
+    "log2_flop_per_group",
+    "log2_moved_per_group",
+    "log2_depth",           /* macs behind one element of the output */
+    "log2_fill",            /* results that all tiles hold / results there are; NaN without tiles */
     /* slowdown only */
     "log2_latency_ns",      /* of the base, as the latency regressor predicts it */
     "log2_extra_ratio",     /* load bytes / input bytes */
@@ -42,14 +48,14 @@ double feature_flop(const struct op_case *c)
 double feature_moved_bytes(const struct op_case *c)
 {
     double bytes = 0, output = (double)op_output_bytes(c);
-    bool by_index = false;
+    bool slice = strcmp(c->op->name, "slice") == 0, by_index = false;
     struct op_io io = {0};
 
     c->op->io(c, &io);
     for (int i = 0; i < io.n; i++)
         by_index |= io.slot[i].role == ROLE_IDS;
     for (int i = 0; i < io.n; i++)
-        bytes += by_index && io.slot[i].role == ROLE_WEIGHT
+        bytes += slice || (by_index && io.slot[i].role == ROLE_WEIGHT)
                      ? output
                      : (double)tensor_bytes(&io.slot[i].desc);
     return bytes;
@@ -72,17 +78,34 @@ double feature_waves(const struct device_info *dev, const struct op_variant *v,
     return waves;
 }
 
+/* By name: how the features of operators are numbered is theirs. */
+static double by_name(const float *x, const char *name)
+{
+    for (int i = 0; i < OP_FEATURES; i++)
+        if (strcmp(op_feature_names[i], name) == 0)
+            return (double)x[i];
+    return NAN;
+}
+
+static double fill(const float *x, double items, double results)
+{
+    double split = by_name(x, "split");
+
+    return items * by_name(x, "tile_m") * by_name(x, "tile_n") / (split > 1 ? split : 1) / results;
+}
+
 static int case_features(const struct device_info *dev, const struct op_case *c,
                          const struct op_variant *v, float *x, struct err *err)
 {
     struct op_launch launch = {0};
-    double items, waves, last;
+    double items, waves, last, groups, results, macs = 0, ops = 0;
     int rc;
 
     rc = c->op->launch(c, v, dev, &launch, err);
     if (rc < 0)
         return rc;
     op_features(c, v, &launch, x);
+    c->op->cost(c, &macs, &ops);
     items = (double)launch.gws[0] * (double)(launch.gws[1] ? launch.gws[1] : 1);
     waves = feature_waves(dev, v, &launch, &last);
     x[OP_FEATURES] = log2_of(feature_flop(c));
@@ -91,6 +114,15 @@ static int case_features(const struct device_info *dev, const struct op_case *c,
     x[OP_FEATURES + 3] = log2_of(feature_flop(c) / items);
     x[OP_FEATURES + 4] = log2_of(waves);
     x[OP_FEATURES + 5] = (float)last;
+    groups = waves / last; /* for each unit */
+    x[OP_FEATURES + 6] = log2_of(groups);
+    groups *= dev->compute_units ? dev->compute_units : 1;
+    x[OP_FEATURES + 7] = log2_of((v->lws[0] ? v->lws[0] : 1) * (v->lws[1] ? v->lws[1] : 1));
+    x[OP_FEATURES + 8] = log2_of(feature_flop(c) / groups);
+    x[OP_FEATURES + 9] = log2_of(feature_moved_bytes(c) / groups);
+    results = by_name(x, "y_rows") * by_name(x, "y_cols");
+    x[OP_FEATURES + 10] = log2_of(macs / results);
+    x[OP_FEATURES + 11] = log2_of(fill(x, items, results));
     return 0;
 }
 

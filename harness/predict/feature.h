@@ -5,7 +5,7 @@
 #include "operators/op.h"
 
 enum {
-    FEATURES_LATENCY = OP_FEATURES + 6, /* op_features(), and sums that trees do not find */
+    FEATURES_LATENCY = OP_FEATURES + 12, /* op_features(), and sums that trees do not find */
     FEATURES_SLOWDOWN = FEATURES_LATENCY + 4
 };
 /* The first FEATURES_LATENCY names are those of the latency regressor. */
@@ -14,7 +14,8 @@ extern const signed char feature_slowdown_monotone[FEATURES_SLOWDOWN];
 
 /* 2 MACs + other operations of a case. */
 double feature_flop(const struct op_case *c);
-/* Bytes that one launch reads and writes; of a table that is read by index, as much as comes out. */
+/* Bytes that one launch reads and writes; of a table that is read by index and of what a slice is
+ * taken from, as much as comes out. */
 double feature_moved_bytes(const struct op_case *c);
 /* Rounds in which the device's compute units take all groups of a launch. *ret_last: how much longer
  * that takes than if no unit idled in the last of them, >= 1. */

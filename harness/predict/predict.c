@@ -10,7 +10,9 @@
 
 #include "harness/predict/curve.h"
 #include "harness/predict/feature.h"
+#include "harness/predict/smooth.h"
 #include "harness/predict/training.h"
+#include "profiler/gauss.h"
 #include "profiler/regressor.h"
 
 enum { MAX_OPS = 64, BAND_SAMPLES = 10 };
@@ -30,22 +32,36 @@ struct support {
     struct interval latency, loaded; /* measured over predicted, out of fold */
 };
 
+/* The parts of one regressor: predicted is process ^ share * (base * exp(blend * trees)) ^ (1 - share),
+ * base being the roofline of a latency and 1 of a slowdown. */
+struct parts {
+    struct regressor *trees;
+    struct gauss *gauss;
+    struct smooth columns; /* what the process sees of the features */
+    double blend, share;
+};
+
 struct predictor {
     int64_t latency_id, slowdown_id; /* rows; slowdown_id 0: none */
     enum dtype dtype;
     enum mem_path path;
-    struct regressor *latency, *slowdown;
-    struct roofline *roofline; /* of the latency: the regressor says what it leaves */
-    double blend;
+    struct parts latency, slowdown; /* trees NULL: none */
+    struct roofline *roofline;
     struct support support[MAX_OPS]; /* by position in op_table */
 };
+
+static void parts_done(struct parts *p)
+{
+    regressor_free(p->trees);
+    gauss_free(p->gauss);
+}
 
 void predictor_free(struct predictor *p)
 {
     if (!p)
         return;
-    regressor_free(p->latency);
-    regressor_free(p->slowdown);
+    parts_done(&p->latency);
+    parts_done(&p->slowdown);
     roofline_free(p->roofline);
     free(p);
 }
@@ -99,26 +115,47 @@ static bool same_ops(const char *options)
 
 static int load_roofline(struct predictor *p, struct err *err)
 {
-    const char *text = regressor_text(p->latency, "blend");
+    const char *text = regressor_text(p->latency.trees, "roofline");
 
-    p->blend = text ? strtod(text, NULL) : NAN;
-    text = regressor_text(p->latency, "roofline");
-    if (!text || !(p->blend >= 0 && p->blend <= 1))
+    if (!text)
         return err_set(err, -ESTALE,
                        "regressor %" PRId64 " has no roofline: run 'flashmem train' again",
                        p->latency_id);
     return roofline_parse(text, &p->roofline, err);
 }
 
+static double fraction(const struct regressor *r, const char *key)
+{
+    const char *text = regressor_text(r, key);
+    double v = text ? strtod(text, NULL) : NAN;
+
+    return v >= 0 && v <= 1 ? v : NAN;
+}
+
+/* What goes with the trees, from their JSON. */
+static int load_parts(struct parts *p, int cols, int64_t id, struct err *err)
+{
+    const char *text;
+
+    p->columns = smooth_columns(cols);
+    p->blend = fraction(p->trees, "blend");
+    p->share = fraction(p->trees, "share");
+    text = regressor_text(p->trees, "gauss");
+    if (!text || isnan(p->blend) || isnan(p->share))
+        return err_set(err, -ESTALE,
+                       "regressor %" PRId64 " has no smooth part: run 'flashmem train' again", id);
+    return gauss_parse(text, p->columns.n, &p->gauss, err);
+}
+
 /* The latest regressor of a target, by time, for databases merge. `after` > 0: that of the same
  * training as latency regressor `after`: stored behind it and before the next; merging keeps the
- * order of what comes from one database. 0 with *ret_r == NULL: none. */
+ * order of what comes from one database. 0 without trees: none. */
 static int load_regressor(struct store *st, int64_t device_id, const char *target,
                           const struct predictor *p, int64_t after, int cols,
-                          struct regressor **ret_r, int64_t *ret_id, struct err *err)
+                          struct parts *ret_p, int64_t *ret_id, struct err *err)
 {
     struct store_query *q = NULL;
-    struct regressor *r = NULL;
+    struct parts r = {0};
     int64_t id = 0;
     int rc;
 
@@ -140,12 +177,16 @@ static int load_regressor(struct store *st, int64_t device_id, const char *targe
                          "regressor %" PRId64 " was trained with other operators or features: run"
                          " 'flashmem train' again", id);
         else
-            rc = regressor_from_json(store_text(q, 3), &r, err);
+            rc = regressor_from_json(store_text(q, 3), &r.trees, err);
     }
     store_query_done(q);
-    if (rc < 0)
+    if (rc == 0 && r.trees)
+        rc = load_parts(&r, cols, id, err);
+    if (rc < 0) {
+        parts_done(&r);
         return rc;
-    *ret_r = r;
+    }
+    *ret_p = r;
     *ret_id = id;
     return 0;
 }
@@ -251,7 +292,7 @@ static int load_all(struct store *st, int64_t device_id, struct predictor *p, st
 
     rc = load_regressor(st, device_id, "latency", p, 0, FEATURES_LATENCY, &p->latency,
                         &p->latency_id, err);
-    if (rc == 0 && !p->latency)
+    if (rc == 0 && !p->latency.trees)
         rc = err_set(err, -ENOENT,
                      "no latency regressor for %s %s of this device in '%s': run 'flashmem train'",
                      dtype_name(p->dtype), mem_path_name(p->path), store_path(st));
@@ -304,13 +345,33 @@ static int check_case(const struct predictor *p, const struct op_case *c,
                    mem_path_name(v->path));
 }
 
+/* Of n rows of features; base NULL: 1. */
+static int predict_parts(const struct parts *p, const float *x, int n, int cols, const int *kind,
+                         const double *base, double *ret, struct err *err)
+{
+    float trees[CURVE_POINTS], row[SMOOTH_MAX];
+    int rc = regressor_predict(p->trees, x, n, cols, trees, err);
+
+    for (int i = 0; i < n && rc == 0; i++) {
+        double boosted = p->blend * (double)trees[i] + (base ? log(base[i]) : 0), smooth = 0;
+
+        smooth_row(&p->columns, x + (size_t)i * (size_t)cols, row);
+        if (p->share > 0)
+            smooth = gauss_predict(p->gauss, row, kind[i], NULL);
+        ret[i] = exp(p->share * smooth + (1 - p->share) * boosted);
+    }
+    return rc;
+}
+
 int predictor_latency(const struct predictor *p, const struct device_info *dev,
                       const struct op_case *c, const struct op_variant *v, double *ret_ns,
                       struct err *err)
 {
-    float x[FEATURES_LATENCY], y;
+    struct op_variant naive = feature_base(v);
+    int kind = smooth_kind(c, &naive), rc;
+    float x[FEATURES_LATENCY];
     struct roofline_row roof;
-    int rc;
+    double base;
 
     rc = check_case(p, c, v, err);
     if (rc < 0)
@@ -322,12 +383,10 @@ int predictor_latency(const struct predictor *p, const struct device_info *dev,
     rc = feature_latency(dev, c, v, x, err);
     if (rc == 0)
         rc = roofline_describe(dev, c, v, &roof, err);
-    if (rc == 0)
-        rc = regressor_predict(p->latency, x, 1, FEATURES_LATENCY, &y, err);
     if (rc < 0)
         return rc;
-    *ret_ns = roofline_ns(p->roofline, &roof) * exp(p->blend * (double)y);
-    return 0;
+    base = roofline_ns(p->roofline, &roof);
+    return predict_parts(&p->latency, x, 1, FEATURES_LATENCY, &kind, &base, ret_ns, err);
 }
 
 struct interval predictor_band(const struct predictor *p, const struct op *op, bool loaded)
@@ -379,7 +438,8 @@ int predictor_curve(const struct predictor *p, const struct device_info *dev,
 {
     enum op_form form = carrying_form(p, c, v);
     const struct form_support *s = &p->support[op_index(c->op)].form[form];
-    float x[CURVE_POINTS][FEATURES_SLOWDOWN], y[CURVE_POINTS];
+    float x[CURVE_POINTS][FEATURES_SLOWDOWN];
+    int kind[CURVE_POINTS];
     double bytes[CURVE_POINTS], slowdown[CURVE_POINTS], latency;
     struct op_variant loaded = *v;
     int n, rc;
@@ -390,7 +450,7 @@ int predictor_curve(const struct predictor *p, const struct device_info *dev,
     if (!op_has_form(&c->op->kernels[v->kernel], form))
         return err_set(err, -EINVAL, "%s: kernel '%s' has no %s form", c->op->name,
                        c->op->kernels[v->kernel].name, op_form_name(form));
-    if (!p->slowdown || s->loads == 0)
+    if (!p->slowdown.trees || s->loads == 0)
         return err_set(err, -ENODATA,
                        "no samples of '%s' (%s %s %s) with extra load were trained on: sweep some",
                        c->op->name, dtype_name(p->dtype), mem_path_name(p->path),
@@ -399,15 +459,16 @@ int predictor_curve(const struct predictor *p, const struct device_info *dev,
     loaded.n_loads = 1;
     n = curve_grid(s, c, latency, bytes);
     for (int i = 0; i < n; i++) {
+        kind[i] = smooth_kind(c, &loaded);
         rc = feature_slowdown(dev, c, &loaded, latency, bytes[i], x[i], err);
         if (rc < 0)
             return rc;
     }
-    rc = regressor_predict(p->slowdown, x[0], n, FEATURES_SLOWDOWN, y, err);
+    rc = predict_parts(&p->slowdown, x[0], n, FEATURES_SLOWDOWN, kind, NULL, slowdown, err);
     if (rc < 0)
         return rc;
     for (int i = 0; i < n; i++)
-        slowdown[i] = fmax(1, exp((double)y[i]));
+        slowdown[i] = fmax(1, slowdown[i]);
     curve_fit(bytes, slowdown, n, ret_curve);
     return 0;
 }

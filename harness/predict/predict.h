@@ -31,8 +31,9 @@ struct predict_holdout {
  *   split    "shape"  alike shapes are never parted      "random"  rows parted at random
  *            "model"  each holdout's cases by what saw none of them, and so under each one's name
  *            "again"  no split: a measurement by the one before it of the same configuration
- *   method   "boosted" the regressor; "roofline" what it corrects; "linear" one linear model of the
- *            roofline's terms for all operators; "measured" */
+ *   method   "blended" the regressor; its parts alone: "smooth" the process, "boosted" roofline and
+ *            trees, "roofline" without trees; "linear" one linear model of the roofline's terms for
+ *            all operators; "measured" */
 struct predict_score {
     const char *target, *split, *method, *scope;
     enum dtype dtype;
@@ -52,7 +53,7 @@ struct predict_train_options {
     void (*note)(void *ctx, const char *text);
     void *note_ctx;
     /* NULL, or: called with every score other than the stored metrics (which are of "shape",
-     * "boosted"). Costs as many trainings again as there are folds and holdouts. */
+     * "blended"). Costs as many trainings again as there are folds and holdouts. */
     void (*score)(void *ctx, const struct predict_score *s);
     void *score_ctx;
     int n_holdouts;

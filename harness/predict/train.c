@@ -103,6 +103,7 @@ static int latency_rows(const struct sampled_set *set, const struct device_info 
     for (int i = 0, end; i < n; i = end) {
         const struct sampled *s = &set->row[base[i].sample];
         struct training_row *row = &t->row[t->rows];
+        struct op_variant naive = feature_base(&s->v);
 
         for (end = i + 1; end < n && strcmp(base[end].key, base[i].key) == 0;)
             end++;
@@ -116,6 +117,7 @@ static int latency_rows(const struct sampled_set *set, const struct device_info 
             continue;
         }
         row->c = &s->c;
+        row->kind = smooth_kind(&s->c, &naive);
         row->weight = 1;
         row->measured = base_median(set, base + i, end - i, scratch, &row->noisy);
         for (int k = i; k < end; k++) {
@@ -176,7 +178,8 @@ static int slowdown_row(const struct device_info *dev, const struct sampled *s, 
 
     if (rc < 0)
         return rc;
-    t->row[t->rows++] = (struct training_row){&s->c, slowdown, weight, s->noisy, between};
+    t->row[t->rows++] = (struct training_row){&s->c, smooth_kind(&s->c, &s->v), slowdown, weight,
+                                              s->noisy, between};
     return 0;
 }
 

@@ -21,13 +21,15 @@ int training_new(int max_rows, int max_uses, int cols, bool roofed, struct train
         .use = calloc(uses, sizeof(*t.use)),
         .fold = calloc(rows, sizeof(*t.fold)),
         .group = calloc(rows, sizeof(*t.group)),
-        .predicted = calloc(3 * rows, sizeof(*t.predicted)),
+        .predicted = calloc(5 * rows, sizeof(*t.predicted)),
         .roof = roofed ? calloc(rows, sizeof(*t.roof)) : NULL,
         .blend = 1,
     };
 
     t.plain = t.predicted ? t.predicted + rows : NULL;
     t.linear = t.predicted ? t.predicted + 2 * rows : NULL;
+    t.boosted = t.predicted ? t.predicted + 3 * rows : NULL;
+    t.smooth = t.predicted ? t.predicted + 4 * rows : NULL;
     if (!t.row || !t.x || !t.use || !t.fold || !t.group || !t.predicted || (roofed && !t.roof)) {
         training_done(&t);
         return err_set(err, -ENOMEM, "no memory for %d samples", max_uses);
@@ -46,6 +48,7 @@ void training_done(struct training *t)
     free(t->predicted);
     free(t->roof);
     roofline_free(t->roofline);
+    gauss_free(t->gauss);
     regressor_free(t->regressor);
     *t = (struct training){0};
 }
@@ -121,39 +124,114 @@ out:
     return rc;
 }
 
+/* ---- the smooth part ---- */
+
+/* Rows as a Gaussian process wants them. Rows between two samples are on a straight line already. */
+struct smooth_data {
+    struct gauss_data d;
+    float *x, *y;
+    int *kind;
+    bool *teaches;
+};
+
+static void smooth_data_done(struct smooth_data *s)
+{
+    free(s->x);
+    free(s->y);
+    free(s->kind);
+    free(s->teaches);
+}
+
+static int smooth_data_new(const struct training *t, struct smooth_data *ret_s, struct err *err)
+{
+    struct smooth columns = smooth_columns(t->cols);
+    size_t rows = (size_t)t->rows + 1;
+    struct smooth_data s = {.x = calloc(rows * SMOOTH_MAX, sizeof(*s.x)),
+                            .y = calloc(rows, sizeof(*s.y)),
+                            .kind = calloc(rows, sizeof(*s.kind)),
+                            .teaches = calloc(rows, sizeof(*s.teaches))};
+
+    if (!s.x || !s.y || !s.kind || !s.teaches) {
+        smooth_data_done(&s);
+        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
+    }
+    for (int i = 0; i < t->rows; i++) {
+        smooth_row(&columns, t->x + (size_t)i * (size_t)t->cols, s.x + (size_t)i * (size_t)columns.n);
+        s.y[i] = (float)log(t->row[i].measured);
+        s.kind[i] = t->row[i].kind;
+    }
+    s.d = (struct gauss_data){t->rows, columns.n, s.x, s.kind, s.y, s.teaches};
+    *ret_s = s;
+    return 0;
+}
+
+/* To all rows that teach, but for those of one fold (fold may be NULL). */
+static int smooth_fit(const struct training *t, struct smooth_data *s, const int *fold, int without,
+                      const struct predict_train_options *opt, struct gauss **ret_g, struct err *err)
+{
+    for (int i = 0; i < t->rows; i++)
+        s->teaches[i] = teaches(&t->row[i], opt) && !t->row[i].between &&
+                        !(fold && fold[i] == without);
+    return gauss_fit(&s->d, opt->seed, ret_g, err);
+}
+
 /* ---- predictions out of fold ---- */
 
-/* What one cross-validation leaves: per row, what the rooflines of its fold's outside say, and what
- * the regressors say on top. */
+/* What one cross-validation leaves: per row, what the rooflines of its fold's outside say, what
+ * the trees say on top, and what the process says. */
 struct outside {
     const struct training *t;
-    double *plain, *linear; /* NaN where a row was in no fold */
+    const struct predict_train_options *opt;
+    double *plain, *linear, *smooth; /* NaN where a row was in no fold; smooth is a logarithm */
     float *residual;
+    struct smooth_data data;
 };
 
 static void outside_done(struct outside *o)
 {
     free(o->plain);
     free(o->linear);
+    free(o->smooth);
     free(o->residual);
+    smooth_data_done(&o->data);
 }
 
-static int outside_new(const struct training *t, struct outside *ret_o, struct err *err)
+static int outside_new(const struct training *t, const struct predict_train_options *opt,
+                       struct outside *ret_o, struct err *err)
 {
     size_t n = (size_t)t->rows + 1;
-    struct outside o = {t, malloc(n * sizeof(double)), malloc(n * sizeof(double)),
-                        malloc(n * sizeof(float))};
+    struct outside o = {t, opt, malloc(n * sizeof(double)), malloc(n * sizeof(double)),
+                        malloc(n * sizeof(double)), malloc(n * sizeof(float)),
+                        {{0}, NULL, NULL, NULL, NULL}};
 
-    if (!o.plain || !o.linear || !o.residual) {
+    if (!o.plain || !o.linear || !o.smooth || !o.residual) {
         outside_done(&o);
         return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
     }
     for (int i = 0; i < t->rows; i++) {
-        o.plain[i] = o.linear[i] = NAN;
+        o.plain[i] = o.linear[i] = o.smooth[i] = NAN;
         o.residual[i] = NAN;
+    }
+    if (smooth_data_new(t, &o.data, err) < 0) {
+        outside_done(&o);
+        return -ENOMEM;
     }
     *ret_o = o;
     return 0;
+}
+
+static int smooth_outside(struct outside *o, const int *fold, int which, struct err *err)
+{
+    struct gauss *g;
+    int rc = smooth_fit(o->t, &o->data, fold, which, o->opt, &g, err);
+
+    for (int i = 0; i < o->t->rows && rc == 0; i++)
+        if (fold[i] == which)
+            o->smooth[i] = gauss_predict(g, o->data.x + (size_t)i * (size_t)o->data.d.cols,
+                                         o->data.kind[i], NULL);
+    if (rc == 0)
+        gauss_free(g);
+    return rc;
 }
 
 /* Targets of the other folds' rows are residuals of a roofline that was fitted without this one. */
@@ -161,8 +239,11 @@ static int residuals(void *ctx, const int *fold, int which, float *y, struct err
 {
     struct outside *o = ctx;
     struct roofline *r;
-    int rc = roofline_fit(o->t->roof, o->t->rows, fold, which, &r, err);
+    int rc = smooth_outside(o, fold, which, err);
 
+    if (rc < 0 || !o->t->roof)
+        return rc;
+    rc = roofline_fit(o->t->roof, o->t->rows, fold, which, &r, err);
     if (rc < 0)
         return rc;
     for (int i = 0; i < o->t->rows; i++) {
@@ -207,39 +288,45 @@ static int look_outside(const struct training *t, const int *fold, int folds,
     targets(t, opt, y, y + t->rows);
     data.y = y;
     data.weight = y + t->rows;
-    rc = regressor_out_of_fold(&data, fold, folds, &tune, t->roof ? residuals : NULL, o,
-                               o->residual, err);
+    rc = regressor_out_of_fold(&data, fold, folds, &tune, residuals, o, o->residual, err);
     free(y);
     return rc;
 }
 
-static double blended(const struct outside *o, int row, double blend)
+static double boosted(const struct outside *o, int row, double blend)
 {
     return (o->t->roof ? o->plain[row] : 1) * exp(blend * (double)o->residual[row]);
 }
 
-/* How much of what the regressor adds is to be believed: with few samples it may learn noise alone.
- * One of five values, by the mean error out of fold of all rows that teach. */
-static double choose_blend(const struct outside *o, const struct predict_train_options *opt)
+static double blended(const struct outside *o, int row, double blend, double share)
+{
+    return exp(share * o->smooth[row] + (1 - share) * log(boosted(o, row, blend)));
+}
+
+/* How much of what the trees add is to be believed, for with few samples they may learn noise alone,
+ * and how much of the process: each one of five values, by the mean error out of fold of all rows
+ * that teach. */
+static void choose_blend(const struct outside *o, const struct predict_train_options *opt,
+                         double *ret_blend, double *ret_share)
 {
     static const double most = 1;
-    double best = 1, least = INFINITY;
+    double least = INFINITY;
 
-    for (int quarter = 4; quarter >= 0; quarter--) {
-        double sum = 0;
+    for (int choice = 0; choice < 25; choice++) {
+        double blend = o->t->roof ? choice % 5 / 4.0 : 1, share = choice / 5 / 4.0, sum = 0;
 
         for (int i = 0; i < o->t->rows; i++) {
             const struct training_row *row = &o->t->row[i];
 
             if (teaches(row, opt) && !row->between)
-                sum += fmin(most, fabs(log(blended(o, i, quarter / 4.0) / row->measured)));
+                sum += fmin(most, fabs(log(blended(o, i, blend, share) / row->measured)));
         }
         if (sum < least) {
             least = sum;
-            best = quarter / 4.0;
+            *ret_blend = blend;
+            *ret_share = share;
         }
     }
-    return best;
 }
 
 int training_predict(const struct training *t, const int *fold, int folds,
@@ -247,34 +334,58 @@ int training_predict(const struct training *t, const int *fold, int folds,
                      double *ret_predicted, struct err *err)
 {
     struct outside o;
-    int rc = outside_new(t, &o, err);
+    int rc = outside_new(t, opt, &o, err);
 
     if (rc < 0)
         return rc;
     rc = look_outside(t, fold, folds, monotone, opt, &o, err);
     for (int i = 0; i < t->rows && rc == 0; i++)
-        ret_predicted[i] = blended(&o, i, t->blend);
+        ret_predicted[i] = blended(&o, i, t->blend, t->share);
     outside_done(&o);
     return rc;
 }
 
 /* ---- training ---- */
 
-/* On everything; the roofline and the blend are kept in the regressor's JSON. */
-static int train_all(struct training *t, const signed char *monotone,
+/* What goes with the trees is kept in their JSON. */
+static int keep_parts(struct training *t, struct err *err)
+{
+    char *text = NULL, number[32];
+    int rc = 0;
+
+    if (t->roof) {
+        rc = roofline_print(t->roofline, &text, err);
+        if (rc == 0)
+            rc = regressor_set_text(t->regressor, "roofline", text, err);
+        free(text);
+        text = NULL;
+    }
+    if (rc == 0)
+        rc = gauss_print(t->gauss, &text, err);
+    if (rc == 0)
+        rc = regressor_set_text(t->regressor, "gauss", text, err);
+    free(text);
+    snprintf(number, sizeof(number), "%g", t->blend);
+    if (rc == 0)
+        rc = regressor_set_text(t->regressor, "blend", number, err);
+    snprintf(number, sizeof(number), "%g", t->share);
+    return rc == 0 ? regressor_set_text(t->regressor, "share", number, err) : rc;
+}
+
+static int train_all(struct training *t, struct smooth_data *smooth, const signed char *monotone,
                      const struct predict_train_options *opt, struct err *err)
 {
     struct regressor_options tune = tuning(opt, monotone);
     struct regressor_data data = {.rows = t->rows, .cols = t->cols, .x = t->x,
                                   .names = feature_names()};
     float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y));
-    char *text = NULL, blend[32];
-    int rc = 0;
+    int rc;
 
     if (!y)
         return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
     targets(t, opt, y, y + t->rows);
-    if (t->roof)
+    rc = smooth_fit(t, smooth, NULL, 0, opt, &t->gauss, err);
+    if (rc == 0 && t->roof)
         rc = roofline_fit(t->roof, t->rows, NULL, 0, &t->roofline, err);
     for (int i = 0; i < t->rows && rc == 0 && t->roof; i++)
         y[i] = (float)log(t->row[i].measured / roofline_ns(t->roofline, &t->roof[i]));
@@ -282,14 +393,8 @@ static int train_all(struct training *t, const signed char *monotone,
     data.weight = y + t->rows;
     if (rc == 0)
         rc = regressor_train(&data, &tune, &t->regressor, err);
-    if (rc == 0 && t->roof)
-        rc = roofline_print(t->roofline, &text, err);
-    if (rc == 0 && t->roof)
-        rc = regressor_set_text(t->regressor, "roofline", text, err);
-    snprintf(blend, sizeof(blend), "%g", t->blend);
     if (rc == 0)
-        rc = regressor_set_text(t->regressor, "blend", blend, err);
-    free(text);
+        rc = keep_parts(t, err);
     free(y);
     return rc;
 }
@@ -298,7 +403,7 @@ int training_run(struct training *t, const signed char *monotone,
                  const struct predict_train_options *opt, struct err *err)
 {
     struct outside o;
-    int rc = outside_new(t, &o, err);
+    int rc = outside_new(t, opt, &o, err);
 
     if (rc < 0)
         return rc;
@@ -309,14 +414,15 @@ int training_run(struct training *t, const signed char *monotone,
         rc = look_outside(t, t->fold, opt->folds, monotone, opt, &o, err);
     if (rc < 0)
         goto out;
-    if (t->roof)
-        t->blend = choose_blend(&o, opt);
+    choose_blend(&o, opt, &t->blend, &t->share);
     for (int i = 0; i < t->rows; i++) {
-        t->predicted[i] = blended(&o, i, t->blend);
+        t->predicted[i] = blended(&o, i, t->blend, t->share);
+        t->boosted[i] = boosted(&o, i, t->blend);
+        t->smooth[i] = exp(o.smooth[i]);
         t->plain[i] = o.plain[i];
         t->linear[i] = o.linear[i];
     }
-    rc = train_all(t, monotone, opt, err);
+    rc = train_all(t, &o.data, monotone, opt, err);
 out:
     outside_done(&o);
     return rc;

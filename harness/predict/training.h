@@ -5,10 +5,13 @@
 
 #include "harness/predict/predict.h"
 #include "harness/predict/roofline.h"
+#include "harness/predict/smooth.h"
+#include "profiler/gauss.h"
 #include "profiler/regressor.h"
 
 struct training_row {
     const struct op_case *c; /* borrowed */
+    int kind; /* smooth_kind() */
     double measured;
     double weight;
     bool noisy;
@@ -29,7 +32,7 @@ struct training {
     int rows, cols, uses;
     struct training_row *row;
     float *x; /* [rows, cols] */
-    struct roofline_row *roof; /* [rows]; NULL: predicted is exp(what the regressor says) */
+    struct roofline_row *roof; /* [rows]; NULL: trees learn the logarithm itself */
     struct training_use *use;
     /* set by training_run() */
     int groups;
@@ -37,7 +40,11 @@ struct training {
     double *predicted; /* out of fold, in the unit of measured */
     double *plain;     /* out of fold, by the roofline alone; NaN without */
     double *linear;    /* out of fold, by the roofline's pool alone; NaN without */
-    double blend;      /* predicted is roofline * exp(blend * what the regressor says) */
+    double *boosted;   /* out of fold, by the roofline and the trees alone */
+    double *smooth;    /* out of fold, by the process alone */
+    double blend;      /* boosted is roofline * exp(blend * what the trees say) */
+    double share;      /* predicted is smooth ^ share * boosted ^ (1 - share) */
+    struct gauss *gauss;         /* fitted to all rows */
     struct roofline *roofline;   /* fitted to all rows; NULL without */
     struct regressor *regressor; /* trained on all rows */
 };
@@ -53,7 +60,7 @@ void training_done(struct training *t);
 int training_run(struct training *t, const signed char *monotone,
                  const struct predict_train_options *opt, struct err *err);
 
-/* Predictions of rows in folds 0..folds-1, each by regressors (and a roofline) that saw no other rows
+/* Predictions of rows in folds 0..folds-1, each by parts of a regressor that saw no other rows
  * than those of all other folds: ret_predicted[rows], NaN for the rest. */
 int training_predict(const struct training *t, const int *fold, int folds,
                      const signed char *monotone, const struct predict_train_options *opt,
