@@ -120,6 +120,36 @@ START_TEST(doubt_grows_with_distance)
 }
 END_TEST
 
+/* Half of the rows are crowded where all is known, the others lie where nothing is. */
+START_TEST(choice_goes_where_nothing_is_known)
+{
+    struct play p;
+    struct gauss_data d = data_of(&p, 13, 0.02);
+    struct gauss *g = NULL;
+    bool taken[ROWS] = {false};
+    int index[ROWS], n = 0, far = 0, seen[ROWS] = {0};
+
+    for (int i = 0; i < ROWS; i++) {
+        p.teaches[i] = i < 60;
+        p.x[i * COLS] += i < 90 ? 0 : 6; /* rows 60..89 among what is known, 90.. away from it */
+    }
+    ck_assert_int_eq(gauss_fit(&d, 5, &g, NULL), 0);
+    for (int i = 0; i < 60; i++)
+        taken[i] = true;
+    ck_assert_int_eq(gauss_choose(g, p.x, p.kind, taken, ROWS, 8, 3, index, &n, NULL), 0);
+    ck_assert_int_eq(n, 8);
+    for (int i = 0; i < n; i++) {
+        ck_assert_int_ge(index[i], 60);
+        far += index[i] >= 90;
+        ck_assert_int_eq(seen[index[i]]++, 0);
+    }
+    ck_assert_int_ge(far, 7);
+    ck_assert_int_eq(gauss_choose(g, p.x, p.kind, taken, ROWS, ROWS, 3, index, &n, NULL), 0);
+    ck_assert_int_eq(n, 60); /* all that can be chosen, and no more */
+    gauss_free(g);
+}
+END_TEST
+
 START_TEST(text_and_back)
 {
     struct play p;
@@ -189,6 +219,7 @@ int main(void)
     tcase_add_test(t, law_is_recovered);
     tcase_add_test(t, silent_rows_are_silent);
     tcase_add_test(t, doubt_grows_with_distance);
+    tcase_add_test(t, choice_goes_where_nothing_is_known);
     tcase_add_test(t, text_and_back);
     tcase_add_test(t, bad_texts_are_refused);
     tcase_add_test(t, bad_data_is_refused);

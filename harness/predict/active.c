@@ -8,199 +8,116 @@
 
 #include "harness/predict/feature.h"
 #include "harness/predict/group.h"
-#include "harness/predict/roofline.h"
-#include "profiler/regressor.h"
+#include "harness/predict/smooth.h"
+#include "profiler/gauss.h"
 #include "profiler/rng.h"
 
-enum { MEMBERS = 5 };
-
-/* Items as a regressor sees them; kernels on other paths and types are kinds of their own. */
+/* Items as a Gaussian process sees them; kernels on other paths and types are kinds of their own. */
 struct field {
-    int n;
-    float *x; /* [n, FEATURES_LATENCY] */
-    struct roofline_row *roof;
-    bool *fits; /* the kernel can take it */
-    float *y, *weight;
+    int n, cols;
+    float *x; /* [n, cols] */
+    int *kind;
+    float *y;      /* logarithm of the time; 0 where it is not known */
+    bool *known;
+    bool *cannot;  /* the kernel cannot take it */
 };
 
 static void field_done(struct field *f)
 {
     free(f->x);
-    free(f->roof);
-    free(f->fits);
+    free(f->kind);
     free(f->y);
-    free(f->weight);
+    free(f->known);
+    free(f->cannot);
+}
+
+static void set_known(struct field *f, int i, double ns)
+{
+    f->known[i] = ns > 0 && !f->cannot[i];
+    f->y[i] = f->known[i] ? (float)log(ns) : 0;
 }
 
 static int field_new(const struct device_info *dev, const struct active_item *item, int n,
                      struct field *ret_f, struct err *err)
 {
+    struct smooth columns = smooth_columns(FEATURES_LATENCY);
     size_t rows = (size_t)n + 1;
-    struct field f = {n, calloc(rows * FEATURES_LATENCY, sizeof(float)),
-                      calloc(rows, sizeof(struct roofline_row)), calloc(rows, sizeof(bool)),
-                      calloc(rows, sizeof(float)), calloc(rows, sizeof(float))};
+    struct field f = {n, columns.n, calloc(rows * SMOOTH_MAX, sizeof(float)),
+                      calloc(rows, sizeof(int)), calloc(rows, sizeof(float)),
+                      calloc(rows, sizeof(bool)), calloc(rows, sizeof(bool))};
 
-    if (!f.x || !f.roof || !f.fits || !f.y || !f.weight) {
+    if (!f.x || !f.kind || !f.y || !f.known || !f.cannot) {
         field_done(&f);
         return err_set(err, -ENOMEM, "no memory for %d configurations", n);
     }
     for (int i = 0; i < n; i++) {
-        f.fits[i] = feature_latency(dev, item[i].c, item[i].v,
-                                    f.x + (size_t)i * FEATURES_LATENCY, NULL) == 0 &&
-                    roofline_describe(dev, item[i].c, item[i].v, &f.roof[i], NULL) == 0;
-        f.roof[i].kind = 4 * f.roof[i].kind + 2 * (int)item[i].v->path + (item[i].c->dtype == DTYPE_F16);
-        f.roof[i].ns = item[i].ns;
-        f.roof[i].teaches = false;
+        struct op_variant base = feature_base(item[i].v);
+        float x[FEATURES_LATENCY];
+
+        f.cannot[i] = feature_latency(dev, item[i].c, item[i].v, x, NULL) < 0;
+        if (!f.cannot[i])
+            smooth_row(&columns, x, f.x + (size_t)i * (size_t)f.cols);
+        f.kind[i] = 4 * smooth_kind(item[i].c, &base) + 2 * (int)base.path +
+                    (item[i].c->dtype == DTYPE_F16);
+        set_known(&f, i, item[i].ns);
     }
     *ret_f = f;
     return 0;
 }
 
-/* Latencies of all items by a regressor trained on those with weight > 0. */
-static int learn(struct field *f, int trees, uint64_t seed, double *ret_ns, struct err *err)
+static int learn(const struct field *f, uint64_t seed, struct gauss **ret_g, struct err *err)
 {
-    struct regressor_options o = regressor_defaults();
-    struct regressor_data d = {.rows = f->n, .cols = FEATURES_LATENCY, .x = f->x, .y = f->y,
-                               .weight = f->weight, .names = feature_names()};
-    /* Half of what trees say: between believing them and not, which a cross-validation would tell
-     * at many times the cost. */
-    static const double blend = 0.5;
-    struct roofline *r = NULL;
-    struct regressor *g = NULL;
-    float *rest = malloc(((size_t)f->n + 1) * sizeof(*rest));
-    int rc;
+    struct gauss_data d = {f->n, f->cols, f->x, f->kind, f->y, f->known};
 
-    o.trees = trees;
-    o.depth = 4;
-    o.eta = 20.0 / (trees + 60);
-    o.seed = seed;
-    o.threads = 1;
-    for (int i = 0; i < f->n; i++)
-        f->roof[i].teaches = f->weight[i] > 0;
-    rc = rest ? roofline_fit(f->roof, f->n, NULL, 0, &r, err)
-              : err_set(err, -ENOMEM, "no memory for %d configurations", f->n);
-    if (rc < 0)
-        goto out;
-    for (int i = 0; i < f->n; i++)
-        f->y[i] = f->weight[i] > 0 ? (float)log(f->roof[i].ns / roofline_ns(r, &f->roof[i])) : 0;
-    rc = regressor_train(&d, &o, &g, err);
-    if (rc == 0)
-        rc = regressor_predict(g, f->x, f->n, FEATURES_LATENCY, rest, err);
-    for (int i = 0; i < f->n && rc == 0; i++)
-        ret_ns[i] = f->fits[i] ? roofline_ns(r, &f->roof[i]) * exp(blend * (double)rest[i]) : NAN;
-out:
-    regressor_free(g);
-    roofline_free(r);
-    free(rest);
-    return rc;
+    return gauss_fit(&d, seed, ret_g, err);
 }
 
 /* ---- choosing ---- */
 
-/* Standard deviation of the logarithms of what the members say, each trained on a draw of what is
- * measured (with replacement). */
-static int disagreement(struct field *f, const bool *measured, uint64_t seed, double *ret_score,
-                        struct err *err)
+/* A draw of what is not known, where nothing is known to go by. */
+static int draw(const struct field *f, int batch, uint64_t seed, int *ret_index)
 {
-    double *ns = calloc(((size_t)f->n + 1) * 3, sizeof(*ns));
-    double *sum = ns ? ns + f->n : NULL, *square = ns ? ns + 2 * f->n : NULL;
-    int *known = calloc((size_t)f->n + 1, sizeof(*known)), n = 0, rc = 0;
+    int n = 0, start = (int)rng_below(&seed, (uint64_t)f->n), stride = 1 + f->n / (batch + 1);
 
-    if (!ns || !known)
-        rc = err_set(err, -ENOMEM, "no memory for %d configurations", f->n);
-    for (int i = 0; i < f->n && rc == 0; i++)
-        if (measured[i])
-            known[n++] = i;
-    for (int m = 0; m < MEMBERS && rc == 0; m++) {
-        memset(f->weight, 0, (size_t)f->n * sizeof(*f->weight));
-        for (int i = 0; i < n; i++)
-            f->weight[known[rng_below(&seed, (uint64_t)n)]] += 1;
-        rc = learn(f, 60, seed >> 1, ns, err);
-        for (int i = 0; i < f->n && rc == 0; i++) {
-            sum[i] += log(ns[i]);
-            square[i] += log(ns[i]) * log(ns[i]);
+    for (int lap = 0; lap < stride && n < batch; lap++)
+        for (int k = lap; k < f->n && n < batch; k += stride) {
+            int i = (start + k) % f->n;
+
+            if (!f->known[i] && !f->cannot[i])
+                ret_index[n++] = i;
         }
-    }
-    for (int i = 0; i < f->n && rc == 0; i++)
-        ret_score[i] = sqrt(fmax(0, square[i] / MEMBERS - sum[i] / MEMBERS * (sum[i] / MEMBERS)));
-    free(known);
-    free(ns);
-    return rc;
-}
-
-static int count_kind(const struct field *f, const bool *among, int kind)
-{
-    int n = 0;
-
-    for (int i = 0; i < f->n; i++)
-        n += among[i] && f->roof[i].kind == kind;
-    return n;
-}
-
-/* A kernel that was never measured comes before all disagreement. */
-static void prefer_unknown(const struct field *f, const bool *measured, uint64_t seed,
-                           double *score)
-{
-    static const double unknown = 1e3;
-
-    for (int i = 0; i < f->n; i++)
-        if (count_kind(f, measured, f->roof[i].kind) == 0)
-            score[i] = unknown + (double)(rng_at(seed, (uint64_t)i) >> 11) * 0x1p-53;
-}
-
-/* The best first; of one kernel each next one counts less, for it tells much of what the one before
- * it tells. */
-static int take(const struct field *f, const bool *measured, const double *score, int batch,
-                bool *taken, int *ret_index)
-{
-    int n = 0;
-
-    for (; n < batch; n++) {
-        double most = -1;
-        int best = -1;
-
-        for (int i = 0; i < f->n; i++) {
-            double worth;
-
-            if (measured[i] || taken[i] || !f->fits[i])
-                continue;
-            worth = score[i] / (1 + count_kind(f, taken, f->roof[i].kind));
-            if (worth > most) {
-                most = worth;
-                best = i;
-            }
-        }
-        if (best < 0)
-            break;
-        taken[best] = true;
-        ret_index[n] = best;
-    }
     return n;
 }
 
 int active_choose(const struct device_info *dev, const struct active_item *item, int n, int batch,
                   uint64_t seed, int *ret_index, int *ret_n, struct err *err)
 {
-    bool *measured = calloc(2 * (size_t)n + 1, sizeof(*measured));
-    double *score = calloc((size_t)n + 1, sizeof(*score));
+    struct gauss *g = NULL;
     struct field f = {0};
-    int rc = measured && score ? field_new(dev, item, n, &f, err)
-                               : err_set(err, -ENOMEM, "no memory for %d configurations", n);
-    int known = 0;
+    int rc, chosen = 0, known = 0;
 
-    for (int i = 0; i < n && rc == 0; i++) {
-        measured[i] = item[i].ns > 0 && f.fits[i];
-        known += measured[i];
+    if (n == 0) {
+        *ret_n = 0;
+        return 0;
     }
-    if (rc == 0 && known > 0)
-        rc = disagreement(&f, measured, seed, score, err);
-    if (rc == 0) {
-        prefer_unknown(&f, measured, seed, score);
-        *ret_n = take(&f, measured, score, batch, measured + n, ret_index);
+    rc = field_new(dev, item, n, &f, err);
+    if (rc < 0)
+        return rc;
+    for (int i = 0; i < n; i++)
+        known += f.known[i];
+    if (known == 0) {
+        chosen = draw(&f, batch, seed, ret_index);
+    } else {
+        rc = learn(&f, seed, &g, err);
+        for (int i = 0; i < n; i++) /* from here on: what cannot be chosen */
+            f.known[i] |= f.cannot[i];
+        if (rc == 0)
+            rc = gauss_choose(g, f.x, f.kind, f.known, n, batch, seed, ret_index, &chosen, err);
     }
+    if (rc == 0)
+        *ret_n = chosen;
+    gauss_free(g);
     field_done(&f);
-    free(score);
-    free(measured);
     return rc;
 }
 
@@ -280,24 +197,24 @@ static int hold_out(struct game *g, uint64_t seed, struct err *err)
 
 static int judge(struct game *g, uint64_t seed, struct stats_errors *ret_e, struct err *err)
 {
-    double *p = calloc(((size_t)g->n + 1) * 3, sizeof(*p));
-    double *y = p ? p + g->n : NULL, *all = p ? p + 2 * g->n : NULL;
+    double *p = calloc(((size_t)g->n + 1) * 2, sizeof(*p)), *y = p ? p + g->n : NULL;
+    struct gauss *process = NULL;
     int n = 0, rc;
 
     if (!p)
         return err_set(err, -ENOMEM, "no memory for %d configurations", g->n);
-    for (int i = 0; i < g->n; i++) {
-        g->field.weight[i] = g->item[i].ns > 0 && g->field.fits[i];
-        g->field.roof[i].ns = g->item[i].ns;
-    }
-    rc = learn(&g->field, 200, seed, all, err);
+    for (int i = 0; i < g->n; i++)
+        set_known(&g->field, i, g->item[i].ns);
+    rc = learn(&g->field, seed, &process, err);
     for (int i = 0; i < g->n && rc == 0; i++)
-        if (g->held[i] && g->field.fits[i]) {
-            p[n] = all[i];
+        if (g->held[i] && !g->field.cannot[i]) {
+            p[n] = exp(gauss_predict(process, g->field.x + (size_t)i * (size_t)g->field.cols,
+                                     g->field.kind[i], NULL));
             y[n++] = g->ns[i];
         }
     if (rc == 0)
         *ret_e = stats_errors(p, y, n);
+    gauss_free(process);
     free(p);
     return rc;
 }
@@ -314,7 +231,7 @@ static int next_batch(struct game *g, enum active_strategy strategy, int batch, 
         goto out;
     }
     for (int i = 0; i < g->n; i++) {
-        if (g->held[i] || !g->field.fits[i] || (strategy == ACTIVE_RANDOM && g->item[i].ns > 0))
+        if (g->held[i] || g->field.cannot[i] || (strategy == ACTIVE_RANDOM && g->item[i].ns > 0))
             continue;
         open[n] = g->item[i];
         at[n++] = i;

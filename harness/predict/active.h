@@ -14,7 +14,7 @@ struct active_item {
 
 /* The next `batch` of what is not measured, best first: ret_index[batch], ret_n of them (fewer when
  * fewer are left; those that a kernel cannot take are never chosen). The same for the same items and
- * seed. -ENOMEM, -ENOTSUP without XGBoost. */
+ * seed. -ENOMEM. */
 int active_choose(const struct device_info *dev, const struct active_item *item, int n, int batch,
                   uint64_t seed, int *ret_index, int *ret_n, struct err *err);
 
