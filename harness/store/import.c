@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "harness/store/internal.h"
 #include "harness/store/stage.h"
@@ -109,6 +110,8 @@ static void parse(struct reader *r, FILE *f, struct csv_parser *p)
                      "a quote inside a field: write the field as \"...\" with \"\" for "
                      "each quote");
             r->line += nl != NULL;
+            if (r->s->interrupted && *r->s->interrupted)
+                r->rc = err_set(r->err, -EINTR, "interrupted");
         }
     if (r->rc == 0 && ferror(f))
         r->rc = err_set(r->err, -errno, "cannot read '%s': %s", r->path, strerror(errno));
@@ -116,6 +119,17 @@ static void parse(struct reader *r, FILE *f, struct csv_parser *p)
         fail(r, -EINVAL, "a quote opens in this row and never closes");
     if (r->rc == 0 && !r->header)
         fail(r, -EINVAL, "empty: want a row with the names of the columns");
+}
+
+/* Opening a pipe would wait for ever, and a device may never end. What cannot be looked at is told
+ * by who opens it. */
+static int check_regular(const char *path, struct err *err)
+{
+    struct stat s;
+
+    if (stat(path, &s) == 0 && !S_ISREG(s.st_mode))
+        return err_set(err, -EINVAL, "'%s' is not a regular file", path);
+    return 0;
 }
 
 static int read_table(struct stage *s, const char *folder, int table, struct err *err)
@@ -128,13 +142,14 @@ static int read_table(struct stage *s, const char *folder, int table, struct err
     if (asprintf(&path, "%s/%s.csv", folder, s->tables.table[table].name) < 0)
         return err_set(err, -ENOMEM, "out of memory");
     r.path = path;
-    f = fopen(path, "rb");
-    if (!f)
+    r.rc = check_regular(path, err);
+    f = r.rc == 0 ? fopen(path, "rb") : NULL;
+    if (r.rc == 0 && !f)
         r.rc = err_set(err, -errno,
                        "cannot read '%s': %s: 'flashmem db export' writes a file for "
                        "every table",
                        path, strerror(errno));
-    else
+    else if (r.rc == 0)
         r.rc = stage_inserter(s, table, &r.insert, err);
     if (r.rc == 0 &&
         csv_init(&p, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL | CSV_EMPTY_IS_NULL) != 0)
@@ -163,7 +178,9 @@ static int read_version(const char *folder, int *ret_version, bool *ret_sweeps, 
 
     if (asprintf(&path, "%s/schema.csv", folder) < 0)
         return err_set(err, -ENOMEM, "out of memory");
-    rc = csv_read(path, NULL, 0, columns, optional, &csv, err);
+    rc = check_regular(path, err);
+    if (rc == 0)
+        rc = csv_read(path, NULL, 0, columns, optional, &csv, err);
     if (rc == -ENOENT || rc == -ENOTDIR)
         err_set(err, rc, "'%s' is no export of flashmem: it has no schema.csv", folder);
     free(path);

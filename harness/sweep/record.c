@@ -193,7 +193,8 @@ static int rows(struct store *st, int64_t session_id, const struct device_info *
                 "INSERT INTO repeat (sample_id, side, seq, time_ns, cores, aside)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 "iiiidi", sample_id, (int64_t)side, (int64_t)i, (int64_t)r->side[side].time_ns[i],
-                r->side[side].cores ? r->side[side].cores[i] : NAN, (int64_t)r->aside[i]);
+                r->side[side].cores ? round(1000 * r->side[side].cores[i]) / 1000 : NAN,
+                (int64_t)r->aside[i]); /* a thousandth of a core is more than its clock tells */
             if (rc < 0)
                 return rc;
         }
