@@ -25,6 +25,8 @@ static int fill(struct store *st, struct err *err)
 
     if (rc == 0)
         rc = store_session(st, device_id, 1, argv, &session_id, err);
+    if (rc == 0)
+        rc = store_exec(st, err, "UPDATE session SET cpu = 'c'", "");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && rc == 0; i++) {
         snprintf(key, sizeof(key), "%zu", i);
         rc = store_exec(st, err,

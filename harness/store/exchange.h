@@ -57,8 +57,8 @@ int store_export(struct store *st, const char *folder, int flags,
                  void (*each)(void *ctx, const char *path, int64_t rows), void *ctx,
                  struct err *err);
 
-/* What scripts/peers/run printed, beside a device of ours; all of the file or nothing. Rows that
- * are there are left alone. -EINVAL, -EEXIST (the same run with other values): FILE:LINE: what. */
+/* What scripts/peers/run printed, beside a device of ours on the same machine; all of the file or
+ * nothing. Rows that are there are left alone. -EINVAL, -EEXIST (the same run with other values): FILE:LINE: what. */
 int store_import_peers(struct store *st, int64_t device_id, const char *path, int64_t *ret_rows,
                        int64_t *ret_new, struct err *err);
 

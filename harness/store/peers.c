@@ -177,6 +177,23 @@ static int put_peer(struct store *st, int64_t device_id, const struct peer *p, i
     return rc < 0 ? rc : 0;
 }
 
+/* Rows stand beside ours, so they are of the same machine. Host names change with a container. */
+static int check_machine(struct store *st, int64_t device_id, const struct peer *p, struct err *err)
+{
+    struct store_query *q = NULL;
+    int rc = store_query(st, &q, err, "SELECT 1 FROM session WHERE device_id = ? AND cpu = ? LIMIT 1",
+                         "is", device_id, p->text[CPU]);
+
+    if (rc == 0)
+        rc = store_step(q, err);
+    if (rc == 0)
+        rc = err_set(err, -EINVAL,
+                     "cpu: no session of this device was on '%s': --device names another",
+                     p->text[CPU]);
+    store_query_done(q);
+    return rc < 0 ? rc : 0;
+}
+
 static const char *const *columns(void)
 {
     static const char *all[TEXTS + COUNTS + TIMES + SIZES + 2];
@@ -213,6 +230,8 @@ int store_import_peers(struct store *st, int64_t device_id, const char *path, in
             struct err why = {0};
 
             rc = read_peer(&csv, i, &p, &why);
+            if (rc == 0)
+                rc = check_machine(st, device_id, &p, &why);
             if (rc == 0)
                 rc = put_peer(st, device_id, &p, &new_rows, &why);
             if (rc < 0)
