@@ -450,7 +450,7 @@ static int decide(struct compare_item *it, const struct work *w, double limit, d
         if (!(rank_p < RANKS_DIFFER)) {
             it->verdict = COMPARE_AMBIGUOUS;
             snprintf(it->reason, sizeof(it->reason),
-                     "medians differ, the repeats as a whole do not (p = %.2g): more repeats (%s)",
+                     "these times differ, the repeats as a whole do not (p = %.2g): more repeats (%s)",
                      rank_p, it->apart ? "--runs" : "--max-repeats");
         }
         return 0;
