@@ -101,14 +101,17 @@ static void put_item(FILE *f, const struct report_item *item, const struct grid 
 {
     if (item->part)
         put_part(f, item);
+    if (g->rows == 0) {
+        fprintf(f, "<p class=\"note\" id=\"%s\"><b>", item->name);
+        html_text(f, item->title);
+        fputs(".</b> Nothing was measured for this yet: <code>scripts/study</code> has the commands."
+              "</p>\n",
+              f);
+        return;
+    }
     fprintf(f, "<section id=\"%s\">\n<h3>", item->name);
     html_text(f, item->title);
     fputs("</h3>\n", f);
-    if (g->rows == 0) {
-        fputs("<p class=\"note\">Nothing was measured for this yet: <code>scripts/study</code> has the "
-              "commands.</p>\n</section>\n", f);
-        return;
-    }
     put_findings(f, item, findings);
     if (item->gnuplot) {
         put_figure(f, item, dir);
