@@ -8,7 +8,6 @@ cat >"$t/flashmem" <<'END'
 #!/bin/sh
 case "$*" in
 *devices*) printf 'index,platform,name,driver,type,unified\n0,P,Host,1,cpu,yes\n1,Q,Card,1,gpu,no\n' ;;
-*--help*) echo "--policy, among them preload-transform" ;;
 *--pareto*) printf 'model,policy,price,limit,memory_limit\nM,latency,b,s,81000000\nM,latency,b,s,99000000\n' ;;
 *) echo "$*" >>"$ASKED"; case "$*" in *same-op-type*) exit ${FAIL:-0} ;; esac ;;
 esac
