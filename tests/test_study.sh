@@ -45,5 +45,9 @@ asked 21 "six where it is not: the first GPU is the default"
 asked 29 "two limits, three lambda, three M_peak"
 has '--dtype f16 .*--policy latency --memory 85MB'
 has '--memory 100MB'
+"$study" --models A predictor >/dev/null
+asked 42 "four means at three pairs of thresholds, and random"
+"$study" queue >/dev/null
+asked 50 "six weights files, two workloads"
 "$study" nonsense 2>/dev/null && { echo "a wrong stage passed" >&2; exit 1; }
 echo ok

@@ -129,6 +129,15 @@ const struct report_item report_items[] = {
      .note = "The paper against itself: it raises lambda and lowers M_peak \"for more "
              "preloading\", which its "
              "objective answers with less."},
+    {.name = "predictor",
+     .title = "Does the predictor matter?",
+     .sql = "predictor.sql",
+     .caption =
+         "The same planner, told what layers can carry by the regressor, by the most similar shape "
+         "measured, by a roofline, by one ratio for each class or at random, under the paper's "
+         "thresholds and others. Each plan was run; the objective is what its own capacities made "
+         "of it, so that it compares only what was planned. Where intervals overlap we claim no "
+         "difference."},
     {.name = "table1",
      .part = "Whole models",
      .opening =
@@ -306,15 +315,6 @@ const struct report_item report_items[] = {
          "and textures, are part of the limit too. Streamed is the policy always-next, which needs no "
          "knowledge of kernels. The paper's SmartMem also holds what it transforms: its GPTN-1.3B "
          "does not fit where ours does."},
-    {.name = "predictor",
-     .title = "Does the predictor matter?",
-     .sql = "predictor.sql",
-     .caption =
-         "The same planner, told what layers can carry by the regressor, by the most similar shape "
-         "measured, by a roofline, by one ratio for each class or at random, under the paper's "
-         "thresholds and others. Each plan was run; the objective is what its own capacities made "
-         "of it, so that it compares only what was planned. Where intervals overlap we claim no "
-         "difference."},
     {.name = "regime",
      .part = "When streaming pays",
      .opening =
