@@ -13,11 +13,12 @@ do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     if (p > 1) { unset key }
-    plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
+    plot for [i = 1:n_series] keyentry with points lc rgb colour(i) pt mark(i) ps 0.6 title series[i], \
+         1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5:6:7 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 + apart(i) : NaN):5 every ::1 \
-             with points lc rgb colour(i) pt mark(i) ps 0.6 title series[i]
+             with points lc rgb colour(i) pt mark(i) ps 0.6 notitle
 }
 unset multiplot
 set key

@@ -20,8 +20,9 @@ WITH front AS (
            count(*) OVER (PARTITION BY r.model, r.dtype, r.path, r.kernel, r.policy) AS n
     FROM current_run r LEFT JOIN plan p ON p.id = r.plan_id
     WHERE r.device_id = ?1 AND r.source = 'disk' AND r.cache = 'cold' AND r.reader = 'ahead'
-      AND r.policy IN ('latency', 'lc-opg') AND instr(r.given, '--variants') = 0
-      AND instr(r.given, '--split') = 0
+      AND r.policy IN ('latency', 'lc-opg')
+      AND (r.given = '' OR r.given GLOB '--lambda [0-9.]*' OR r.given GLOB '--m-peak [0-9a-zA-Z.]*')
+      AND instr(substr(r.given, 3), '--') = 0 -- no other option beside it
 ), point AS (
     SELECT model, dtype, path, 1 AS place, 'planned' AS series, memory_limit_bytes / 1e6 AS mb,
            predicted_ns / 1e6 AS ms, NULL AS low, NULL AS high, '' AS how
