@@ -68,8 +68,8 @@ START_TEST(in_the_order_of_the_table)
             none,
             "--text a --flag --whole 0 --real 0.5 --bytes 1000 --time 2000000ns --choice red "
             "--list x=1 --list y");
-    remains((char *[]){"flashmem", "paint", "--text", "a", "--flag", "--whole", "0", "--real", "0.5",
-                       "--bytes", "1000", "--time", "2000000ns", "--choice", "red", "--list", "x=1",
+    remains((char *[]){"flashmem", "paint", "--text", "a", "--flag", "--whole", "0", "--real",
+                       "0.5", "--bytes", "1000", "--time", "2000000ns", "--choice", "red", "--list", "x=1",
                        "--list", "y", NULL},
             (const char *const[]){"--text", "--bytes", "--list", NULL},
             "--flag --whole 0 --real 0.5 --time 2000000ns --choice red");

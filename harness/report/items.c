@@ -195,7 +195,8 @@ const struct report_item report_items[] = {
          "average over the integrated run, and peak. \"Preload / this\" above 1 means that "
          "streaming held less. Process peak: what the operating system saw above the process's "
          "own base; it should follow the accounted peak. Of other frameworks (scripts/peers) the "
-         "average, too, is the process's own, above what the framework takes once imported. Shaded: "
+         "average, too, is the process's own, above what the framework takes once "
+         "imported. Shaded: "
          "the paper's averages, SmartMem in the row of preload and FlashMem in that of lc-opg.",
      .note =
          "The paper against itself: it claims up to 10.1 times less memory (DeepViT); its Table 8 "
@@ -311,8 +312,10 @@ const struct report_item report_items[] = {
      .title = "Which model fits a phone",
      .sql = "fits.sql",
      .caption =
-         "As planned, not run. Held: weights at their worst; activations, and the ring between disk "
-         "and textures, are part of the limit too. Streamed is the policy always-next, which needs no "
+         "As planned, not run. Held: weights at their worst; activations, and the ring "
+         "between disk "
+         "and textures, are part of the limit too. Streamed is the policy always-next, "
+         "which needs no "
          "knowledge of kernels. The paper's SmartMem also holds what it transforms: its GPTN-1.3B "
          "does not fit where ours does."},
     {.name = "regime",
@@ -327,9 +330,12 @@ const struct report_item report_items[] = {
      .height = 2.6,
      .caption =
          "Speed-up and memory saving over how long the disk takes beside the kernels, each alone. "
-         "Emulated disks are throttled, or are memory; simulated points are the planner's clock without "
-         "a limit of memory. The broken line is what overlapping disk and kernels alone could gain; a "
-         "preload also moves weights into textures, which streaming hides as well, so that points may "
+         "Emulated disks are throttled, or are memory; simulated points are the planner's "
+         "clock without "
+         "a limit of memory. The broken line is what overlapping disk and kernels alone "
+         "could gain; a "
+         "preload also moves weights into textures, which streaming hides as well, so "
+         "that points may "
          "lie above it. Below: where each device and model lies, the way into textures beside the "
          "kernels on the upright axis. The paper's points are over a baseline that transforms."},
     {0},

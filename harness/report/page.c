@@ -104,8 +104,8 @@ static void put_item(FILE *f, const struct report_item *item, const struct grid 
     if (g->rows == 0) {
         fprintf(f, "<p class=\"note\" id=\"%s\"><b>", item->name);
         html_text(f, item->title);
-        fputs(".</b> Nothing was measured for this yet: <code>scripts/study</code> has the commands."
-              "</p>\n",
+        fputs(".</b> Nothing was measured for this yet: <code>scripts/study</code> has the "
+              "commands.</p>\n",
               f);
         return;
     }
