@@ -4,21 +4,30 @@
 //   what is computed, arguments, CONV, TA, TB and the end of a result: gemm.cl
 //   grid: one group of one item per block of BM x BN results; ORDER 1: x walks n, 2: x walks m;
 //         the batch is the slow part of m
-//   blocks: BM (a multiple of MR), BN (of NR) results, BK (of 4) elements of k per pass; arguments,
+//   blocks: BM (a multiple of MR), BN (of NR) results, BK (of 16) of k per pass; arguments,
 //         for a program takes half a second to compile
-//   local: POOL floats, of which a block takes (BM + (TB ? 1 : 4) * NR) * (BK + 2) + BM * BN and the
-//         pixels that it meets
+//   local: POOL floats, of which a block takes (BM + (TB ? 1 : 4) * NR) * (BK + 2) + BM * BN +
+//         16 * (BK + 16) and the pixels that it meets
 //   Any size: what lies outside is staged as zeros and never written.
 //
 // Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as gemm_direct.cl
 // whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of b, NR columns wide, is
 // packed just before it is used and stays in L1; the block of a and the results stay in L2.
 //
-// What an image costs here is its texels: PoCL 3.1 takes 14 cycles to decode one, 40 and more if it
-// is neither in the cache nor next to the one before. So rows are read along k, one after the
-// other, and results are written along n.
+// What an image costs here is its texels, and less if they are neighbours: rows of a block, MR or
+// 16 at a time, are read into a tile (read_texels() says why) and packed from there as a buffer's are;
+// results are written along n.
+//
+// FEW 1, M up to MR: an element of b is used M times only, which is not worth packing it. Lane l of
+// 16 adds k = l, l + 16, ..., and the lanes are added by halves: an order of its own.
+//   grid: one group of one item per BN columns along x, the batch along y; TA 0, TB 1
+//   local: POOL floats, of which it takes MR * 4 * (KT + 3) + 4 * (BK + 16)
 #undef BLOCK_PARAMS
+#if FEW
+#define BLOCK_PARAMS , const int BN, const int BK
+#else
 #define BLOCK_PARAMS , const int BM, const int BN, const int BK
+#endif
 #ifndef POOL
 #define POOL 229376
 #endif
@@ -60,18 +69,9 @@ typedef float16 float16_at_texel __attribute__((aligned(16)));
 // Blocks are made as even as tiles allow: PoCL deals groups out by their number.
 #define EVEN(n, blocks, tile) (((n) + (blocks) * (tile)-1) / ((blocks) * (tile)) * (tile))
 
-// Zeros for a row < 0.
-#define GET_ROW(t, fold, ct, row, col) ((row) < 0 ? (float4)(0) : GET(t, fold, ct, row, col))
+// ---- rows, packed ----
 
-// Across: p[k * stride] = element k of the texel.
-static inline void scatter(float4 v, __local float *p, int stride)
-{
-    p[0] = v.x;
-    p[stride] = v.y;
-    p[2 * stride] = v.z;
-    p[3 * stride] = v.w;
-}
-
+// p[k * stride + row]: element k of texel `row`.
 static inline void scatter4(float4 t0, float4 t1, float4 t2, float4 t3, __local float *p,
                             int stride)
 {
@@ -81,27 +81,8 @@ static inline void scatter4(float4 t0, float4 t1, float4 t2, float4 t3, __local 
     vstore4((float4)(t0.w, t1.w, t2.w, t3.w), 0, p + 3 * stride);
 }
 
-// Texels [col, col + n) of four rows, transposed to p[k * stride + row]; zeros for a row < 0.
-static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, __local float *p,
-                             int stride)
-{
-#if IMAGE
-    const int rows[4] = {row.x, row.y, row.z, row.w};
-
-    for (int l = 0; l < 4; l++)
-        for (int i = 0; i < n; i++)
-            scatter(GET_ROW(t, fold, ct, rows[l], col + i), p + i * 4 * stride + l, stride);
-#else
-    for (int i = 0; i < n; i++)
-        scatter4(GET_ROW(t, fold, ct, row.x, col + i), GET_ROW(t, fold, ct, row.y, col + i),
-                 GET_ROW(t, fold, ct, row.z, col + i), GET_ROW(t, fold, ct, row.w, col + i),
-                 p + i * 4 * stride, stride);
-#endif
-}
-
-// Buffers: 16 k of 16 neighbouring rows at a time, or of 8, as whole vectors. v0 .. v3 are four lanes of four elements each:
-// BLOCKS4 transposes the 4x4 lanes, LANES4 the 4x4 elements of each lane.
-#if !IMAGE
+// 16 k of 16 rows at a time, or of 8, as whole vectors. v0 .. v3 are four lanes of four elements
+// each: BLOCKS4 transposes the 4x4 lanes, LANES4 the 4x4 elements of each lane.
 #define UNPACK_LO(a, b)                                                                            \
     (float16)(a.s0, b.s0, a.s1, b.s1, a.s4, b.s4, a.s5, b.s5, a.s8, b.s8, a.s9, b.s9, a.sc, b.sc,  \
               a.sd, b.sd)
@@ -126,44 +107,174 @@ static inline void pack_rows(IN(t), int fold, int ct, int4 row, int col, int n, 
         v2 = (float16)(h0.s0123, h0.s89ab, h1.s0123, h1.s89ab);                                    \
         v3 = (float16)(h0.s4567, h0.scdef, h1.s4567, h1.scdef);                                    \
     }
-#if HALF
-#define LOAD16(p) vload_half16(0, p)
-#else
-#define LOAD16(p) (*(__global const float16_at_texel *)(p))
-#endif
+#define LOCAL16(p)    (*(__local const float16_at_texel *)(p))
 #define STORE16(v, p) (*(__local float16_at_texel *)(p) = (v))
 #define EACH16(i, n)  _Pragma("unroll") for (int i = 0; i < (n); i++)
 
-static inline void pack16(__global const store_t *t, size_t pitch, __local float *p, int stride)
-{
-    float16 v[16];
+// pack16(t, pitch, p, stride), pack8(t, pitch, p): p[k * stride + row], a stride of 8 in pack8.
+#define PACKS(pack16, pack8, ROWS, LOAD)                                                           \
+    static inline void pack16(ROWS *t, size_t pitch, __local float *p, int stride)                 \
+    {                                                                                              \
+        float16 v[16];                                                                             \
+                                                                                                   \
+        EACH16(i, 16) v[i] = LOAD(t + i * pitch);                                                  \
+        EACH16(i, 4) BLOCKS4(v[i], v[i + 4], v[i + 8], v[i + 12])                                  \
+        EACH16(i, 4) LANES4(v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3])                    \
+        EACH16(i, 16) STORE16(v[i], p + i * stride);                                               \
+    }                                                                                              \
+                                                                                                   \
+    static inline void pack8(ROWS *t, size_t pitch, __local float *p)                              \
+    {                                                                                              \
+        float16 v[8];                                                                              \
+                                                                                                   \
+        EACH16(i, 8) v[i] = LOAD(t + i * pitch);                                                   \
+        LANES4(v[0], v[1], v[2], v[3])                                                             \
+        LANES4(v[4], v[5], v[6], v[7])                                                             \
+        BLOCKS4(v[0], v[4], v[1], v[5])                                                            \
+        BLOCKS4(v[2], v[6], v[3], v[7])                                                            \
+        EACH16(i, 4) STORE16(v[2 * i], p + 16 * i);                                                \
+        EACH16(i, 4) STORE16(v[2 * i + 1], p + 16 * (i + 4));                                      \
+    }
 
-    EACH16(i, 16) v[i] = LOAD16(t + i * pitch);
-    EACH16(i, 4) BLOCKS4(v[i], v[i + 4], v[i + 8], v[i + 12])
-    EACH16(i, 4) LANES4(v[4 * i], v[4 * i + 1], v[4 * i + 2], v[4 * i + 3])
-    EACH16(i, 16) STORE16(v[i], p + i * stride);
-}
-
-static inline void pack8(__global const store_t *t, size_t pitch, __local float *p)
-{
-    float16 v[8];
-
-    EACH16(i, 8) v[i] = LOAD16(t + i * pitch);
-    LANES4(v[0], v[1], v[2], v[3])
-    LANES4(v[4], v[5], v[6], v[7])
-    BLOCKS4(v[0], v[4], v[1], v[5])
-    BLOCKS4(v[2], v[6], v[3], v[7])
-    STORE16(v[0], p);
-    STORE16(v[2], p + 16);
-    STORE16(v[4], p + 32);
-    STORE16(v[6], p + 48);
-    STORE16(v[1], p + 64);
-    STORE16(v[3], p + 80);
-    STORE16(v[5], p + 96);
-    STORE16(v[7], p + 112);
-}
+PACKS(pack16, pack8, __local const float, LOCAL16)
+#if !IMAGE
+#if HALF
+#define GLOBAL16(p) vload_half16(0, p)
+#else
+#define GLOBAL16(p) (*(__global const float16_at_texel *)(p))
+#endif
+PACKS(pack16_global, pack8_global, __global const store_t, GLOBAL16)
 #define TEXEL_OF(t, ct, row, col) ((t) + ((size_t)(row) * (ct) + (col)) * 4)
 #endif
+
+// ---- a tile: rows on their way into panels ----
+
+#define TILE_ROWS  16
+#define TILE_PITCH (BK + 16) // not a power of two, as above
+#define TILE_ROOM  (TILE_ROWS * TILE_PITCH)
+
+// Texels c .. c + n - 1 of `rows` rows from row r on; both counts at least 1. PoCL calls a function
+// for a texel of an image and divides twice in it. Called from a function of its own (flatten: that
+// takes it in), in loops that write nothing else (restrict) and turn at least once, all but the
+// address leaves the loops: 2.5 ns a texel for 3.9.
+#if IMAGE
+#ifdef POCL_DEVICE_ADDRESS_BITS
+#define OF_ITS_OWN __attribute__((noinline, flatten))
+#else
+#define OF_ITS_OWN inline
+#endif
+static OF_ITS_OWN void
+read_texels(IN(t), int fold, int ct, int r, int rows, int c, int n, __local float *restrict p,
+            int pitch)
+{
+    do {
+        int j = 0;
+        do {
+            int2 at = texel_at(fold, ct, r, c + j);
+            const int end = fold ? min(n, j + FOLD_MASK + 1 - at.x) : n;
+            do {
+                vstore4(read_imagef(t, texel_sampler, at), j, p);
+                at.x++;
+            } while (++j < end);
+        } while (j < n);
+        p += pitch;
+        r++;
+    } while (--rows > 0);
+}
+#else
+static inline void read_texels(IN(t), int fold, int ct, int r, int rows, int c, int n,
+                               __local float *restrict p, int pitch)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < n; j++)
+            *(__local float4 *)(p + i * pitch + 4 * j) = GET(t, fold, ct, r + i, c + j);
+}
+#endif
+
+static inline void clear_texels(int rows, int n, __local float *p, int pitch)
+{
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < n; j++)
+            *(__local float4 *)(p + i * pitch + 4 * j) = (float4)(0);
+}
+
+// 4, 8 or 16 rows of a tile, transposed: k in [0, depth), and whatever there is up to the next
+// multiple of 16.
+static inline void pack_tile(__local const float *t, int pitch, int rows, int depth,
+                             __local float *p, int stride)
+{
+    for (int k = 0; k < depth; k += 16, t += 16, p += 16 * stride) {
+        if (rows == 16) {
+            pack16(t, pitch, p, stride);
+        } else if (rows == 8) {
+            pack8(t, pitch, p);
+        } else {
+            EACH16(i, 4)
+            scatter4(vload4(i, t), vload4(i, t + pitch), vload4(i, t + 2 * pitch),
+                     vload4(i, t + 3 * pitch), p + 4 * i * stride, stride);
+        }
+    }
+}
+
+// Texels c .. c + n - 1 of `rows` rows, of which `here` are there, transposed. Whole rows of a
+// buffer need no tile.
+static inline void stage_rows(IN(t), int fold, int ct, int r, int here, int rows, int c, int n,
+                              __local float *tile, int pitch, __local float *p, int stride)
+{
+    int done = 0;
+
+#if !IMAGE
+    for (; rows >= 8 && here >= rows && done + 4 <= n; done += 4) {
+        if (rows == 16)
+            pack16_global(TEXEL_OF(t, ct, r, c + done), 4 * (size_t)ct, p + 4 * done * stride,
+                          stride);
+        else
+            pack8_global(TEXEL_OF(t, ct, r, c + done), 4 * (size_t)ct, p + 4 * done * stride);
+    }
+#endif
+    if (done == n)
+        return;
+    here = clamp(here, 0, rows);
+    if (here > 0)
+        read_texels(t, fold, ct, r, here, c + done, n - done, tile, pitch);
+    clear_texels(rows - here, n - done, tile + here * pitch, pitch);
+    pack_tile(tile, pitch, rows, 4 * (n - done), p + 4 * done * stride, stride);
+}
+
+// Texels that lie across k: `depth` rows of n, rows_here and n_here of which are there, into
+// panels of `width`, `step` floats apart.
+static inline void stage_across(IN(t), int fold, int ct, int r, int rows_here, int depth, int c,
+                                int n_here, int n, __local float *tile, int room, __local float *p,
+                                int width, int step)
+{
+    const int at_once = IMAGE ? room / (4 * n) : depth;
+
+    for (int k0 = 0; k0 < depth; k0 += at_once) {
+        const int end = min(at_once, depth - k0), here = clamp(rows_here - k0, 0, end);
+
+#if IMAGE
+#define ACROSS4(k, j)  vload4((k)*n + (j), tile)
+#define ACROSS16(k, j) LOCAL16(tile + ((k)*n + (j)) * 4)
+        if (here > 0)
+            read_texels(t, fold, ct, r + k0, here, c, n_here, tile, 4 * n);
+#else
+#define ACROSS4(k, j)  GET(t, fold, ct, r + k0 + (k), c + (j))
+#define ACROSS16(k, j) GLOBAL16(TEXEL_OF(t, ct, r + k0 + (k), c + (j)))
+#endif
+        for (int k = 0; k < end; k++)
+            for (int j = 0; j < n; j++) {
+                __local float *const to =
+                    p + 4 * j / width * step + (k0 + k) * width + 4 * j % width;
+
+                if (width % 16 == 0 && j % 4 == 0 && j + 4 <= n_here && k < here) {
+                    STORE16(ACROSS16(k, j), to);
+                    j += 3;
+                } else {
+                    vstore4(k < here && j < n_here ? ACROSS4(k, j) : (float4)(0), 0, to);
+                }
+            }
+    }
+}
 
 // c[MR, NR] (+)= a panel [k, MR] * b panel [k, NR]. A macro: LLVM 15 in PoCL 3.1 crashes when it
 // inlines this as a function at two places.
@@ -182,132 +293,246 @@ static inline void pack8(__global const store_t *t, size_t pitch, __local float 
 #define EACH_I _Pragma("unroll") for (int i = 0; i < MR; i++)
 #define EACH_J _Pragma("unroll") for (int j = 0; j < NV; j++)
 
+// GEMM_PUT() of sums in local memory. Buffers: up to WIDE elements of them, as many as y has.
+#if IMAGE || WIDE == 4
+#define PUT_SUMS(batch, m, nt, p) GEMM_PUT(batch, m, nt, vload4(0, p))
+#else
+#if BIAS
+#define WITH_BIAS(v, nt, left) ((v) + GETW_BUFFER(AT_TEXEL(bias, bias_off + (nt)), left))
+#else
+#define WITH_BIAS(v, nt, left) (v)
+#endif
+#if RES
+#define WITH_RES(v, at, left) ((v) + GETW_BUFFER(AT_TEXEL(res, at), left))
+#else
+#define WITH_RES(v, at, left) (v)
+#endif
+#define PUT_WIDE(row, col, nt, p)                                                                  \
+    {                                                                                              \
+        const size_t at = (size_t)(row)*cty + (col);                                               \
+        const int left = nt_end - (nt);                                                            \
+        const wide sums = SCALE(*(__local const wide_at_texel *)(p));                              \
+        const wide ended = WITH_RES(WITH_BIAS(sums, CONV ? (col) : (nt), left), at, left);         \
+        const wide v = ACTIVATE(ended, N - 4 * (nt));                                              \
+                                                                                                   \
+        if (left >= TEXELS)                                                                        \
+            VSTOREW(v, AT_TEXEL(y, at));                                                           \
+        else                                                                                       \
+            store_part(v, AT_TEXEL(y, at), left);                                                  \
+    }
+#if CONV == 2
+#define PUT_SUMS(batch, m, nt, p)                                                                  \
+    {                                                                                              \
+        const int p_y = (m) / OW * UH + phase_y, p_x = (m) % OW * UW + phase_x;                    \
+                                                                                                   \
+        if (p_y < FH && p_x < FW)                                                                  \
+            PUT_WIDE(p_y *FW + p_x, nt, nt, p)                                                     \
+    }
+#else
+#define PUT_SUMS(batch, m, nt, p) PUT_WIDE((batch)*y_row + (m), (batch)*y_col + (nt), nt, p)
+#endif
+#endif
+
 // Texels [kt0, kt0 + kts) of k, tap by tap: n of tap (r, s) from its texel c on, the kt-th on.
 #define EACH_TAP                                                                                   \
     for (int r = kt0 / CT / S, s = kt0 / CT % S, c = kt0 % CT, kt = 0, n;                          \
          n = min(CT - c, kts - kt), kt < kts;                                                      \
          kt += n, c = 0, r += s + 1 == S, s = s + 1 == S ? 0 : s + 1)
 
+#if FEW
+static inline float4 quarters(float16 v)
+{
+    const float8 a = v.lo + v.hi;
+
+    return a.lo + a.hi;
+}
+
+// The lanes of each of four, added by halves.
+static inline float4 added(float4 q0, float4 q1, float4 q2, float4 q3)
+{
+    return ((float4)(q0.x, q1.x, q2.x, q3.x) + (float4)(q0.z, q1.z, q2.z, q3.z)) +
+           ((float4)(q0.y, q1.y, q2.y, q3.y) + (float4)(q0.w, q1.w, q2.w, q3.w));
+}
+
+// Sixteen k of columns n .. n + 3 of b.
+#define ADD16(LOAD)                                                                                \
+    {                                                                                              \
+        float16 v[4];                                                                              \
+                                                                                                   \
+        EACH16(r, 4) v[r] = LOAD(r);                                                               \
+        EACH_I                                                                                     \
+        {                                                                                          \
+            const float16 av = LOCAL16(ap + i * depth);                                            \
+                                                                                                   \
+            EACH16(r, 4) acc[r][i] = fma(av, v[r], acc[r][i]);                                     \
+        }                                                                                          \
+        ap += 16;                                                                                  \
+    }
+#if IMAGE
+#define TILE16(r) LOCAL16(tl + (r)*TILE_PITCH + 4 * q)
+#define ADD_COLUMNS(n)                                                                             \
+    for (int kt = 0, kts; kt < KT; kt += kts) {                                                    \
+        kts = min(BK / 4, KT - kt);                                                                \
+        read_texels(b, FOLD_B, ctb, batch *b_row + (n), min(4, N - (n)), batch *b_col + kt, kts,   \
+                    tl, TILE_PITCH);                                                               \
+        clear_texels(4, -kts & 3, tl + 4 * kts, TILE_PITCH);                                       \
+        for (int q = 0; q < kts; q += 4)                                                           \
+            ADD16(TILE16)                                                                          \
+    }
+#else
+#define COLUMN(r)    TEXEL_OF(b, ctb, batch *b_row + min(n + (r), N - 1), batch *b_col)
+#define WHOLE16(r)   GLOBAL16(from[r] + 4 * kt)
+#define TEXEL_IN(j, r) (kt + (j) < KT ? VLOAD4(kt + (j), from[r]) : (float4)(0))
+#define PART16(r)                                                                                  \
+    (float16)(TEXEL_IN(0, r), TEXEL_IN(1, r), TEXEL_IN(2, r), (float4)(0))
+#define ADD_COLUMNS(n)                                                                             \
+    {                                                                                              \
+        __global const store_t *const from[4] = {COLUMN(0), COLUMN(1), COLUMN(2), COLUMN(3)};      \
+        int kt = 0;                                                                                \
+                                                                                                   \
+        for (; kt + 4 <= KT; kt += 4)                                                              \
+            ADD16(WHOLE16)                                                                         \
+        if (kt < KT)                                                                               \
+            ADD16(PART16)                                                                          \
+    }
+#endif
+// One texel of each row of y.
+#define STRIP(t)                                                                                   \
+    {                                                                                              \
+        const int n = n0 + 4 * (t);                                                                \
+        __local const float *ap = al;                                                              \
+        float16 acc[4][MR];                                                                        \
+        float4 sums[MR];                                                                           \
+                                                                                                   \
+        EACH16(r, 4) EACH_I acc[r][i] = (float16)(0);                                              \
+        ADD_COLUMNS(n)                                                                             \
+        EACH_I sums[i] = keep_lanes(added(quarters(acc[0][i]), quarters(acc[1][i]),                \
+                                          quarters(acc[2][i]), quarters(acc[3][i])),               \
+                                    N - n);                                                        \
+        EACH_I if (i < M) GEMM_PUT(batch, i, n / 4, sums[i])                                       \
+    }
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PARAMS)
+{
+    __local float pool[POOL] __attribute__((aligned(64)));
+
+    const int depth = 4 * ((KT + 3) & -4), n0 = get_group_id(0) * BN, batch = get_group_id(1);
+    const int strips = (min(BN, N - n0) + 3) / 4;
+    __local float *al = pool, *tl = al + MR * depth;
+
+    LOAD_BEGIN(batch * get_num_groups(0) + get_group_id(0), get_num_groups(0) * batches, strips)
+    clear_texels(MR, depth / 4, al, depth);
+    read_texels(a, FOLD_A, cta, batch * a_row, M, batch * a_col, KT, al, depth);
+
+    int t = 0;
+#if FORM == 2
+    for (const int end = min(strips, LOAD_ITERS); t < end; t++) {
+        LOAD_STEP(t);
+        STRIP(t)
+    }
+    for (; t < strips; t++)
+        STRIP(t)
+#else
+    for (; t < strips; t++) {
+        LOAD_STEP(t);
+        STRIP(t)
+    }
+#endif
+    LOAD_END();
+}
+#else
 // The block of a, in panels of MR rows: al[panel][k][row].
-#define A_ROWS(i) (al + (i) / MR * A_PANEL + (i) % MR)
 #if TA // texels lie along m
 #define STAGE_A                                                                                    \
-    for (int k = 0; k < depth; k++)                                                                \
-        for (int i = 0; i < rows; i += 4)                                                          \
-            vstore4(GET_ROW(a, FOLD_A, cta,                                                        \
-                            4 * kt0 + k < K && m0 + i < M ? batch * a_row + 4 * kt0 + k : -1,      \
-                            batch * a_col + (m0 + i) / 4),                                         \
-                    0, A_ROWS(i) + k * MR);
+    stage_across(a, FOLD_A, cta, batch *a_row + 4 * kt0, K - 4 * kt0, depth,                       \
+                 batch *a_col + m0 / 4, (min(rows, M - m0) + 3) / 4, rows / 4, tl, TILE_ROOM, al,  \
+                 MR, A_PANEL);
 #elif CONV
 #if PATCH
-#define PATCH_TEXEL(row, j) ((row) < 0 ? (float4)(0) : vload4(((row)-patch_row) * CT + c + (j), xl))
-#define PACK_PIXELS(row, p)                                                                        \
-    for (int j = 0; j < n; j++)                                                                    \
-        scatter4(PATCH_TEXEL((row).x, j), PATCH_TEXEL((row).y, j), PATCH_TEXEL((row).z, j),        \
-                 PATCH_TEXEL((row).w, j), (p) + j * 4 * MR, MR);
+#define READ_PIXELS(row, n_rows, p)                                                                \
+    for (int at_row = 0; at_row < (n_rows); at_row++)                                              \
+        for (int j = 0; j < n; j++)                                                                \
+            vstore4(vload4(((row) + at_row - patch_row) * CT + c + j, xl), j,                      \
+                    (p) + at_row * TILE_PITCH);
 #else
-#define PACK_PIXELS(row, p) pack_rows(a, FOLD_A, cta, row, batch *a_col + c, n, p, MR);
+#define READ_PIXELS(row, n_rows, p)                                                                \
+    read_texels(a, FOLD_A, cta, row, n_rows, batch *a_col + c, n, p, TILE_PITCH);
 #endif
+#if MR == 8
+typedef int8 pixels;
+#define PIXELS       (pixels)(0, 1, 2, 3, 4, 5, 6, 7)
+#define STORE_PIXELS vstore8
+#else
+typedef int4 pixels;
+#define PIXELS       (pixels)(0, 1, 2, 3)
+#define STORE_PIXELS vstore4
+#endif
+// Rows of x are mostly neighbours, as the pixels of y are.
 #define STAGE_A                                                                                    \
-    for (int i = 0; i < rows; i += 4) {                                                            \
-        const int4 m = m0 + i + (int4)(0, 1, 2, 3);                                                \
-        const int4 my = PIXEL_Y(m), mx = PIXEL_X(m);                                               \
+    for (int i = 0; i < rows; i += MR) {                                                           \
+        const pixels m = m0 + i + PIXELS, my = PIXEL_Y(m), mx = PIXEL_X(m);                        \
                                                                                                    \
         EACH_TAP                                                                                   \
         {                                                                                          \
-            const int4 iy = TAP_Y(my, r), ix = TAP_X(mx, s);                                       \
-            const int4 in = TAP_HERE(r, s) ? INSIDE(iy, ix) & (m < M) : (int4)(0);                 \
-            const int4 row = select((int4)(-1), iy * W + ix, in);                                  \
+            const pixels iy = TAP_Y(my, r), ix = TAP_X(mx, s);                                     \
+            const pixels in = TAP_HERE(r, s) ? INSIDE(iy, ix) & (m < M) : (pixels)(0);             \
+            const pixels row = select((pixels)(-1), iy * W + ix, in);                              \
+            __local float *const to = tl + 4 * kt;                                                 \
                                                                                                    \
-            PACK_PIXELS(row, A_ROWS(i) + 4 * kt * MR)                                              \
+            if (row.s0 >= 0 && all(row == row.s0 + PIXELS)) {                                      \
+                READ_PIXELS(row.s0, MR, to)                                                        \
+            } else {                                                                               \
+                int each[MR];                                                                      \
+                                                                                                   \
+                STORE_PIXELS(row, 0, each);                                                        \
+                for (int l = 0; l < MR; l++)                                                       \
+                    if (each[l] < 0)                                                               \
+                        clear_texels(1, n, to + l * TILE_PITCH, TILE_PITCH);                       \
+                    else                                                                           \
+                        READ_PIXELS(each[l], 1, to + l * TILE_PITCH)                               \
+            }                                                                                      \
         }                                                                                          \
+        pack_tile(tl, TILE_PITCH, MR, depth, al + i / MR * A_PANEL, MR);                           \
     }
 #else
 #define STAGE_A                                                                                    \
-    for (int i = 0; i < rows; i += 4) {                                                            \
-        const int4 m = m0 + i + (int4)(0, 1, 2, 3);                                                \
-        const int packed = PACK8(i);                                                               \
-                                                                                                   \
-        pack_rows(a, FOLD_A, cta, select((int4)(-1), batch *a_row + m, m < M),                     \
-                  batch *a_col + kt0 + packed, kts - packed, A_ROWS(i) + 4 * packed * MR, MR);     \
-    }
-// How many texels of rows i .. i + 3 are packed: with the other four of their panel.
-#if !IMAGE && MR == 8
-#define PACK8(i) (m0 + (i) / 8 * 8 + 8 > M ? 0 : (i) % 8 ? kts & -4 : PACK8_HERE(i))
-#define PACK8_HERE(i)                                                                              \
-    pack_panel8(TEXEL_OF(a, cta, batch *a_row + m0 + (i), batch *a_col + kt0), (size_t)cta * 4,    \
-                kts & -4, A_ROWS(i))
-static inline int pack_panel8(__global const store_t *t, size_t pitch, int n, __local float *p)
-{
-    for (int kt = 0; kt < n; kt += 4)
-        pack8(t + 4 * kt, pitch, p + 4 * kt * MR);
-    return n;
-}
-#else
-#define PACK8(i) 0
-#endif
+    for (int i = 0; i < rows; i += MR)                                                             \
+        stage_rows(a, FOLD_A, cta, batch *a_row + m0 + i, M - m0 - i, MR, batch *a_col + kt0, kts, \
+                   tl, TILE_PITCH, al + i / MR * A_PANEL, MR);
 #endif
 
 // `panels` panels of b from column n on: bl[panel][k][column].
 #if !TB // texels lie along n: so many panels at a time that a row is read in runs
 #define PANELS 4
 #define STAGE_B(n, panels)                                                                         \
-    for (int k = 0; k < depth; k++)                                                                \
-        for (int i = 0; i < (panels)*NR; i += 4) {                                                 \
-            const int in = 4 * kt0 + k < K && (n) + i < N;                                         \
-            const int row = in ? batch * b_row + 4 * kt0 + k : -1;                                 \
-            const int col = batch * b_col + ((n) + i) / 4;                                         \
-            __local float *const p = bl + i / NR * B_PANEL + k * NR + i % NR;                      \
-                                                                                                   \
-            if (RUN16(n, i)) {                                                                     \
-                COPY16(row, col, p)                                                                \
-                i += 12;                                                                           \
-            } else {                                                                               \
-                vstore4(GET_ROW(b, FOLD_B, ctb, row, col), 0, p);                                  \
-            }                                                                                      \
-        }
-#if !IMAGE && NR % 16 == 0
-#define RUN16(n, i)         (in && (i) % 16 == 0 && (n) + (i) + 16 <= N)
-#define COPY16(row, col, p) STORE16(LOAD16(TEXEL_OF(b, ctb, row, col)), p);
-#else
-#define RUN16(n, i) 0
-#define COPY16(row, col, p)
-#endif
+    stage_across(b, FOLD_B, ctb, batch *b_row + 4 * kt0, K - 4 * kt0, depth,                       \
+                 batch *b_col + (n) / 4, (min((panels)*NR, N - (n)) + 3) / 4, (panels)*NR / 4, tl, \
+                 TILE_ROOM, bl, NR, B_PANEL);
 #else
 #define PANELS 1
-#define STAGE_B(n, panels)                                                                         \
-    for (int i = 0; i < NR; i += 4) {                                                              \
-        const int4 col = (n) + i + (int4)(0, 1, 2, 3);                                             \
-        const int4 row = select((int4)(-1), batch * b_row + col, col < N);                         \
-        const int packed = PACK16(n, i);                                                           \
-                                                                                                   \
-        STAGE_B4(row, bl + i)                                                                      \
-    }
-#if !IMAGE && NR % 16 == 0 && CONV != 2
-#define PACK16(n, i) ((n) + (i) / 16 * 16 + 16 > N ? 0 : (i) % 16 ? kts & -4 : PACK16_HERE(n, i))
-#define PACK16_HERE(n, i)                                                                          \
-    pack_panel16(TEXEL_OF(b, ctb, batch *b_row + (n) + (i), batch *b_col + kt0), (size_t)ctb * 4,  \
-                 kts & -4, bl + (i))
-static inline int pack_panel16(__global const store_t *t, size_t pitch, int n, __local float *p)
-{
-    for (int kt = 0; kt < n; kt += 4)
-        pack16(t + 4 * kt, pitch, p + 4 * kt * NR, NR);
-    return n;
-}
-#else
-#define PACK16(n, i) 0
-#endif
+#define B_ROWS (NR < 16 ? NR : 16)
 #if CONV == 2
-#define STAGE_B4(row, p)                                                                           \
-    EACH_TAP                                                                                       \
-    {                                                                                              \
-        pack_rows(b, FOLD_B, ctb, TAP_HERE(r, s) ? row : (int4)(-1), TAP_COL(r, s) + c, n,         \
-                  (p) + 4 * kt * NR, NR);                                                          \
+#define STAGE_B(n0_b, panels)                                                                      \
+    for (int i = 0; i < NR; i += B_ROWS) {                                                         \
+        const int here = clamp(N - (n0_b)-i, 0, B_ROWS);                                           \
+                                                                                                   \
+        EACH_TAP                                                                                   \
+        {                                                                                          \
+            const int there = TAP_HERE(r, s) ? here : 0;                                           \
+            __local float *const to = tl + 4 * kt;                                                 \
+                                                                                                   \
+            if (there > 0)                                                                         \
+                read_texels(b, FOLD_B, ctb, (n0_b) + i, there, TAP_COL(r, s) + c, n, to,           \
+                            TILE_PITCH);                                                           \
+            clear_texels(B_ROWS - there, n, to + there * TILE_PITCH, TILE_PITCH);                  \
+        }                                                                                          \
+        pack_tile(tl, TILE_PITCH, B_ROWS, depth, bl + i, NR);                                      \
     }
 #else
-#define STAGE_B4(row, p)                                                                           \
-    pack_rows(b, FOLD_B, ctb, row, batch *b_col + kt0 + packed, kts - packed, (p) + 4 * packed * NR, \
-              NR);
+#define STAGE_B(n, panels)                                                                         \
+    for (int i = 0; i < NR; i += B_ROWS)                                                           \
+        stage_rows(b, FOLD_B, ctb, batch *b_row + (n) + i, N - (n)-i, B_ROWS, batch *b_col + kt0,  \
+                   kts, tl, TILE_PITCH, bl + i, NR);
 #endif
 #endif
 
@@ -315,7 +540,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
 {
     __local float pool[POOL] __attribute__((aligned(64)));
     __local float *al = pool, *bl = al + BM * (BK + 2);
-    __local float *cl = bl + (PANELS * NR * (BK + 2) + 15) / 16 * 16;
+    __local float *cl = bl + (PANELS * NR * (BK + 2) + 15) / 16 * 16, *tl = cl + BM * BN;
 
     const int gn = get_group_id(ORDER - 1), gm = get_group_id(2 - ORDER);
     const int m_blocks = (M + BM - 1) / BM, n_blocks = (N + BN - 1) / BN;
@@ -332,14 +557,14 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
                get_num_groups(0) * get_num_groups(1), tiles * passes)
 
 #if PATCH // rows of x from the first tap of the first result to the last of the last
-    __local float *xl = cl + BM * BN;
+    __local float *xl = tl + TILE_ROOM;
     const int y0 = PIXEL_Y(m0), y1 = PIXEL_Y(min(m0 + bm, M) - 1), r_end = KT / CT / S - 1;
     const int patch_row = clamp(min(y0, TAP_Y(y0, r_end)), 0, H) * W;
     const int patch_end = clamp(max(y1, TAP_Y(y1, r_end)) + 1, 0, H) * W;
 
-    for (int row = patch_row; row < patch_end; row++)
-        for (int c = 0; c < CT; c++)
-            vstore4(GET(a, FOLD_A, cta, row, batch * a_col + c), (row - patch_row) * CT + c, xl);
+    if (patch_row < patch_end)
+        read_texels(a, FOLD_A, cta, patch_row, patch_end - patch_row, batch * a_col, CT, xl,
+                    4 * CT);
 #endif
 
     for (int kt0 = 0; kt0 < KT; kt0 += BK / 4) {
@@ -377,7 +602,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
         __local const float *c = cl + i / MR * TILE + i % MR * NR;
 
         for (int pn = 0; pn < np; pn++, c += mp * TILE)
-            for (int j = 0; j < min(NR / 4, nt_end - (n0 + pn * NR) / 4); j++)
-                GEMM_PUT(batch, m0 + i, (n0 + pn * NR) / 4 + j, vload4(j, c))
+            for (int j = 0; j < min(NR / 4, nt_end - (n0 + pn * NR) / 4); j += TEXELS)
+                PUT_SUMS(batch, m0 + i, (n0 + pn * NR) / 4 + j, c + 4 * j)
     }
 }
+#endif

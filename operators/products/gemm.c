@@ -77,6 +77,7 @@ int gemm_launch(const struct gemm *g, const struct op_variant *v, const struct d
     int rc = v->kernel == GEMM_STAGED   ? gemm_staged_launch(g, v, dev, &l, err)
              : v->kernel == GEMM_DIRECT ? direct_launch(g, v, &l, err)
              : v->kernel == GEMM_VECTOR ? gemm_vector_launch(g, v, &l, err)
+             : v->kernel == GEMM_FEW    ? gemm_few_launch(g, v, dev, &l, err)
                                         : gemm_tiled_launch(g, v, dev, &l, err);
 
     if (rc < 0)

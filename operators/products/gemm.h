@@ -66,7 +66,7 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
                      GEMM_FORMS,                                                                   \
                      {{"BM", 128, 32, {8, 16, 32, 64, 128, 256, 512}, "rows of a block", true},    \
                       {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512}, "and columns", true},     \
-                      {"BK", 256, 32, {32, 64, 128, 256, 512}, "k staged at a time", true},        \
+                      {"BK", 256, 32, {32, 64, 128, 256, 512, 768, 1024}, "k per pass", true},     \
                       {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                            \
                       {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},                   \
                       GEMM_ORDER}},                                                               \
@@ -83,6 +83,18 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
 #define GEMM_VECTOR_KERNEL                                                                         \
     [GEMM_VECTOR] = {"vector", "gemm_vector.cl", "gemm.cl", GEMM_FORMS, {{.name = NULL}},          \
                      .own_order = true}
+/* And one for CPUs, which begins as "staged". */
+#define GEMM_FEW (GEMM_VECTOR + 1)
+enum { GEMM_FEW_MR, GEMM_FEW_BN, GEMM_FEW_BK };
+#define GEMM_FEW_KERNEL                                                                            \
+    [GEMM_FEW] = {"few",                                                                           \
+                  "gemm_staged.cl",                                                                \
+                  "gemm.cl",                                                                       \
+                  GEMM_FORMS,                                                                      \
+                  {{"MR", 4, 4, {1, 2, 4}, "rows at most"},                                        \
+                   {"BN", 64, 64, {16, 32, 64, 128, 256}, "columns of a group", true},             \
+                   {"BK", 1024, 64, {64, 256, 1024}, "k of an image read at a time", true}},       \
+                  .own_order = true}
 
 /* Sets kernel, tunables and local size for this shape, device and v->path. */
 void gemm_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
@@ -106,10 +118,14 @@ int gemm_launch(const struct gemm *g, const struct op_variant *v, const struct d
                 struct op_launch *ret_launch, struct err *err);
 
 /* The parts of both for the staged kernel (gemm_staged.c): false if no block fits the device; the
- * launch begins its options. */
+ * launch begins its options. And for matmul's few: false unless rows are few and b lies along k. */
 bool gemm_staged_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
 int gemm_staged_launch(const struct gemm *g, const struct op_variant *v,
                        const struct device_info *dev, struct op_launch *l, struct err *err);
+
+bool gemm_few_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v);
+int gemm_few_launch(const struct gemm *g, const struct op_variant *v, const struct device_info *dev,
+                    struct op_launch *l, struct err *err);
 
 /* And for tiled, split and vector (gemm_tiled.c), where the local size is part of the program. */
 int gemm_tiled_launch(const struct gemm *g, const struct op_variant *v,

@@ -88,7 +88,7 @@ static void matmul_prefer(const struct op_case *c, const struct device_info *dev
 
     if (dev->type != DEVICE_CPU && g.m == 1)
         gemm_vector_prefer(&g, v);
-    else
+    else if (dev->type != DEVICE_CPU || !gemm_few_prefer(&g, dev, v))
         gemm_prefer(&g, dev, v);
 }
 
@@ -182,7 +182,7 @@ const struct op op_matmul = {
                [P_RES] = {"res", 0, 0, 1, NULL, "1: a residual laid out as y is added"},
                [P_ACT] = ACTIVATION_PARAM,
                [P_SCALED] = {"scaled", 0, 0, 1, NULL, "1: the sum is divided by sqrt(k)"}},
-    .kernels = {GEMM_KERNELS, GEMM_VECTOR_KERNEL},
+    .kernels = {GEMM_KERNELS, GEMM_VECTOR_KERNEL, GEMM_FEW_KERNEL},
     /* Rounding errors of k products add up like a random walk: seen 2e-6 at k = 4096. f16: half a
      * unit of the result, and cancellation in it. */
     .tol_f32 = 1e-5,

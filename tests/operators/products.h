@@ -81,7 +81,10 @@ static const struct row products_cases[] = {
      {"split:TM=4,TN=4,BK=32,SK=8,lws=2x8"}, false},
     {"deconv2d", "h=6,w=5,cin=5,cout=6,r=3,s=3,stride=2,pad=1", false,
      {"split:TM=4,TN=4,BK=16,SK=4,lws=2x8"}, false},
-    {"matmul", "m=1,n=71,k=1030,bias=1", true, {"vector:lws=8x4", "vector:lws=128x1"}, false},
+    {"matmul", "m=1,n=71,k=1030,bias=1", true,
+     {"vector:lws=8x4", "vector:lws=128x1", "few:MR=1,BN=16,BK=64,lws=1x1"}, false},
+    {"matmul", "m=3,n=6,k=301,batch=2,aheads=1,bheads=1,cheads=1,b=input", false,
+     {"few:MR=4,BN=16,BK=256,lws=1x1"}, false},
     {"matmul", "m=6,n=9,k=1027,batch=2,ta=1,tb=0,aheads=1,bheads=1,cheads=1,b=input", false,
      {"vector:lws=4x2"}, false},
 
