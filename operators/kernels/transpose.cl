@@ -4,6 +4,9 @@
 // i has `size`, and a step along it is x_row rows and x_col columns of x (one of the two is zero).
 //
 //   WHOLE 1  the last dimension is x's last, too: texels of y are texels of x; grid, item: run.cl
+//            SWAP 1: the two dimensions that make y's rows are walked in x's order, so that runs of
+//            x are read one after the other, and runs of y are written in as many streams as there
+//            are heads
 //   WHOLE 0  elements are picked one by one; the same grid
 //   BLOCK 1  the last dimension A is another one than x's last, B (number BDIM): an item reads four
 //            texels along B, transposes them, writes four along A
@@ -137,9 +140,14 @@ __kernel void transpose(IN(x), OUT(y), RUN_PARAMS, const int ctx DIM_PARAMS LOAD
 #else
 
 #if WHOLE // the run in pieces that are neighbours in x, too
+#if SWAP
+#define WALKED(r) ((r) % size[0] * size[1] + (r) / size[0])
+#else
+#define WALKED(r) (r)
+#endif
 #define ROW(r)                                                                                     \
     {                                                                                              \
-        const int o = (r), texels = (size[LAST] + 3) / 4;                                          \
+        const int o = WALKED(r), texels = (size[LAST] + 3) / 4;                                    \
         ROW_BASE(o)                                                                                \
                                                                                                    \
         for (int c = c0; c < c1;) {                                                                \

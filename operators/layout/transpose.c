@@ -160,6 +160,15 @@ static int block_dim(const struct dims *d)
     return -1;
 }
 
+/* Are the two dimensions of y's rows in the other order in x? */
+static bool swapped(const struct dims *d)
+{
+    const struct dim *up = &d->dim[0], *down = &d->dim[1];
+
+    return d->n - d->n_col == 2 &&
+           up->x_row * d->xcols + up->x_col < down->x_row * d->xcols + down->x_col;
+}
+
 static void transpose_io(const struct op_case *c, struct op_io *ret_io)
 {
     struct dims d = dims_of(c);
@@ -185,6 +194,8 @@ static void transpose_prefer(const struct op_case *c, const struct device_info *
      * 1.96 TB/s against 1.87 by blocks; buffer: 1.69 against 2.58. */
     if (b < 0 || (dev->type != DEVICE_CPU && v->path == PATH_IMAGE)) {
         run_prefer(dev, d.rows, (d.cols + 3) / 4, v);
+        if (dev->type == DEVICE_CPU && whole(&d))
+            v->tunable[RUN_VT] = 1; /* rows of an item lie far apart: one stream more for each */
         return;
     }
     v->kernel = KERNEL_BLOCK;
@@ -213,7 +224,6 @@ static int transpose_launch(const struct op_case *c, const struct op_variant *v,
     int b = block_dim(&d), block = v->kernel == KERNEL_BLOCK;
     struct op_launch l;
 
-    (void)dev;
     if (block && b < 0)
         return err_set(err, -EINVAL, "transpose: there are no blocks of 4x4 to move");
     if (block)
@@ -223,8 +233,10 @@ static int transpose_launch(const struct op_case *c, const struct op_variant *v,
     RUN_INTS(&l, (d.xcols + 3) / 4);
     for (int i = 0; i < d.n; i++)
         RUN_INTS(&l, d.dim[i].size, d.dim[i].x_row, d.dim[i].x_col);
-    snprintf(l.options, sizeof l.options, "-DND=%d -DNC=%d -DBLOCK=%d -DBDIM=%d -DWHOLE=%d", d.n,
-             d.n_col, block, block ? b : 0, !block && whole(&d));
+    snprintf(l.options, sizeof l.options,
+             "-DND=%d -DNC=%d -DBLOCK=%d -DBDIM=%d -DWHOLE=%d -DSWAP=%d", d.n, d.n_col, block,
+             block ? b : 0, !block && whole(&d),
+             !block && whole(&d) && dev->type == DEVICE_CPU && swapped(&d));
     *ret_launch = l;
     return 0;
 }

@@ -8,8 +8,8 @@ static const char copy[] = "slice:f32:rows=4096,cols=4096,rn=4096,cn=4096";
 
 /* Each reads and writes as much as the copy. The goal is for those that move whole texels.
  *
- * Heads on a CPU's buffers stay behind, at 0.2 to 0.4: runs of 256 bytes that lie 6 KiB apart. So
- * does whatever jumps from page to page there: affine, by groups of 2 KiB times 8 rows instead of
+ * Heads on a CPU stay behind, at 0.4 to 0.7: runs of 256 bytes that lie 6 KiB apart. So does
+ * whatever jumps from page to page there: affine, by groups of 2 KiB times 8 rows instead of
  * whole rows, falls from 1.0 of its copy to 0.3. */
 static const struct {
     const char *name, *op_case;
