@@ -196,8 +196,8 @@ static void conv2d_prefer(const struct op_case *c, const struct device_info *dev
         return;
     }
     v->kernel = GROUPED;
-    if (dev->type == DEVICE_CPU && depthwise(c)) { /* images: to decode few texels twice */
-        v->tunable[GROUPED_TP] = v->tunable[GROUPED_TR] = v->path == PATH_IMAGE ? 32 : 16;
+    if (dev->type == DEVICE_CPU && depthwise(c)) { /* large: to read few texels twice */
+        v->tunable[GROUPED_TP] = v->tunable[GROUPED_TR] = 32;
         v->lws[0] = v->lws[1] = 1;
         return;
     }
