@@ -177,6 +177,7 @@ START_TEST(policies_agree)
     struct executor *ex;
     struct best *best;
     bool streamed = false, chosen = false;
+    double busy;
 
     open_fixture(&f, cases[_i].dtype, cases[_i].path);
     opt.best = best = give_variants(&f, &opt);
@@ -199,6 +200,11 @@ START_TEST(policies_agree)
         ck_assert_double_gt(out[k].integrated_ns.mid, 0);
         ck_assert_double_le(out[k].init_ns, out[k].integrated_ns.mid);
         ck_assert_double_ge(out[k].peak_bytes, out[k].avg_bytes);
+        busy = 0; /* in its order and room a run runs or waits */
+        for (int l = 0; l < f.m->n_layers; l++)
+            busy += (double)(out[k].layer[l].end_ns - out[k].layer[l].start_ns);
+        ck_assert_double_eq_tol(out[k].order_ns, busy + out[k].stall_ns, 1);
+        ck_assert(out[k].stall_ns > 0 && strstr(out[k].note, "of it waiting"));
         /* only the gathered rows of the table of 3001 are read */
         ck_assert_uint_lt(out[k].bytes_read, f.file.size_bytes - 2000 * 800 / (cases[_i].dtype + 1));
     }

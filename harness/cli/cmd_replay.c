@@ -165,8 +165,11 @@ static int print_all(const struct replay_session *s, struct err *err)
 
     if (!t)
         return err_set(err, -ENOMEM, "out of memory for a table");
-    for (int k = 0; k < s->n; k++)
+    for (int k = 0; k < s->n; k++) {
         print_row(t, s, k);
+        if (s->cli->verbose)
+            cli_note(s->cli, "%s: %s", s->policy[k].name, s->outcome[k].note);
+    }
     rc = table_print(t, (enum format)s->cli->format, stdout);
     table_free(t);
     return rc < 0 ? err_set(err, rc, "standard output: cannot write: is the disk full?") : 0;

@@ -77,13 +77,12 @@ static bool good(const struct weights_file *f, int from, const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat a, b;
     char *x = malloc(f->bundle_offset + 1), *y = malloc(f->bundle_offset + 1);
-    bool same = fd >= 0 && x && y && fstat(from, &a) == 0 && fstat(fd, &b) == 0 &&
-                a.st_size == b.st_size &&
-                (a.st_mtim.tv_sec < b.st_mtim.tv_sec ||
-                 (a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
-                  a.st_mtim.tv_nsec <= b.st_mtim.tv_nsec)) &&
-                pread_all(from, x, f->bundle_offset, 0) == 0 &&
-                pread_all(fd, y, f->bundle_offset, 0) == 0 && memcmp(x, y, f->bundle_offset) == 0;
+    bool same =
+        fd >= 0 && x && y && fstat(from, &a) == 0 && fstat(fd, &b) == 0 && a.st_size == b.st_size &&
+        (a.st_mtim.tv_sec < b.st_mtim.tv_sec ||
+         (a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec <= b.st_mtim.tv_nsec)) &&
+        pread_all(from, x, f->bundle_offset, 0) == 0 &&
+        pread_all(fd, y, f->bundle_offset, 0) == 0 && memcmp(x, y, f->bundle_offset) == 0;
 
     free(x);
     free(y);
@@ -115,7 +114,8 @@ static int put_weight(const struct model *m, const struct weights_file *f, int w
     size_t n = (size_t)(d->rows * d->cols);
     float *value = malloc(n * sizeof(float)), *natural = malloc(n * sizeof(float));
     struct natural layout;
-    int rc = value && natural ? 0 : err_set(err, -ENOMEM, "out of memory for '%s'", m->weight[w].name);
+    int rc =
+        value && natural ? 0 : err_set(err, -ENOMEM, "out of memory for '%s'", m->weight[w].name);
 
     if (rc == 0)
         rc = weights_read(m, f, w, value, err);
@@ -169,7 +169,8 @@ int natural_write(const struct model *m, const struct weights_file *f, const cha
         goto out;
     sprintf(tmp, "%s.tmp", path);
     to = open(tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    rc = to < 0 ? err_set(err, -errno, "%s", strerror(errno)) : write_all(m, f, from, to, stop, err);
+    rc =
+        to < 0 ? err_set(err, -errno, "%s", strerror(errno)) : write_all(m, f, from, to, stop, err);
     if (to >= 0 && close(to) < 0 && rc == 0)
         rc = err_set(err, -errno, "%s", strerror(errno));
     if (rc == 0 && rename(tmp, path) < 0)

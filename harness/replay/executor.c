@@ -311,14 +311,15 @@ static uint64_t host_bytes(const struct model *m)
     return bytes;
 }
 
-/* The ring is unified memory, and once more staging where the device has memory of its own and keeps
- * a second copy there. The memory of a direct run is all there while it lasts. */
+/* The ring is unified memory, and once more staging where the device has memory of its own and
+ * keeps a second copy there. The memory of a direct run is all there while it lasts. */
 static int parts_of(const struct executor *ex, const struct schedule *s, struct part *part)
 {
     uint64_t ring = ex->opt.ring_bytes;
     int n = 0;
 
-    part[n++] = (struct part){MEM_HOST, host_bytes(ex->m), "the inputs"};
+    if (!ex->opt.above) /* else whoever is above counts them from the beginning to the end */
+        part[n++] = (struct part){MEM_HOST, host_bytes(ex->m), "the inputs"};
     if (s->direct) {
         part[n++] = (struct part){MEM_TEXTURE, s->place_bytes, "the weights"};
         part[n++] = (struct part){MEM_ACTIVATION, ex->layout.bytes, "the activations"};
@@ -326,7 +327,8 @@ static int parts_of(const struct executor *ex, const struct schedule *s, struct 
     } else {
         part[n++] = (struct part){MEM_UM, ring, "the ring"};
         part[n++] = (struct part){
-            MEM_STAGING, reader_staging_bytes() + (ex->dev->info.unified ? 0 : ring), "the reader"};
+            MEM_STAGING, reader_staging_bytes() + (ex->dev->info.unified ? 0 : ring),
+            "the reader"};
     }
     return n;
 }
@@ -600,7 +602,8 @@ int executor_schedule(const struct executor *ex, const struct model_problem *mp,
         return rc;
     }
     return schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, ex->opt.memory_limit,
-                           ex->layout.bytes + reader_staging_bytes() + host_bytes(ex->m), ret_s, err);
+                           ex->layout.bytes + reader_staging_bytes() + host_bytes(ex->m), ret_s,
+                           err);
 }
 
 int executor_control_schedule(const struct executor *ex, const struct model_problem *mp,

@@ -75,7 +75,7 @@ void executor_free(struct executor *ex);
 int executor_prepare(struct executor *ex, const struct schedule *s, uint64_t *ret_build_ns,
                      struct err *err);
 
-/* Runs of `s` (of schedule_keep()) from here on are a sequence: the first reads all, the others find
+/* Runs of `s` (of schedule_keep()) from here on are a sequence: the first reads all, others find
  * there what stays. `s` is borrowed until executor_let_go(), which gives everything back; safe when
  * nothing is held. After a failed run only that may follow. -ENOMEM. */
 int executor_hold(struct executor *ex, const struct schedule *s, struct err *err);

@@ -49,7 +49,8 @@ double keep_simulate_ns(const struct schedule *s, const struct keep_machine *k, 
         int last = next - 1;
 
         for (int i = next; i < s->n_items; i++)
-            if ((s->direct ? s->item[i].need : s->item[i].layer) <= l && !skipped(&s->item[i], warm))
+            if ((s->direct ? s->item[i].need : s->item[i].layer) <= l &&
+                !skipped(&s->item[i], warm))
                 last = i;
         for (; next <= last; next++) {
             const struct item *it = &s->item[next];
@@ -225,7 +226,8 @@ static int consider_patterns(struct choice *c, const struct schedule *base, uint
         return rc;
     restart(c, budget);
     rc = consider(c, base, err); /* nothing is kept: whom does the disk keep waiting? */
-    for (int i = 0; i < STEPS && rc == 0 && pick_stalls(&c->pick, c->stall, budget / STEPS + 1); i++)
+    for (int i = 0; i < STEPS && rc == 0 && pick_stalls(&c->pick, c->stall, budget / STEPS + 1);
+         i++)
         rc = consider(c, base, err);
     return rc;
 }
@@ -253,7 +255,8 @@ int keep_choose(const struct schedule *s, int n_weights, uint64_t most_bytes,
         all += c.pick.bytes[w];
     most_bytes = most_bytes < all ? most_bytes : all;
     for (unsigned level = LEVELS; level > 0 && (rc == 0 || rc == -ENOSPC); level--)
-        rc = consider_patterns(&c, s, level == LEVELS ? most_bytes : most_bytes / LEVELS * level, err);
+        rc = consider_patterns(&c, s, level == LEVELS ? most_bytes : most_bytes / LEVELS * level,
+                               err);
     if (rc == -ENOMEM || !c.found) {
         schedule_done(&c.best);
     } else {

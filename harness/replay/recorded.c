@@ -17,8 +17,8 @@ struct sample {
     double load, ns;
 };
 
-/* Newest first, of one case in one variant, of the build that ran it last: another one's kernels are
- * others. Returns how many, or -errno. */
+/* Newest first, of one case in one variant, of the build that ran it last: another one's kernels
+ * are others. Returns how many, or -errno. */
 static int read_samples(struct store *st, int64_t device_id, const char *op_case,
                         const char *variant, struct sample *s, struct err *err)
 {

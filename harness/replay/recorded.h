@@ -7,10 +7,10 @@
 #include "harness/store/store.h"
 
 /* For each layer of the problem whose case this device ran in the variant of best[l] (NULL: the
- * default), in profiled runs of the newest build that ran it: its time alone becomes the median of the
- * newest runs' medians without load, and its curve rises as much more or less steeply as the newest
- * with load say; capacities follow, in the problem too. The rest stays predicted. ret_layers: how
- * many were corrected. */
+ * default), in profiled runs of the newest build that ran it: its time alone becomes the median of
+ * the newest runs' medians without load, and its curve rises as much more or less steeply as the
+ * newest with load say; capacities follow, in the problem too. The rest stays predicted.
+ * ret_layers: how many were corrected. */
 int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
                      const struct device_info *dev, const struct best *best, enum mem_path path,
                      struct model_problem *mp, int *ret_layers, struct err *err);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/replay/keep.h"
 #include "profiler/clock.h"
 
 #define LEVEL 0.95
@@ -46,7 +47,7 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
 
     l->policy = p;
     l->o = o;
-    o->verify_error = o->energy_j = NAN;
+    o->verify_error = o->energy_j = o->order_ns = o->stall_ns = NAN;
     o->integrated = calloc(n, sizeof(double));
     o->init = calloc(n, sizeof(double));
     o->peak = calloc(n, sizeof(double));
@@ -281,6 +282,31 @@ static int measure_energy(struct comparison *c, struct lane *l, struct err *err)
     return rc;
 }
 
+/* What a run owes to the order of its reads and to the room that they have: where it takes longer
+ * than this, disk and kernels are slower side by side than each is alone. */
+static void account(const struct comparison *c, struct lane *l)
+{
+    struct replay_outcome *o = l->o;
+    size_t n = (size_t)c->m->n_layers, at = strlen(o->note);
+    double *ns = calloc(n, sizeof(*ns)), *stall = calloc(n, sizeof(*stall)), busy = 0;
+    struct keep_machine k = {.layer_ns = ns,
+                             .disk_bytes_per_s = (double)c->preload.read_bytes / o->disk_ns * 1e9};
+
+    if (ns && stall) {
+        for (size_t i = 0; i < n; i++)
+            busy += ns[i] = (double)(o->layer[i].end_ns - o->layer[i].start_ns);
+        o->order_ns = keep_simulate_ns(&l->schedule, &k, false, stall);
+        o->stall_ns = 0;
+        for (size_t i = 0; i < n; i++)
+            o->stall_ns += stall[i];
+        snprintf(o->note + at, sizeof(o->note) - at,
+                 "; layers %.1f ms, in this order and room %.1f ms, %.1f of it waiting", busy / 1e6,
+                 o->order_ns / 1e6, o->stall_ns / 1e6);
+    }
+    free(ns);
+    free(stall);
+}
+
 /* Per-layer times from a run of their own; its output is the one that is verified. */
 static int profile(struct comparison *c, struct lane *l, struct err *err)
 {
@@ -290,6 +316,7 @@ static int profile(struct comparison *c, struct lane *l, struct err *err)
     if (rc < 0)
         return rc;
     l->o->profiled = true;
+    account(c, l);
     if (r.output_hash != l->o->output_hash)
         return err_set(err, -EPROTO, "the profiled run of '%s' gave another output",
                        l->policy->name);

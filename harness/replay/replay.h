@@ -41,6 +41,8 @@ struct replay_outcome {
     uint64_t bytes_read;
     double disk_ns, kernel_ns, bound_ns, predicted_ns;
     double *disk, *kernel;  /* the controls of each round, shared by all policies */
+    double order_ns, stall_ns; /* the schedule in time, and what of it is waiting for the disk: layers
+                                  as profiled, the disk as alone, no more; NaN: not profiled */
     double energy_j; /* of one run: the mean of many in a row; NaN: not known, the note says why */
     char note[320];  /* what reads, what told the energy */
     uint64_t output_hash;

@@ -8,7 +8,7 @@
 
 #include "harness/replay/keep.h"
 
-#define LEVEL 0.95
+#define LEVEL     0.95
 #define RESAMPLES 1000
 
 /* One policy. */
@@ -24,7 +24,7 @@ struct sequences {
     const struct model *m;
     const struct sequence_options *opt;
     struct line *line;
-    int n, done; /* sequences of each that are whole */
+    int n, done;             /* sequences of each that are whole */
     struct schedule preload; /* of the controls */
     double *disk, *kernel;   /* [sequences] */
 };
@@ -41,7 +41,7 @@ static int line_new(struct line *l, const struct replay_policy *p, const struct 
 
     l->policy = p;
     l->o = o;
-    o->all.verify_error = o->all.energy_j = NAN;
+    o->all.verify_error = o->all.energy_j = o->all.order_ns = o->all.stall_ns = NAN;
     o->integrated_ns = calloc(runs, sizeof(*o->integrated_ns));
     o->bytes_read = calloc(runs, sizeof(*o->bytes_read));
     o->peak_bytes = reals(runs);
