@@ -195,6 +195,7 @@ START_TEST(ring)
         struct err err = {0};
         bool keep[WEIGHTS + 1] = {false};
         uint64_t bytes = 0, ring = 64 * PAGE, end = 0;
+        double sum;
         int k = 0;
 
         make(&x, seed);
@@ -225,6 +226,17 @@ START_TEST(ring)
         ck_assert_int_eq(warm.n_items, k);
         schedule_done(&warm);
         schedule_done(&s);
+        /* all preloaded through a ring: the disk, then the kernels */
+        for (int w = 0; w < WEIGHTS; w++) {
+            x.item[w].layer = 0;
+            x.item[w].ring_pos = (uint64_t)w * ring;
+        }
+        for (int l = 0; l <= LAYERS + 1; l++)
+            x.first[l] = l == 0 ? 0 : WEIGHTS;
+        sum = (double)x.s.read_bytes; /* at a byte a ns */
+        for (int l = 0; l < LAYERS; l++)
+            sum += x.ns[l];
+        ck_assert_double_eq_tol(keep_simulate_ns(&x.s, &x.k, false, NULL), sum, 1e-3);
     }
 }
 END_TEST

@@ -19,7 +19,9 @@ static int ring_after(const struct schedule *s, int i)
             break;
         }
     /* What one layer moves beyond the ring goes through it in pieces, before the layer starts. */
-    return after < s->item[i].layer ? after : s->item[i].layer - 1;
+    if (after >= s->item[i].layer)
+        after = s->item[i].layer - 1;
+    return after > 0 ? after : 0; /* nothing runs before what is preloaded */
 }
 
 static bool skipped(const struct item *it, bool warm)
