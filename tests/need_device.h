@@ -3,6 +3,7 @@
 #ifndef FLASHMEM_TESTS_NEED_DEVICE_H
 #define FLASHMEM_TESTS_NEED_DEVICE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -27,6 +28,20 @@ static inline void need_device(void)
         exit(1);
     if (WEXITSTATUS(status) != 0)
         exit(WEXITSTATUS(status));
+}
+
+/* May a test of the direct form go on? Not where host and device have memories of their own. */
+static inline bool form_runs_here(bool direct)
+{
+    struct device *dev = NULL;
+    struct err err = {0};
+    bool yes = !direct;
+
+    if (direct && device_open(NULL, &dev, &err) == 0) {
+        yes = dev->info.unified;
+        device_close(dev);
+    }
+    return yes;
 }
 
 #endif

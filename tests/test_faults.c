@@ -289,6 +289,8 @@ START_TEST(every_call)
     struct world w;
     int live;
 
+    if (!form_runs_here(cases[_i].direct))
+        return;
     open_world(&w, _i, NULL);
     live = fault.live;
     for (int kind = 0; kind < KINDS; kind++) {
@@ -350,6 +352,8 @@ START_TEST(lost_context)
 
     int lost = 0;
 
+    if (!form_runs_here(cases[_i].direct))
+        return;
     for (int i = 0; i < 6; i++) {
         struct world w;
         struct run_result r = {0};
@@ -387,6 +391,8 @@ START_TEST(disk_fails)
     struct run_result r;
     struct err err = {0};
 
+    if (!form_runs_here(cases[_i].direct))
+        return;
     open_world(&w, _i, &disk);
     armed = true;
     ck_assert_int_eq(executor_run(w.ex, &w.s, NULL, &r, &err), -EIO);

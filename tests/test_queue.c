@@ -354,6 +354,8 @@ START_TEST(in_turn)
     struct fixture f;
     int early = 0;
 
+    if (!form_runs_here(forms[_i].direct))
+        return;
     open_fixture(&f, _i, 0, RATE, NULL);
     for (int i = 0; i < 5; i++)
         request[i] = (struct queue_request){.seat = f.seat[i % 2 ? SECOND : FIRST]};
@@ -387,6 +389,8 @@ START_TEST(one_limit)
     struct fixture f;
     uint64_t alone, limit;
 
+    if (!form_runs_here(forms[_i % N(forms)].direct))
+        return;
     open_fixture(&f, _i % N(forms), 0, RATE, NULL);
     alone = f.lone[FIRST].peak_bytes;
     close_fixture(&f);
@@ -421,6 +425,8 @@ START_TEST(urgent_first)
     struct fixture f;
     uint64_t limit = 0;
 
+    if (!form_runs_here(forms[_i].direct))
+        return;
     open_fixture(&f, _i, 0, SLOW, NULL);
     limit = 2 * f.lone[FIRST].peak_bytes; /* nothing for a third one that reads ahead */
     close_fixture(&f);
@@ -461,6 +467,8 @@ START_TEST(stopped)
     struct fixture f;
     struct err err = {0};
 
+    if (!form_runs_here(forms[_i].direct))
+        return;
     open_fixture(&f, _i, 0, RATE, stop_soon);
     for (int i = 0; i < 3; i++)
         request[i] = (struct queue_request){.seat = f.seat[i % 2 ? SECOND : FIRST]};
@@ -484,6 +492,8 @@ START_TEST(disk_fails)
     struct fixture f;
     struct err err = {0};
 
+    if (!form_runs_here(forms[_i % N(forms)].direct))
+        return;
     open_fixture(&f, _i % N(forms), 0, RATE, NULL);
     for (int i = 0; i < 4; i++)
         request[i] = (struct queue_request){.seat = f.seat[i % 2 ? SECOND : FIRST]};

@@ -179,6 +179,8 @@ START_TEST(policies_agree)
     bool streamed = false, chosen = false;
     double busy;
 
+    if (!form_runs_here(opt.direct))
+        return;
     open_fixture(&f, cases[_i].dtype, cases[_i].path);
     opt.best = best = give_variants(&f, &opt);
     give_capacity(&f, cases[_i].capacity);
@@ -300,6 +302,8 @@ START_TEST(direct_under_limits)
     struct err err = {0};
     int parts = 0, more;
 
+    if (!form_runs_here(true))
+        return;
     open_fixture(&f, DTYPE_F32, opt.path);
     problem_done(&f.mp);
     for (int l = 0; l < f.m->n_layers; l += 1 + more) {
@@ -495,6 +499,8 @@ START_TEST(sequences)
     struct executor *ex;
     struct fixture f;
 
+    if (!form_runs_here(direct))
+        return;
     open_fixture(&f, DTYPE_F32, opt.path);
     problem_done(&f.mp);
     po.chunk_bytes = CHUNK;
@@ -575,6 +581,8 @@ START_TEST(file_cut_short)
     struct executor *ex;
     uint64_t ns;
 
+    if (!form_runs_here(_i))
+        return;
     open_fixture(&f, DTYPE_F32, PATH_IMAGE);
     give_capacity(&f, 100);
     ck_assert_int_eq(plan_make(policy_find("lc-opg"), &f.mp.problem, &plan, &err), 0);
@@ -610,6 +618,8 @@ START_TEST(interrupted)
     struct executor *ex;
     uint64_t ns;
 
+    if (!form_runs_here(_i))
+        return;
     open_fixture(&f, DTYPE_F32, PATH_IMAGE);
     ck_assert_int_eq(plan_make(policy_find("lc-opg"), &f.mp.problem, &plan, &err), 0);
     ex = open_executor(&f, &opt);
