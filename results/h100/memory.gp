@@ -2,8 +2,8 @@
 data = "memory.csv"
 n_panels = 2
 array panels[2] = ['GPTN-S (f32 image)', 'ResNet (f32 image)']
-n_series = 3
-array series[3] = ['preload', 'always-next', 'lc-opg']
+n_series = 4
+array series[4] = ['preload', 'latency', 'lc-opg', 'preload-transform']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN

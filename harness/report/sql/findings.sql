@@ -80,7 +80,9 @@ WITH pair AS ( -- streaming without a limit, each against the preload of its ses
     SELECT 3, 'figure5', 'branch-free pipelining costs less than branches',
            printf('branching over pipelined %.2f at ratio 1; pipelined better in %d of %d, worse in %d', ratio, better, n, worse),
            CASE WHEN better > 2 * worse AND ratio > 1.02 THEN 'agrees' WHEN worse > better THEN 'differs' ELSE 'no difference' END,
-           'branches diverge only where work items run in step: a CPU has none of that'
+           (SELECT iif(type = 'cpu', 'branches diverge only where work items run in step: a CPU has none of that',
+                       'work items run in step here: a branch costs where a kernel computes, little where it waits for memory')
+            FROM device WHERE id = ?1)
     FROM forms WHERE n > 0
     UNION ALL
     SELECT 4, 'table7', printf('%.1f to %.1f times faster than SmartMem, %.1f on average', paper.least, paper.most, paper.mean),
