@@ -3,8 +3,7 @@
 //   grid : (ceil(ct / RUN), ceil(rows / VT)) or more, any local size
 //   item : RUN texels from RUN * gid 0, in rows gid 1, gid 1 + items, ... (VT of them)
 //   FOLD_Y, RUN 1 and VT 1: the grid is the folded image of y, see pointwise.cl (H100, heads
-//          together: 56 us for 162). Groups go down its columns: what lies side by side in x, and
-//          shares 32 bytes there, is likelier to be some rows of y apart than most of a row.
+//          together: 56 us for 162)
 //
 // A kernel defines ROW(r), which writes texels c0 <= c < c1 of row r, and calls EACH_ROW. An
 // iteration is such a run. CPUs want long runs: what a row costs is then paid once, and PoCL
@@ -32,13 +31,9 @@
 
 #if FOLD_Y && RUN == 1 && VT == 1
 #define RUN_ITEM                                                                                   \
-    const uint group = (uint)(get_group_id(1) * get_num_groups(0) + get_group_id(0));              \
-    const uint down = (uint)get_num_groups(1);                                                     \
-    const uint px = group / down * (uint)get_local_size(0) + (uint)get_local_id(0);                \
-    const uint py = group % down * (uint)get_local_size(1) + (uint)get_local_id(1);                \
-    const uint texel = py << FOLD_SHIFT | px;                                                      \
+    const uint texel = (uint)get_global_id(1) << FOLD_SHIFT | (uint)get_global_id(0);              \
     const int first = (int)(texel / (uint)ct), c0 = (int)(texel % (uint)ct), c1 = c0 + 1;          \
-    const int step = 1, mine = px <= FOLD_MASK && first < rows;
+    const int step = 1, mine = get_global_id(0) <= FOLD_MASK && first < rows;
 #else
 #define RUN_ITEM                                                                                   \
     const int c0 = (int)get_global_id(0) * RUN, c1 = min(c0 + RUN, ct);                            \
