@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CALM_SHARE 0.95 /* of the cores that a kernel can use */
+#define CALM_SHARE 0.92 /* of the cores that a kernel can use */
 
 /* What undisturbed repeats use: the 90th percentile of cores[n], the mean number of cores in use
  * during each. A kernel of one work group uses one core, and that is well. */

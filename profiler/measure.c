@@ -286,9 +286,12 @@ static int flush_now(struct run *run, enum flush_part part, struct err *err)
     return 0;
 }
 
-static double cores_of(uint64_t busy_ns, uint64_t span_ns)
+/* Not more than there are: workers wake before the first stamp. */
+static double cores_of(const struct run *run, uint64_t busy_ns, uint64_t span_ns)
 {
-    return span_ns > 0 ? (double)busy_ns / (double)span_ns : 0;
+    double cores = span_ns > 0 ? (double)busy_ns / (double)span_ns : 0;
+
+    return fmin(cores, run->m->dev->info.compute_units);
 }
 
 /* One repeat by the host's clock. */
@@ -307,7 +310,7 @@ static int repeat_host(struct run *run, int side, int batch, struct repeat *ret_
         return rc;
     ns = clock_ns() - from;
     *ret_r = (struct repeat){(ns + (uint64_t)batch / 2) / (uint64_t)batch,
-                             cores_of(cpu_ns() - busy, ns)};
+                             cores_of(run, cpu_ns() - busy, ns)};
     forget(&l);
     return 0;
 }
@@ -317,7 +320,7 @@ static int repeat_host(struct run *run, int side, int batch, struct repeat *ret_
  * 0; 1 if the event's times are useless; or -errno. */
 static int repeat_event(struct run *run, int side, struct repeat *ret_r, struct err *err)
 {
-    bool rest = run->cores[0] && !run->opt->hot;
+    bool rest = run->m->dev->info.type == DEVICE_CPU && !run->opt->hot;
     uint64_t start = 0, end = 0, awake, flushed, busy;
     struct launched l = {0};
     cl_event flush = NULL;
@@ -338,7 +341,7 @@ static int repeat_event(struct run *run, int side, struct repeat *ret_r, struct 
         if (flush && event_span(flush, &awake, &flushed))
             run->flush_ns += flushed - awake;
         if (rc == 0)
-            *ret_r = (struct repeat){end - start, cores_of(busy, end - awake)};
+            *ret_r = (struct repeat){end - start, cores_of(run, busy, end - awake)};
         forget(&l);
     }
     if (flush)
@@ -438,12 +441,19 @@ static int choose(struct run *run, struct err *err)
     return 0;
 }
 
+/* A batch is launched while it runs, by a thread that takes a core as well: that says nothing. */
+static bool cores_known(const struct run *run)
+{
+    return run->cores[0] && run->batch == 1;
+}
+
 /* Statistics are of the pairs that had the cores; of all, where those are too few. */
 static void sift(struct run *run)
 {
     int sides = run->subject->sides, k = 0;
 
-    if (calm_pairs(run->cores, sides, run->n, run->aside) < (run->n < PAIRS_MIN ? 1 : PAIRS_MIN))
+    if (!cores_known(run) ||
+        calm_pairs(run->cores, sides, run->n, run->aside) < (run->n < PAIRS_MIN ? 1 : PAIRS_MIN))
         memset(run->aside, 0, (size_t)run->n * sizeof(*run->aside));
     for (int i = 0; i < run->n; i++) {
         if (run->aside[i])
@@ -528,7 +538,7 @@ static bool crowded(const struct run *run)
     double cores = (double)run->m->dev->info.compute_units, share;
     bool all = true;
 
-    for (int s = 0; s < run->subject->sides && run->cores[s]; s++)
+    for (int s = 0; s < run->subject->sides && cores_known(run); s++)
         all = all && calm_cores(run->cores[s], run->n) >= CALM_SHARE * cores;
     if (all)
         return false;
@@ -633,14 +643,15 @@ static void summarize(struct run *run, struct measure_result *r)
 
         r->side[s] = (struct measure_side){
             .time_ns = run->time_ns[s],
-            .cores = run->cores[s],
+            .cores = cores_known(run) ? run->cores[s] : NULL,
             .median_ns = i.mid,
             .low_ns = i.low,
             .high_ns = i.high,
             .mad_ns = stats_mad(run->x[s], run->calm),
         };
         run->time_ns[s] = NULL;
-        run->cores[s] = NULL;
+        if (r->side[s].cores)
+            run->cores[s] = NULL;
     }
     r->slowdown = r->sides == 2 ? interval_of(run, run->ratio) : (struct interval){NAN, NAN, NAN};
 }

@@ -54,7 +54,7 @@ struct measure_options measure_defaults(void);
 
 struct measure_side {
     uint64_t *time_ns; /* [n], in the order taken; per launch (a batch is divided) */
-    double *cores;     /* [n], mean number in use by this process; NULL unless on a CPU */
+    double *cores;     /* [n], mean number in use by this process; NULL but on a CPU, for launches one by one */
     double median_ns, low_ns, high_ns, mad_ns;
 };
 
