@@ -447,14 +447,15 @@ static bool cores_known(const struct run *run)
     return run->cores[0] && run->batch == 1;
 }
 
-/* Statistics are of the pairs that had the cores; of all, where those are too few. */
-static void sift(struct run *run)
+/* Statistics are of the pairs that had the cores, or of all. */
+static void sift(struct run *run, bool all)
 {
     int sides = run->subject->sides, k = 0;
 
-    if (!cores_known(run) ||
-        calm_pairs(run->cores, sides, run->n, run->aside) < (run->n < PAIRS_MIN ? 1 : PAIRS_MIN))
+    if (all || !cores_known(run))
         memset(run->aside, 0, (size_t)run->n * sizeof(*run->aside));
+    else
+        calm_pairs(run->cores, sides, run->n, run->aside);
     for (int i = 0; i < run->n; i++) {
         if (run->aside[i])
             continue;
@@ -485,7 +486,7 @@ static int take_pair(struct run *run, struct err *err)
             run->cores[side][n] = r.cores;
     }
     run->n++;
-    sift(run);
+    sift(run, false);
     return 0;
 }
 
@@ -564,8 +565,10 @@ static const char *why_stop(const struct run *run, struct looks *l, uint64_t spe
     l->next = run->calm + 1 + run->calm / 5;
     if (crowded(run))
         return at_end ? "other processes had the cores" : NULL;
+    if (run->calm < PAIRS_MIN)
+        return full ? "repeat limit" : at_end ? "too few repeats had the cores" : NULL;
     width = relative_width(run);
-    if (width <= opt->target && run->calm >= opt->min_repeats && run->calm >= PAIRS_MIN)
+    if (width <= opt->target && run->calm >= opt->min_repeats)
         return "";
     if (!late && !full && !at_end && stalled(l, STALL_FIRST * opt->min_repeats, run->calm, width))
         return "interval stopped narrowing";
@@ -630,6 +633,8 @@ static void run_done(struct run *run)
 /* Moves the times out of `run`. */
 static void summarize(struct run *run, struct measure_result *r)
 {
+    if (run->calm < PAIRS_MIN)
+        sift(run, true);
     r->status = *r->reason ? SAMPLE_NOISY : SAMPLE_OK;
     r->timer = run->host ? "host" : "event";
     r->hot = run->opt->hot || run->batch > 1; /* within a batch nothing is flushed */
