@@ -2,7 +2,7 @@
 data = "figure2.csv"
 n_panels = 0
 n_series = 5
-array series[5] = ['Attention heads=12 m=128 n=128 d=64 dv=64', 'ElementWise rows=3136 cols=256', 'LayerNorm rows=128 cols=768', 'MatMul m=128 n=3072 k=768', 'SoftMax rows=1536 cols=128']
+array series[5] = ['Attention batch=16 m=512 n=512 k=64', 'ElementWise rows=2048 cols=2048', 'LayerNorm rows=4096 cols=1024', 'MatMul m=1024 n=1024 k=1024', 'SoftMax rows=4096 cols=1024']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN

@@ -1,9 +1,9 @@
 # Memory over time: run `gnuplot memory.gp` in this folder; restyle at will, the data is memory.csv.
 data = "memory.csv"
-n_panels = 2
-array panels[2] = ['GPTN-S (f32 image)', 'ResNet (f32 image)']
-n_series = 2
-array series[2] = ['preload', 'lc-opg']
+n_panels = 6
+array panels[6] = ['GPTN-S (f32 buffer direct)', 'GPTN-S (f32 image direct)', 'GPTN-S (f32 image)', 'ResNet (f32 buffer direct)', 'ResNet (f32 image direct)', 'ResNet (f32 image)']
+n_series = 6
+array series[6] = ['preload', 'latency', 'always-next', 'lc-opg', 'preload-transform', 'same-op-type']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -20,7 +20,7 @@ array okabe_ito[7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5
 array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
-set terminal svg noenhanced name 'memory' size 528,736 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
+set terminal svg noenhanced name 'memory' size 528,2208 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "memory.svg"
 set ylabel "live memory, MB"
 set yrange [0:*]
@@ -38,7 +38,7 @@ do for [p = 1:n_panels] {
 }
 unset multiplot
 unset output
-set terminal pngcairo noenhanced size 1056,1472 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
+set terminal pngcairo noenhanced size 1056,4416 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
 set output "memory.png"
 set ylabel "live memory, MB"
 set yrange [0:*]
@@ -56,7 +56,7 @@ do for [p = 1:n_panels] {
 }
 unset multiplot
 unset output
-set terminal pdfcairo noenhanced size 3.3in,4.60in font 'Helvetica,8'
+set terminal pdfcairo noenhanced size 3.3in,13.80in font 'Helvetica,8'
 set output "memory.pdf"
 set ylabel "live memory, MB"
 set yrange [0:*]

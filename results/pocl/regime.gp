@@ -1,0 +1,118 @@
+# When does streaming pay?: run `gnuplot regime.gp` in this folder; restyle at will, the data is regime.csv.
+data = "regime.csv"
+n_panels = 3
+array panels[3] = ['speed-up over preload', 'average memory: preload / streaming', 'where they lie (up: transfer / kernels)']
+n_series = 3
+array series[3] = ['ceiling of overlap', 'measured: pthread-skylake-avx512-AMD EPYC', 'paper''s phone (over SmartMem)']
+# Prepended to every figure, after the generated lines that set data, panels[] and series[].
+set datafile separator comma
+set datafile missing NaN
+set encoding utf8
+set key below left Left reverse vertical maxcols 1 samplen 2 spacing 1.1 height 0.6
+set grid back lc rgb "#dddddd" lw 0.5
+set border 3 lw 1 lc rgb "#444444"
+set tics nomirror out
+set xtics offset 0,0.3
+set xlabel offset 0,0.5
+set ylabel offset 1.2,0
+# Okabe and Ito's colours, and a shape for each, for print without colour.
+array okabe_ito[7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+array shape[7] = [7, 5, 9, 11, 13, 6, 4]
+colour(i) = okabe_ito[(i - 1) % 7 + 1]
+mark(i) = shape[(i - 1) % 7 + 1]
+set terminal svg noenhanced name 'regime' size 528,1248 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
+set output "regime.svg"
+set logscale x
+set format x "%g"
+set xrange [0.03:30]
+set xlabel "disk alone / kernels alone"
+set lmargin 8
+set key above left vertical maxcols 1 width 0 height 0 samplen 1
+set multiplot layout n_panels, 1
+do for [p = 1:n_panels] {
+    set title panels[p] offset 0,-0.8
+    in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
+    back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
+    set logscale y
+    set format y "%g"
+    set yrange [*:*]
+    set ytics autofreq
+    if (p > 1) { unset key }
+    plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
+         for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'ceiling of overlap' ? $3 : NaN):4 every ::1 \
+             with lines dt 2 lc rgb "#666666" lw 1 title (series[i] eq 'ceiling of overlap' ? series[i] : ""), \
+         for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
+             with points lc rgb "#bbbbbb" pt 7 ps 0.3 title (series[i] eq 'simulated' ? series[i] : ""), \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
+             with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
+             with points lc rgb colour(i) pt mark(i) ps 0.6 title (back(i) ? "" : series[i])
+}
+unset multiplot
+unset logscale xy
+set key
+unset output
+set terminal pngcairo noenhanced size 1056,2496 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
+set output "regime.png"
+set logscale x
+set format x "%g"
+set xrange [0.03:30]
+set xlabel "disk alone / kernels alone"
+set lmargin 8
+set key above left vertical maxcols 1 width 0 height 0 samplen 1
+set multiplot layout n_panels, 1
+do for [p = 1:n_panels] {
+    set title panels[p] offset 0,-0.8
+    in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
+    back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
+    set logscale y
+    set format y "%g"
+    set yrange [*:*]
+    set ytics autofreq
+    if (p > 1) { unset key }
+    plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
+         for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'ceiling of overlap' ? $3 : NaN):4 every ::1 \
+             with lines dt 2 lc rgb "#666666" lw 1 title (series[i] eq 'ceiling of overlap' ? series[i] : ""), \
+         for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
+             with points lc rgb "#bbbbbb" pt 7 ps 0.3 title (series[i] eq 'simulated' ? series[i] : ""), \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
+             with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
+             with points lc rgb colour(i) pt mark(i) ps 0.6 title (back(i) ? "" : series[i])
+}
+unset multiplot
+unset logscale xy
+set key
+unset output
+set terminal pdfcairo noenhanced size 3.3in,7.80in font 'Helvetica,8'
+set output "regime.pdf"
+set logscale x
+set format x "%g"
+set xrange [0.03:30]
+set xlabel "disk alone / kernels alone"
+set lmargin 8
+set key above left vertical maxcols 1 width 0 height 0 samplen 1
+set multiplot layout n_panels, 1
+do for [p = 1:n_panels] {
+    set title panels[p] offset 0,-0.8
+    in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
+    back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
+    set logscale y
+    set format y "%g"
+    set yrange [*:*]
+    set ytics autofreq
+    if (p > 1) { unset key }
+    plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
+         for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'ceiling of overlap' ? $3 : NaN):4 every ::1 \
+             with lines dt 2 lc rgb "#666666" lw 1 title (series[i] eq 'ceiling of overlap' ? series[i] : ""), \
+         for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
+             with points lc rgb "#bbbbbb" pt 7 ps 0.3 title (series[i] eq 'simulated' ? series[i] : ""), \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
+             with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
+             with points lc rgb colour(i) pt mark(i) ps 0.6 title (back(i) ? "" : series[i])
+}
+unset multiplot
+unset logscale xy
+set key
+unset output
