@@ -91,7 +91,7 @@ static const struct device_info gpu = {.platform = "P",
 
 static int64_t add_session(struct store *st)
 {
-    char *argv[] = {"flashmem", "sweep", "it's here.csv", ""};
+    char *argv[] = {"/some/where/flashmem", "sweep", "it's here.csv", ""};
     struct err err = {0};
     int64_t device, session = 0;
 

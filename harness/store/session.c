@@ -128,7 +128,8 @@ static void get_host(struct host *h)
         h->load = -1;
 }
 
-/* The command line as a shell would take it. NULL: out of memory. */
+/* The command line as a shell would take it, the program by its name alone: where it lies on one
+ * machine is nobody else's business. NULL: out of memory. */
 static char *quote_command(int argc, char **argv)
 {
     char *text = NULL;
@@ -140,15 +141,17 @@ static char *quote_command(int argc, char **argv)
     for (int i = 0; i < argc; i++) {
         const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                             "-_./=,:@%+";
+        const char *slash = i == 0 ? strrchr(argv[i], '/') : NULL;
+        const char *arg = slash ? slash + 1 : argv[i];
 
         if (i > 0)
             fputc(' ', f);
-        if (*argv[i] && !argv[i][strspn(argv[i], plain)]) {
-            fputs(argv[i], f);
+        if (*arg && !arg[strspn(arg, plain)]) {
+            fputs(arg, f);
             continue;
         }
         fputc('\'', f);
-        for (const char *p = argv[i]; *p; p++) {
+        for (const char *p = arg; *p; p++) {
             if (*p == '\'')
                 fputs("'\\'", f);
             fputc(*p, f);
