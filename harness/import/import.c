@@ -7,7 +7,7 @@
 #include "harness/import/fuse.h"
 #include "harness/import/infer.h"
 #include "harness/import/lower.h"
-#include "harness/import/onnx_read.h"
+#include "harness/onnx/onnx_read.h"
 #include "harness/import/pass.h"
 #include "harness/import/write.h"
 

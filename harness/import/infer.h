@@ -3,7 +3,7 @@
 #ifndef FLASHMEM_HARNESS_IMPORT_INFER_H
 #define FLASHMEM_HARNESS_IMPORT_INFER_H
 
-#include "harness/import/ir.h"
+#include "harness/onnx/ir.h"
 
 /* Sets element kind and shape of the outputs of node n where they can be known; jumps where the
  * node contradicts itself. */

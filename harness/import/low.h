@@ -3,7 +3,7 @@
 #ifndef FLASHMEM_HARNESS_IMPORT_LOW_H
 #define FLASHMEM_HARNESS_IMPORT_LOW_H
 
-#include "harness/import/ir.h"
+#include "harness/onnx/ir.h"
 #include "harness/import/view.h"
 
 enum { LOW_MAX_PARAMS = 20, LOW_MAX_IN = 6 };

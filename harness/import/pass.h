@@ -2,7 +2,7 @@
 #ifndef FLASHMEM_HARNESS_IMPORT_PASS_H
 #define FLASHMEM_HARNESS_IMPORT_PASS_H
 
-#include "harness/import/ir.h"
+#include "harness/onnx/ir.h"
 
 /* Nodes of our own stand in this domain:
  *   Silu       x -> y

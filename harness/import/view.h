@@ -5,7 +5,7 @@
 #ifndef FLASHMEM_HARNESS_IMPORT_VIEW_H
 #define FLASHMEM_HARNESS_IMPORT_VIEW_H
 
-#include "harness/import/ir.h"
+#include "harness/onnx/ir.h"
 
 enum { VIEW_MAX = 20 }; /* axes, more than tensors have: axes get split */
 

@@ -1,4 +1,4 @@
-#include "harness/import/arena.h"
+#include "harness/onnx/arena.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
-/* harness/import/onnx_read.h - an ONNX file to a graph; nothing in it is believed. */
-#ifndef FLASHMEM_HARNESS_IMPORT_ONNX_READ_H
-#define FLASHMEM_HARNESS_IMPORT_ONNX_READ_H
+/* harness/onnx/onnx_read.h - an ONNX file to a graph; nothing in it is believed. */
+#ifndef FLASHMEM_HARNESS_ONNX_ONNX_READ_H
+#define FLASHMEM_HARNESS_ONNX_ONNX_READ_H
 
-#include "harness/import/ir.h"
+#include "harness/onnx/ir.h"
 
 struct onnx; /* the open file and what it maps; constants of the graph point into it */
 

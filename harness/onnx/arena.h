@@ -1,11 +1,11 @@
-/* harness/import/arena.h - memory that is freed all at once, and the way out of it.
+/* harness/onnx/arena.h - memory that is freed all at once, and the way out of it.
  *
  * An import makes thousands of small things that live and die together, and any of them may find
  * the file wanting. So everything is taken from one arena, and whoever finds an error jumps: no
  * function in this room returns one. Only import.c (and lower.c, for one node) sets a place to
  * land. */
-#ifndef FLASHMEM_HARNESS_IMPORT_ARENA_H
-#define FLASHMEM_HARNESS_IMPORT_ARENA_H
+#ifndef FLASHMEM_HARNESS_ONNX_ARENA_H
+#define FLASHMEM_HARNESS_ONNX_ARENA_H
 
 #include <setjmp.h>
 #include <stdarg.h>

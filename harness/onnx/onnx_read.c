@@ -1,4 +1,4 @@
-#include "harness/import/onnx_read.h"
+#include "harness/onnx/onnx_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/import/external.h"
-#include "harness/import/wire.h"
+#include "harness/onnx/external.h"
+#include "harness/onnx/wire.h"
 #include "onnx.pb-c.h"
 
 enum { MIN_OPSET = 13, MAX_NODES = 1 << 18, SLACK_BYTES = 256 << 20 };

@@ -1,4 +1,4 @@
-#include "harness/import/wire.h"
+#include "harness/onnx/wire.h"
 
 #include <errno.h>
 #include <protobuf-c/protobuf-c.h>

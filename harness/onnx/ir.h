@@ -1,12 +1,12 @@
-/* harness/import/ir.h - an ONNX graph in memory: tensors with static shapes, and nodes in an order
+/* harness/onnx/ir.h - an ONNX graph in memory: tensors with static shapes, and nodes in an order
  * in which they can run. Everything lives in the arena. Tensors and nodes go by index. */
-#ifndef FLASHMEM_HARNESS_IMPORT_IR_H
-#define FLASHMEM_HARNESS_IMPORT_IR_H
+#ifndef FLASHMEM_HARNESS_ONNX_IR_H
+#define FLASHMEM_HARNESS_ONNX_IR_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "harness/import/arena.h"
+#include "harness/onnx/arena.h"
 
 enum { IR_MAX_RANK = 8, IR_MAX_IN = 1024 };
 

@@ -1,4 +1,4 @@
-#include "harness/import/ir.h"
+#include "harness/onnx/ir.h"
 
 #include <errno.h>
 #include <inttypes.h>

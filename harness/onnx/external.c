@@ -1,4 +1,4 @@
-#include "harness/import/external.h"
+#include "harness/onnx/external.h"
 
 #include <errno.h>
 #include <fcntl.h>

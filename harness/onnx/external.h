@@ -1,9 +1,9 @@
-/* harness/import/external.h - mapped files: the model, and its external data, which must lie in the
+/* harness/onnx/external.h - mapped files: the model, and its external data, which must lie in the
  * model's own folder, within its files, and not on top of each other. */
-#ifndef FLASHMEM_HARNESS_IMPORT_EXTERNAL_H
-#define FLASHMEM_HARNESS_IMPORT_EXTERNAL_H
+#ifndef FLASHMEM_HARNESS_ONNX_EXTERNAL_H
+#define FLASHMEM_HARNESS_ONNX_EXTERNAL_H
 
-#include "harness/import/arena.h"
+#include "harness/onnx/arena.h"
 
 struct mapped {
     char *path; /* as opened; NULL: nothing is mapped */

@@ -1,8 +1,8 @@
-/* harness/import/onnx_none.c - in place of onnx_read.c where protobuf-c or onnx.proto is missing.
+/* harness/onnx/onnx_none.c - in place of onnx_read.c where protobuf-c or onnx.proto is missing.
  */
 #include <errno.h>
 
-#include "harness/import/onnx_read.h"
+#include "harness/onnx/onnx_read.h"
 
 void onnx_read(const char *path, struct ir *g, struct onnx **ret_file)
 {

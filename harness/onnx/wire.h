@@ -1,8 +1,8 @@
-/* harness/import/wire.h - is this a well-formed protobuf message? protobuf-c recurses without a
+/* harness/onnx/wire.h - is this a well-formed protobuf message? protobuf-c recurses without a
  * limit, so a file is walked here, by the same descriptors, before protobuf-c sees it.
  * https://protobuf.dev/programming-guides/encoding/ */
-#ifndef FLASHMEM_HARNESS_IMPORT_WIRE_H
-#define FLASHMEM_HARNESS_IMPORT_WIRE_H
+#ifndef FLASHMEM_HARNESS_ONNX_WIRE_H
+#define FLASHMEM_HARNESS_ONNX_WIRE_H
 
 #include <stddef.h>
 #include <stdint.h>
