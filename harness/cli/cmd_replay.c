@@ -107,18 +107,24 @@ static void show_progress(void *ctx, int round, int max_rounds)
     cli_progress(s->cli, "rounds (at most)", round, max_rounds, s->rounds_began_ns);
 }
 
-static void print_row(struct table *t, const struct replay_session *s, int k)
+/* The columns device .. kernel. */
+static void print_head(struct table *t, const struct replay_session *s, int k)
 {
-    const struct replay_outcome *o = &s->outcome[k];
-    char source[READER_SOURCE_MAX];
-
-    reader_source(s->exec.disk, source);
     table_text(t, s->dev->info.name);
     table_text(t, s->m->name);
     table_text(t, s->policy[k].name);
     table_text(t, dtype_name(s->m->dtype));
     table_text(t, mem_path_name(s->exec.path));
     table_text(t, executor_kernel_name(&s->exec));
+}
+
+static void print_row(struct table *t, const struct replay_session *s, int k)
+{
+    const struct replay_outcome *o = &s->outcome[k];
+    char source[READER_SOURCE_MAX];
+
+    reader_source(s->exec.disk, source);
+    print_head(t, s, k);
     table_text(t, executor_reader_names[s->o->reader]);
     table_text(t, source);
     table_text(t, o->cache);
@@ -185,12 +191,7 @@ static void print_run(struct table *t, const struct replay_session *s, int k, in
     char source[READER_SOURCE_MAX];
 
     reader_source(s->exec.disk, source);
-    table_text(t, s->dev->info.name);
-    table_text(t, s->m->name);
-    table_text(t, s->policy[k].name);
-    table_text(t, dtype_name(s->m->dtype));
-    table_text(t, mem_path_name(s->exec.path));
-    table_text(t, executor_kernel_name(&s->exec));
+    print_head(t, s, k);
     table_text(t, source);
     if (s->o->planning.memory)
         table_int(t, (int64_t)s->o->planning.memory);

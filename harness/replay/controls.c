@@ -110,3 +110,18 @@ int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint
     }
     return rc < 0 ? rc : run_resident(ex, preload, ret_ns, err);
 }
+
+int executor_controls(struct executor *ex, const struct schedule *preload, double *ret_disk_ns,
+                      double *ret_kernel_ns, struct err *err)
+{
+    uint64_t disk_ns, kernel_ns;
+    int rc = executor_disk_ns(ex, preload, &disk_ns, err);
+
+    if (rc == 0)
+        rc = executor_kernel_ns(ex, preload, &kernel_ns, err);
+    if (rc < 0)
+        return rc;
+    *ret_disk_ns = (double)disk_ns;
+    *ret_kernel_ns = (double)kernel_ns;
+    return 0;
+}

@@ -110,6 +110,9 @@ int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *re
                      struct err *err);
 int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
                        struct err *err);
+/* Both of a round, in this order. */
+int executor_controls(struct executor *ex, const struct schedule *preload, double *ret_disk_ns,
+                      double *ret_kernel_ns, struct err *err);
 
 /* Output of the last run, row-major; rows * cols of the last layer's output. */
 void executor_output(const struct executor *ex, float *ret_y);

@@ -19,7 +19,6 @@ struct lane {
     struct replay_outcome *o;
     struct mem_point **memory; /* [max_runs] */
     int *n_memory;
-    double *byte_s, *rss, *device, *setup;
 };
 
 struct comparison {
@@ -32,9 +31,33 @@ struct comparison {
     double *disk, *kernel;
 };
 
-static double median_of(const double *x, int n)
+int replay_outcome_new(struct replay_outcome *o, int max_runs, struct err *err)
 {
-    return stats_median(x, n);
+    double **array[] = {&o->integrated, &o->init,   &o->peak,  &o->avg,  &o->byte_s,
+                        &o->rss,        &o->device, &o->setup, &o->disk, &o->kernel};
+
+    o->verify_error = o->energy_j = o->order_ns = o->stall_ns = NAN;
+    for (size_t i = 0; i < sizeof(array) / sizeof(*array); i++) {
+        *array[i] = calloc((size_t)max_runs, sizeof(double));
+        if (!*array[i])
+            return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
+    }
+    return 0;
+}
+
+void replay_outcome_add(struct replay_outcome *o, const struct run_result *r)
+{
+    int i = o->runs++;
+
+    o->integrated[i] = (double)r->integrated_ns;
+    o->init[i] = (double)r->init_ns;
+    o->peak[i] = (double)r->mem.peak_bytes;
+    o->avg[i] = r->mem.avg_bytes;
+    o->byte_s[i] = r->mem.byte_s;
+    o->rss[i] = (double)r->mem.rss_peak_bytes;
+    o->device[i] = (double)r->mem.watched_peak_bytes;
+    o->setup[i] = (double)r->setup_ns;
+    o->bytes_read = r->bytes_read;
 }
 
 static int lane_new(struct lane *l, const struct replay_policy *p, const struct comparison *c,
@@ -42,31 +65,20 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
 {
     const struct model *m = c->m;
     int max_runs = c->opt->max_runs;
-    size_t n = (size_t)max_runs;
     int rc;
 
     l->policy = p;
     l->o = o;
-    o->verify_error = o->energy_j = o->order_ns = o->stall_ns = NAN;
-    o->integrated = calloc(n, sizeof(double));
-    o->init = calloc(n, sizeof(double));
-    o->peak = calloc(n, sizeof(double));
-    o->avg = calloc(n, sizeof(double));
-    o->disk = calloc(n, sizeof(double));
-    o->kernel = calloc(n, sizeof(double));
+    l->memory = calloc((size_t)max_runs, sizeof(*l->memory));
+    l->n_memory = calloc((size_t)max_runs, sizeof(*l->n_memory));
     o->layer = calloc((size_t)m->n_layers, sizeof(*o->layer));
     o->layer_load = calloc((size_t)m->n_layers, sizeof(*o->layer_load));
     o->variant = calloc((size_t)m->n_layers, sizeof(*o->variant));
-    l->memory = calloc(n, sizeof(*l->memory));
-    l->n_memory = calloc(n, sizeof(*l->n_memory));
-    l->byte_s = calloc(n, sizeof(double));
-    l->rss = calloc(n, sizeof(double));
-    l->device = calloc(n, sizeof(double));
-    l->setup = calloc(n, sizeof(double));
-    if (!o->integrated || !o->init || !o->peak || !o->avg || !o->disk || !o->kernel || !o->layer ||
-        !o->layer_load || !o->variant || !l->memory || !l->n_memory || !l->byte_s || !l->rss ||
-        !l->device || !l->setup)
+    if (!o->layer || !o->layer_load || !o->variant || !l->memory || !l->n_memory)
         return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
+    rc = replay_outcome_new(o, max_runs, err);
+    if (rc < 0)
+        return rc;
     rc = executor_schedule(c->ex, p->mp, p->plan, &l->schedule, err);
     return rc < 0 ? err_prefix(err, "%s", p->name), rc : 0;
 }
@@ -77,10 +89,6 @@ static void lane_done(struct lane *l, int max_runs)
         free(l->memory[i]);
     free(l->memory);
     free(l->n_memory);
-    free(l->byte_s);
-    free(l->rss);
-    free(l->device);
-    free(l->setup);
     schedule_done(&l->schedule);
 }
 
@@ -100,43 +108,28 @@ static int take_run(struct comparison *c, struct lane *l, struct err *err)
         return err_set(err, -EPROTO, "run %d of '%s' gave another output than the first of '%s': if the "
                        "weights file did not change meanwhile, report it",
                        i + 1, l->policy->name, c->lane[0].policy->name);
-    o->integrated[i] = (double)r.integrated_ns;
-    o->init[i] = (double)r.init_ns;
-    o->peak[i] = (double)r.mem.peak_bytes;
-    o->avg[i] = r.mem.avg_bytes;
-    l->byte_s[i] = r.mem.byte_s;
-    l->rss[i] = (double)r.mem.rss_peak_bytes;
-    l->device[i] = (double)r.mem.watched_peak_bytes;
-    l->setup[i] = (double)r.setup_ns;
-    o->bytes_read = r.bytes_read;
+    replay_outcome_add(o, &r);
     points = executor_memory(c->ex, &n);
     l->memory[i] = malloc((size_t)(n + 1) * sizeof(*points));
     if (!l->memory[i])
         return err_set(err, -ENOMEM, "out of memory for a timeline of %d points", n);
     memcpy(l->memory[i], points, (size_t)n * sizeof(*points));
     l->n_memory[i] = n;
-    o->runs++;
     return 0;
 }
 
 /* Every policy once and both controls once; the order is turned from round to round. */
 static int take_round(struct comparison *c, struct err *err)
 {
-    uint64_t disk_ns, kernel_ns;
     int rc = 0;
 
     for (int k = 0; k < c->n && rc == 0; k++)
         rc = take_run(c, &c->lane[c->rounds == 0 ? k : (k + c->rounds) % c->n], err);
     if (rc == 0)
-        rc = executor_disk_ns(c->ex, &c->preload, &disk_ns, err);
+        rc = executor_controls(c->ex, &c->preload, &c->disk[c->rounds], &c->kernel[c->rounds], err);
     if (rc == 0)
-        rc = executor_kernel_ns(c->ex, &c->preload, &kernel_ns, err);
-    if (rc < 0)
-        return rc;
-    c->disk[c->rounds] = (double)disk_ns;
-    c->kernel[c->rounds] = (double)kernel_ns;
-    c->rounds++;
-    return 0;
+        c->rounds++;
+    return rc;
 }
 
 static bool known(const struct comparison *c)
@@ -197,16 +190,16 @@ static void summarize(const struct comparison *c, struct lane *l)
     memcpy(o->disk, c->disk, (size_t)o->runs * sizeof(double));
     memcpy(o->kernel, c->kernel, (size_t)o->runs * sizeof(double));
     o->integrated_mean_ns = stats_mean(o->integrated, o->runs);
-    o->init_ns = median_of(o->init, o->runs);
-    o->exec_ns = exec ? median_of(exec, o->runs) : NAN;
-    o->peak_bytes = median_of(o->peak, o->runs);
-    o->avg_bytes = median_of(o->avg, o->runs);
-    o->mem_byte_s = median_of(l->byte_s, o->runs);
-    o->rss_peak_bytes = median_of(l->rss, o->runs);
-    o->device_peak_bytes = median_of(l->device, o->runs);
-    o->setup_ns = median_of(l->setup, o->runs);
-    o->disk_ns = median_of(c->disk, c->rounds);
-    o->kernel_ns = median_of(c->kernel, c->rounds);
+    o->init_ns = stats_median(o->init, o->runs);
+    o->exec_ns = exec ? stats_median(exec, o->runs) : NAN;
+    o->peak_bytes = stats_median(o->peak, o->runs);
+    o->avg_bytes = stats_median(o->avg, o->runs);
+    o->mem_byte_s = stats_median(o->byte_s, o->runs);
+    o->rss_peak_bytes = stats_median(o->rss, o->runs);
+    o->device_peak_bytes = stats_median(o->device, o->runs);
+    o->setup_ns = stats_median(o->setup, o->runs);
+    o->disk_ns = stats_median(c->disk, c->rounds);
+    o->kernel_ns = stats_median(c->kernel, c->rounds);
     o->bound_ns = o->disk_ns > o->kernel_ns ? o->disk_ns : o->kernel_ns;
     o->predicted_ns = problem_predict_ns(l->policy->mp, l->policy->plan,
                                          (double)c->preload.read_bytes / (o->disk_ns * 1e-9));
@@ -367,6 +360,10 @@ void replay_outcome_done(struct replay_outcome *o)
     free(o->init);
     free(o->peak);
     free(o->avg);
+    free(o->byte_s);
+    free(o->rss);
+    free(o->device);
+    free(o->setup);
     free(o->disk);
     free(o->kernel);
     free(o->memory);

@@ -27,12 +27,12 @@ struct replay_options {
     void *ctx;
 };
 
-/* Arrays have `runs` entries, in the order taken. Times in ns. */
+/* Arrays have room for the most runs and hold `runs` entries, in the order taken. Times in ns. */
 struct replay_outcome {
     int runs;
     bool noisy;             /* a limit came before the target */
     uint64_t build_ns;
-    double *integrated, *init, *peak, *avg;
+    double *integrated, *init, *peak, *avg, *byte_s, *rss, *device, *setup;
     struct interval integrated_ns;
     double integrated_mean_ns, init_ns, exec_ns;
     double peak_bytes, avg_bytes, mem_byte_s, rss_peak_bytes;
@@ -56,6 +56,11 @@ struct replay_outcome {
     uint64_t *layer_load;     /* [n_layers], bytes carried */
     struct op_variant *variant; /* [n_layers], as launched */
 };
+
+/* Room for so many runs; free with replay_outcome_done(), also after a failure. -ENOMEM. */
+int replay_outcome_new(struct replay_outcome *o, int max_runs, struct err *err);
+/* One more run. */
+void replay_outcome_add(struct replay_outcome *o, const struct run_result *r);
 
 /* Compare the output of the last run with opt->reference, if there is one. -ENOMEM. */
 int replay_verify(const struct executor *ex, const struct model *m,

@@ -16,7 +16,6 @@ struct line {
     const struct replay_policy *policy;
     struct schedule schedule; /* with what stays */
     struct sequence_outcome *o;
-    double *setup, *rss, *device, *byte_s; /* [runs * sequences] */
 };
 
 struct sequences {
@@ -37,29 +36,16 @@ static double *reals(size_t n)
 static int line_new(struct line *l, const struct replay_policy *p, const struct sequences *q,
                     struct sequence_outcome *o, struct err *err)
 {
-    size_t runs = (size_t)q->opt->runs, n = runs * (size_t)q->opt->sequences;
+    int runs = q->opt->runs;
 
     l->policy = p;
     l->o = o;
-    o->all.verify_error = o->all.energy_j = o->all.order_ns = o->all.stall_ns = NAN;
-    o->integrated_ns = calloc(runs, sizeof(*o->integrated_ns));
-    o->bytes_read = calloc(runs, sizeof(*o->bytes_read));
-    o->peak_bytes = reals(runs);
-    o->all.integrated = reals(n);
-    o->all.init = reals(n);
-    o->all.peak = reals(n);
-    o->all.avg = reals(n);
-    o->all.disk = reals(n);
-    o->all.kernel = reals(n);
-    l->setup = reals(n);
-    l->rss = reals(n);
-    l->device = reals(n);
-    l->byte_s = reals(n);
-    if (!o->integrated_ns || !o->bytes_read || !o->peak_bytes || !o->all.integrated ||
-        !o->all.init || !o->all.peak || !o->all.avg || !o->all.disk || !o->all.kernel ||
-        !l->setup || !l->rss || !l->device || !l->byte_s)
-        return err_set(err, -ENOMEM, "out of memory for %zu runs", n);
-    return 0;
+    o->integrated_ns = calloc((size_t)runs, sizeof(*o->integrated_ns));
+    o->bytes_read = calloc((size_t)runs, sizeof(*o->bytes_read));
+    o->peak_bytes = reals((size_t)runs);
+    if (!o->integrated_ns || !o->bytes_read || !o->peak_bytes)
+        return err_set(err, -ENOMEM, "out of memory for %d runs", runs);
+    return replay_outcome_new(&o->all, runs * q->opt->sequences, err);
 }
 
 /* ---- what stays ---- */
@@ -146,7 +132,7 @@ static int take_one(struct sequences *q, struct line *l, int run, struct err *er
     struct replay_outcome *o = &l->o->all;
     uint64_t first = q->line[0].o->all.output_hash;
     struct run_result r;
-    int i = q->done * q->opt->runs + run, rc = executor_run(q->ex, &l->schedule, NULL, &r, err);
+    int rc = executor_run(q->ex, &l->schedule, NULL, &r, err);
 
     if (rc < 0)
         return err_prefix(err, "%s", l->policy->name), rc;
@@ -159,16 +145,8 @@ static int take_one(struct sequences *q, struct line *l, int run, struct err *er
                        "run %d of a sequence of '%s' gave another output than the first of '%s': "
                        "if the weights file did not change meanwhile, report it",
                        run + 1, l->policy->name, q->line[0].policy->name);
-    o->integrated[i] = (double)r.integrated_ns;
-    o->init[i] = (double)r.init_ns;
-    o->peak[i] = (double)r.mem.peak_bytes;
-    o->avg[i] = r.mem.avg_bytes;
-    l->byte_s[i] = r.mem.byte_s;
-    l->rss[i] = (double)r.mem.rss_peak_bytes;
-    l->device[i] = (double)r.mem.watched_peak_bytes;
-    l->setup[i] = (double)r.setup_ns;
+    replay_outcome_add(o, &r);
     l->o->bytes_read[run] = r.bytes_read;
-    o->runs++;
     return 0;
 }
 
@@ -188,20 +166,15 @@ static int take_sequence(struct sequences *q, struct line *l, struct err *err)
 /* One sequence of each policy, the order turned from time to time, and both controls. */
 static int take_turn(struct sequences *q, struct err *err)
 {
-    uint64_t disk_ns, kernel_ns;
     int rc = 0;
 
     for (int k = 0; k < q->n && rc == 0; k++)
         rc = take_sequence(q, &q->line[q->done == 0 ? k : (k + q->done) % q->n], err);
     if (rc == 0)
-        rc = executor_disk_ns(q->ex, &q->preload, &disk_ns, err);
+        rc = executor_controls(q->ex, &q->preload, &q->disk[q->done], &q->kernel[q->done], err);
     if (rc == 0)
-        rc = executor_kernel_ns(q->ex, &q->preload, &kernel_ns, err);
-    if (rc < 0)
-        return rc;
-    q->disk[q->done] = (double)disk_ns;
-    q->kernel[q->done++] = (double)kernel_ns;
-    return 0;
+        q->done++;
+    return rc;
 }
 
 /* ---- results ---- */
@@ -253,12 +226,12 @@ static int summarize(const struct sequences *q, struct line *l, struct err *err)
     o->exec_ns = o->integrated_ns.mid - o->init_ns;
     o->peak_bytes = later_median(q, o->peak, x);
     o->avg_bytes = later_median(q, o->avg, x);
-    o->mem_byte_s = later_median(q, l->byte_s, x);
-    n = collect(q, l->rss, 0, x); /* all that a sequence allocates, its first run does */
+    o->mem_byte_s = later_median(q, o->byte_s, x);
+    n = collect(q, o->rss, 0, x); /* all that a sequence allocates, its first run does */
     o->rss_peak_bytes = stats_median(x, n);
-    n = collect(q, l->device, 0, x);
+    n = collect(q, o->device, 0, x);
     o->device_peak_bytes = stats_median(x, n);
-    n = collect(q, l->setup, 0, x);
+    n = collect(q, o->setup, 0, x);
     o->setup_ns = stats_median(x, n);
     o->disk_ns = stats_median(q->disk, q->done);
     o->kernel_ns = stats_median(q->kernel, q->done);
@@ -300,13 +273,8 @@ int sequence_compare(struct executor *ex, const struct model *m, const struct re
     }
     for (int k = 0; k < n && rc == 0; k++)
         rc = summarize(&q, &q.line[k], err);
-    for (int k = 0; q.line && k < n; k++) {
+    for (int k = 0; q.line && k < n; k++)
         schedule_done(&q.line[k].schedule);
-        free(q.line[k].setup);
-        free(q.line[k].rss);
-        free(q.line[k].device);
-        free(q.line[k].byte_s);
-    }
     schedule_done(&q.preload);
     free(q.line);
     free(q.disk);
