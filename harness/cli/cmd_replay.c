@@ -54,6 +54,10 @@ static const struct opt opts[] = {
      .help = "write the output there"},
     {.name = "--split", .type = OPT_FLAG, .offset = FIELD(split),
      .help = "run the model with the layers split that 'plan --split' splits for the one policy"},
+    {.name = "--alpha", .type = OPT_REAL, .offset = FIELD(alpha), .def = "0.1", .min = 0,
+     .max = 1e6, .arg = "X", .help = "--split: the parts must carry 1 + alpha times as much"},
+    {.name = "--mu", .type = OPT_REAL, .offset = FIELD(mu), .def = "0.1", .min = 0, .max = 1e6,
+     .arg = "X", .help = "--split: what a layer of distance weighs in the ranking, beside lambda"},
     {.name = "--slice", .type = OPT_TEXT, .offset = FIELD(slice), .arg = "BYTES",
      .help = "use larger weights in parts of about this size, or 'none' (default with --kernel "
              "direct: a 32nd of all weights, or an 8th of what --memory leaves; else, and "

@@ -156,6 +156,8 @@ static int split_layers(struct replay_session *s, struct err *err)
 
     if (!in_two)
         return err_set(err, -ENOMEM, "out of memory for %d layers", n);
+    opt.alpha = s->o->alpha;
+    opt.mu = s->o->mu;
     opt.time_limit_s = 10;
     rc = replay_session_problem(s, err);
     if (rc == 0)

@@ -15,7 +15,7 @@ struct replay_opts {
     const char *plan, *weights, *output;
     uint64_t time_limit;
     int64_t runs;
-    double target;
+    double target, alpha, mu;
     int reader, kernel;
     bool verify, split;
     uint64_t disk_rate;
