@@ -166,7 +166,7 @@ static int hold_all(struct planning *s, struct plan_problem *p, struct err *err)
 {
     const struct plan_options *o = &s->o->planning;
 
-    s->reserve = plan_options_ring(o) / p->chunk_bytes * p->chunk_bytes;
+    s->reserve = plan_options_ring(o, NULL) / p->chunk_bytes * p->chunk_bytes;
     if (s->reserve == 0)
         return err_set(err, -EINVAL, "--ring: want a chunk of %" PRIu64 " bytes or more, got '%"
                        PRIu64 "'", p->chunk_bytes, o->ring);

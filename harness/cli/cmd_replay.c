@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/cli/model_problem.h"
 #include "harness/cli/opt.h"
 #include "harness/cli/replay_session.h"
 #include "harness/model/npy.h"
@@ -59,9 +60,7 @@ static const struct opt opts[] = {
     {.name = "--mu", .type = OPT_REAL, .offset = FIELD(mu), .def = "0.1", .min = 0, .max = 1e6,
      .arg = "X", .help = "--split: what a layer of distance weighs in the ranking, beside lambda"},
     {.name = "--slice", .type = OPT_TEXT, .offset = FIELD(slice), .arg = "BYTES",
-     .help = "use larger weights in parts of about this size, or 'none' (default with --kernel "
-             "direct: a 32nd of all weights, or an 8th of what --memory leaves; else, and "
-             "with --plan, none)"},
+     .help = SLICE_HELP},
     {.name = "--verify", .type = OPT_FLAG, .offset = FIELD(verify),
      .help = "compare the output with a plain-C reference in double precision"},
     {0},
@@ -374,7 +373,6 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
         .exec =
             {
                 .path = (enum mem_path)o->planning.path,
-                .ring_bytes = plan_options_ring(&o->planning),
                 .memory_limit = o->planning.memory,
                 .at_plan = o->reader == 1,
                 .rss_period_ns = 2000000,

@@ -17,11 +17,11 @@ uint64_t model_slice_bytes(const char *slice, const struct model *m, const struc
         return 0;
     if (slice)
         return parse_bytes(slice, &bytes, NULL) < 0 ? 0 : bytes;
-    if (!direct)
+    if (!direct && !o->memory)
         return 0;
     model_cost(m, &cost);
-    reserve = executor_reserve_bytes(m, (enum mem_path)o->path, true, 0);
-    bytes = cost.weight_bytes / 32;
+    reserve = executor_reserve_bytes(m, (enum mem_path)o->path, direct, 0);
+    bytes = direct ? cost.weight_bytes / 32 : cost.weight_bytes;
     if (o->memory > reserve && (o->memory - reserve) / 8 < bytes)
         bytes = (o->memory - reserve) / 8;
     return bytes;

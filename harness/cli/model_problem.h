@@ -7,8 +7,8 @@
 #include "harness/model/weights.h"
 
 #define SLICE_HELP \
-    "use larger weights in parts of about this size, or 'none' (default with --kernel direct: a " \
-    "32nd of all weights, or an 8th of what --memory leaves; else, and with --plan, none)"
+    "use larger weights in parts of about this size, or 'none' (default: an 8th of what --memory " \
+    "leaves; with --kernel direct a 32nd of all weights if that is less; none with --plan)"
 /* Of --slice, NULL or text that can be parsed: weights above so many bytes are used in parts; 0:
  * none are. What is read in one piece keeps the disk from running beside the kernel that waits for
  * it, and memory from being given back. */

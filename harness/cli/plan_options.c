@@ -7,6 +7,10 @@
 #include "harness/text/units.h"
 
 #define DIRECT_CHUNK UINT64_C(65536) /* nothing is moved in chunks: the finest rounding of sizes */
+#define CHUNKS_LEAST UINT64_C(512)   /* a limit is worth so many, down to the finest */
+#define RING_MOST (UINT64_C(16) << 20)
+#define RING_LEAST (UINT64_C(256) << 10) /* and steps of it */
+#define RING_SHARE 6 /* of what a limit leaves for weights; there are two of it on some devices */
 #define M_PEAK_BYTES UINT64_C(500000000) /* the paper's */
 
 static int parse_m_peak(const char *text, uint64_t *ret_bytes, struct err *err)
@@ -28,7 +32,7 @@ int plan_options_check(const struct plan_options *o, struct err *err)
             return err_prefix(err, "--threshold");
     if (o->m_peak && parse_m_peak(o->m_peak, &bytes, err) < 0)
         return err_prefix(err, "--m-peak");
-    if (o->ring < SCHEDULE_MIN_RING)
+    if (o->ring && o->ring < SCHEDULE_MIN_RING)
         return err_set(err, -EINVAL, "--ring: want at least %llu bytes, got '%llu'",
                        (unsigned long long)SCHEDULE_MIN_RING, (unsigned long long)o->ring);
     return 0;
@@ -58,9 +62,36 @@ uint64_t plan_options_m_peak(const struct plan_options *o, uint64_t if_not_given
     return bytes;
 }
 
-uint64_t plan_options_ring(const struct plan_options *o)
+/* What --memory leaves beside activations and the reader; UINT64_MAX without it. */
+static uint64_t left_for_weights(const struct plan_options *o, const struct model *m, bool direct)
 {
-    return o->ring / READ_ALIGN * READ_ALIGN;
+    uint64_t reserve;
+
+    if (!o->memory || !m)
+        return UINT64_MAX;
+    reserve = executor_reserve_bytes(m, (enum mem_path)o->path, direct, 0);
+    return o->memory > reserve ? o->memory - reserve : 0;
+}
+
+uint64_t plan_options_ring(const struct plan_options *o, const struct model *m)
+{
+    uint64_t bytes = left_for_weights(o, m, false) / RING_SHARE;
+
+    if (o->ring)
+        return o->ring / READ_ALIGN * READ_ALIGN;
+    if (bytes > RING_MOST)
+        return RING_MOST;
+    return bytes < RING_LEAST ? RING_LEAST : bytes / RING_LEAST * RING_LEAST;
+}
+
+/* A weight takes whole chunks: within a small limit large ones would be mostly air. */
+static uint64_t default_chunk(const struct plan_options *o, const struct model *m, bool direct)
+{
+    uint64_t chunk = problem_defaults().chunk_bytes, left = left_for_weights(o, m, direct);
+
+    while (chunk > DIRECT_CHUNK && (direct || chunk > left / CHUNKS_LEAST))
+        chunk /= 2;
+    return chunk;
 }
 
 int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, double *ret_rate,
@@ -92,23 +123,20 @@ struct problem_options plan_options_problem(const struct plan_options *o, const 
                                             const struct best *best, bool direct)
 {
     struct problem_options po = problem_defaults();
+    uint64_t ring = plan_options_ring(o, m);
 
     for (int i = 0; i < o->thresholds.n; i++)
         thresholds_set(&po.thresholds, o->thresholds.item[i], NULL);
-    if (o->chunk)
-        po.chunk_bytes = o->chunk;
-    else if (direct)
-        po.chunk_bytes = DIRECT_CHUNK;
+    po.chunk_bytes = o->chunk ? o->chunk : default_chunk(o, m, direct);
     po.m_peak_bytes = plan_options_m_peak(o, o->memory ? 0 : M_PEAK_BYTES);
     po.lambda = o->lambda;
     po.best = best;
     po.price = (enum plan_price)o->price;
     po.limit = (enum plan_limit)o->limit;
     po.memory_limit = o->memory;
-    po.reserve_bytes = executor_reserve_bytes(m, (enum mem_path)o->path, direct,
-                                              plan_options_ring(o));
+    po.reserve_bytes = executor_reserve_bytes(m, (enum mem_path)o->path, direct, ring);
     po.direct = direct;
-    po.ring_bytes = direct ? 0 : plan_options_ring(o);
+    po.ring_bytes = direct ? 0 : ring;
     po.preload = o->preload.item;
     po.n_preload = o->preload.n;
     po.respect_capacity = o->respect_capacity;

@@ -10,7 +10,7 @@
 struct plan_options {
     struct opt_list thresholds, preload;
     const char *m_peak; /* NULL: the default */
-    uint64_t memory, ring, chunk; /* memory and chunk 0: not given */
+    uint64_t memory, ring, chunk; /* 0: not given */
     double lambda;
     int limit, price, dtype, path, variants, capacities;
     bool respect_capacity;
@@ -28,8 +28,9 @@ struct plan_options {
      .choices = plan_limit_names, .help = "reading of --m-peak"}, \
     {.name = "--memory", .type = OPT_BYTES, .offset = PLAN_OPTION(memory), .arg = "BYTES", \
      .help = "limit for everything: staging, textures, activations"}, \
-    {.name = "--ring", .type = OPT_BYTES, .offset = PLAN_OPTION(ring), .def = "16MiB", \
-     .arg = "BYTES", .help = "unified memory between disk and textures, part of --memory"}, \
+    {.name = "--ring", .type = OPT_BYTES, .offset = PLAN_OPTION(ring), .arg = "BYTES", \
+     .help = "unified memory between disk and textures, part of --memory (default: 16MiB, or a " \
+             "sixth of what --memory leaves beside activations)"}, \
     {.name = "--threshold", .type = OPT_LIST, .offset = PLAN_OPTION(thresholds), \
      .arg = "CLASS=X", .help = "slowdown allowed under load, e.g. reusable=0.3"}, \
     {.name = "--capacities", .type = OPT_CHOICE, .offset = PLAN_OPTION(capacities), \
@@ -42,7 +43,7 @@ struct plan_options {
     {.name = "--lambda", .type = OPT_REAL, .offset = PLAN_OPTION(lambda), .def = "0.9", .min = 0, \
      .max = 1, .arg = "X", .help = "weight of preloading against distance"}, \
     {.name = "--chunk", .type = OPT_BYTES, .offset = PLAN_OPTION(chunk), .arg = "BYTES", \
-     .help = "chunk size, at least 64KiB (default: 1MiB)"}, \
+     .help = "chunk size, at least 64KiB (default: 1MiB, less within a small --memory)"}, \
     {.name = "--preload", .type = OPT_LIST, .offset = PLAN_OPTION(preload), .arg = "NAME", \
      .help = "preload this weight"}, \
     {.name = "--respect-capacity", .type = OPT_FLAG, .offset = PLAN_OPTION(respect_capacity), \
@@ -66,8 +67,9 @@ int plan_options_policies(const struct opt_list *policies, struct err *err);
 /* --m-peak in bytes, 0 for none; `if_not_given` without it. The text has been checked. */
 uint64_t plan_options_m_peak(const struct plan_options *o, uint64_t if_not_given);
 
-/* The whole pages of --ring: the disk is read in such. */
-uint64_t plan_options_ring(const struct plan_options *o);
+/* The whole pages of --ring: the disk is read in such. Without it what --memory leaves for the
+ * weights of `m` (NULL: of whatever is planned) says. */
+uint64_t plan_options_ring(const struct plan_options *o, const struct model *m);
 
 /* Bytes per second of the disk: `given`, or if that is 0 what the newest replay on this device
  * measured alone; 0 if there was none. */

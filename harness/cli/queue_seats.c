@@ -119,7 +119,6 @@ static int try_place(struct queue_seats *q, struct queue_place *p, uint64_t byte
         .exec =
             {
                 .path = (enum mem_path)p->opts.planning.path,
-                .ring_bytes = plan_options_ring(&p->opts.planning),
                 .memory_limit = bytes,
                 .at_plan = p->opts.reader == 1,
             },

@@ -21,9 +21,18 @@
 const char *const replay_kernel_names[] = {"naive",  "branching", "pipelined", "copy",
                                            "direct", "auto",      NULL};
 
+/* Does a policy rearrange weights on the device? */
+static bool transforms(const struct replay_session *s)
+{
+    for (int i = 0; i < s->o->policies.n; i++)
+        if (policy_find(s->o->policies.item[i])->transforms)
+            return true;
+    return false;
+}
+
 static uint64_t slice_bytes(const struct replay_session *s)
 {
-    if (s->o->plan && !s->o->slice)
+    if (!s->o->slice && (s->o->plan || transforms(s)))
         return 0;
     return model_slice_bytes(s->o->slice, s->m, &s->o->planning, s->exec.direct);
 }
@@ -183,12 +192,10 @@ static int split_layers(struct replay_session *s, struct err *err)
 /* Written where it is missing, if a policy wants it. */
 static int make_natural(struct replay_session *s, struct err *err)
 {
-    bool wanted = false, written = false;
+    bool written = false;
     int rc;
 
-    for (int i = 0; i < s->o->policies.n; i++)
-        wanted = wanted || policy_find(s->o->policies.item[i])->transforms;
-    if (!wanted)
+    if (!transforms(s))
         return 0;
     if (s->exec.direct || slice_bytes(s))
         return err_set(err, -EINVAL,
@@ -259,6 +266,8 @@ int replay_session_open(struct replay_session *s, const char *model, struct err 
         rc = split_layers(s, err);
     if (rc == 0)
         watch_device(s);
+    if (rc == 0)
+        s->exec.ring_bytes = plan_options_ring(&s->o->planning, s->m);
     began = clock_ns();
     if (rc == 0)
         rc = executor_new(s->dev, s->m, &s->file, (const float *const *)s->input, &s->exec, &s->ex,

@@ -91,16 +91,10 @@ int activations_begin(struct activations *a, struct device *dev, int l, struct m
                       struct err *err)
 {
     const struct tensor_desc *d = out_desc(a->m, l);
-    int rc;
 
     if (tensor_pool_take(&a->idle, d, a->path, &a->out[l]))
         return 0;
-    rc = tensor_new(dev, d, a->path, mem, MEM_ACTIVATION, &a->out[l], err);
-    if (rc == -ENOMEM && a->idle.n > 0) {
-        tensor_pool_clear(&a->idle, mem);
-        rc = tensor_new(dev, d, a->path, mem, MEM_ACTIVATION, &a->out[l], err);
-    }
-    return rc;
+    return tensor_new(dev, d, a->path, mem, MEM_ACTIVATION, &a->out[l], err);
 }
 
 void activations_end(struct activations *a, int l, struct mem *mem)
@@ -133,26 +127,26 @@ void activations_done(struct activations *a, struct mem *mem)
 
 uint64_t activations_peak_bytes(const struct model *m, enum mem_path path)
 {
-    struct activations a = {.m = m, .path = path};
-    uint64_t bytes = 0;
+    uint64_t live = 0, most = 0;
 
-    a.out = calloc((size_t)m->n_layers, sizeof(*a.out));
-    if (!a.out)
-        return UINT64_MAX;
     for (int i = 0; i < m->n_inputs; i++) /* ids twice: the vector of compacted gathers */
-        bytes += tensor_device_bytes(&m->input[i].desc, path)
-                 << (m->input[i].desc.dtype == DTYPE_I32);
+        live += tensor_device_bytes(&m->input[i].desc, path)
+                << (m->input[i].desc.dtype == DTYPE_I32);
     for (int l = 0; l < m->n_layers; l++) {
-        const struct tensor_desc *d = out_desc(m, l);
+        const struct layer *layer = &m->layer[l];
 
-        if (!tensor_pool_take(&a.idle, d, path, &a.out[l])) {
-            a.out[l] = (struct tensor){.desc = *d, .path = path};
-            bytes += tensor_device_bytes(d, path);
+        live += tensor_device_bytes(out_desc(m, l), path);
+        most = live > most ? live : most;
+        for (int i = 0; i < layer->io.n - 1; i++) {
+            int from = layer->source[i].index;
+            bool again = false;
+
+            for (int k = 0; k < i; k++)
+                again = again || (layer->source[k].kind == SOURCE_LAYER &&
+                                  layer->source[k].index == from);
+            if (layer->source[i].kind == SOURCE_LAYER && m->layer[from].last_use == l && !again)
+                live -= tensor_device_bytes(out_desc(m, from), path);
         }
-        a.out[l].mem = (cl_mem)&a; /* in use; never dereferenced */
-        activations_end(&a, l, NULL);
     }
-    free(a.idle.t);
-    free(a.out);
-    return bytes;
+    return most;
 }

@@ -31,13 +31,14 @@ struct activations {
 int activations_new(struct activations *a, const struct model *m, enum mem_path path,
                     struct device *dev, cl_command_queue queue, void *const *input,
                     const int32_t *iota, struct mem *mem, struct err *err);
-/* Before layer l is enqueued: its output; after: what it read last goes back to the pool. */
+/* Before layer l is enqueued: its output (-ENOMEM: the limit; idle ones may be in the way); after:
+ * what it read last goes back to the pool. */
 int activations_begin(struct activations *a, struct device *dev, int l, struct mem *mem,
                       struct err *err);
 void activations_end(struct activations *a, int l, struct mem *mem);
 void activations_done(struct activations *a, struct mem *mem);
 
-/* The most bytes that a run's activations take, by going through the layers as a run does. */
+/* The most bytes that are in use at once. A run's pool keeps more while there is room for it. */
 uint64_t activations_peak_bytes(const struct model *m, enum mem_path path);
 
 #endif

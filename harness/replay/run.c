@@ -96,22 +96,38 @@ int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err)
     return 0;
 }
 
+/* At the limit: what is idle goes, then what the oldest launch uses. -ENOMEM: there is nothing. */
+static int make_room(struct run *r, struct err *err)
+{
+    if (r->idle.n > 0 || r->acts.idle.n > 0) {
+        tensor_pool_clear(&r->idle, r->mem);
+        tensor_pool_clear(&r->acts.idle, r->mem);
+        return 0;
+    }
+    return r->n_flights > 0 ? retire_oldest(r, err) : -ENOMEM;
+}
+
+static int new_tensor(struct run *r, const struct tensor_desc *d, enum mem_path path,
+                      enum mem_kind kind, struct tensor *ret_t, struct err *err)
+{
+    int rc;
+
+    do
+        rc = tensor_new(r->ex->dev, d, path, r->mem, kind, ret_t, err);
+    while (rc == -ENOMEM && make_room(r, err) == 0);
+    return rc;
+}
+
 static int weight_tensor(struct run *r, int w, struct err *err)
 {
     struct tensor_desc d = executor_weight_desc(r->ex, w);
     enum mem_path path = w == r->ex->m->n_weights ? PATH_BUFFER : r->ex->opt.path;
-    int rc;
 
     if (r->weight[w].mem)
         return 0;
     if (tensor_pool_take(&r->idle, &d, path, &r->weight[w]))
         return 0;
-    rc = tensor_new(r->ex->dev, &d, path, r->mem, MEM_TEXTURE, &r->weight[w], err);
-    if (rc == -ENOMEM && r->idle.n > 0) {
-        tensor_pool_clear(&r->idle, r->mem);
-        rc = tensor_new(r->ex->dev, &d, path, r->mem, MEM_TEXTURE, &r->weight[w], err);
-    }
-    return rc;
+    return new_tensor(r, &d, path, MEM_TEXTURE, &r->weight[w], err);
 }
 
 /* Is item i's weight one that the device rearranges? A table of gathered rows is not, nor what
@@ -138,9 +154,7 @@ static int destination(struct run *r, int i, struct tensor **ret_t, struct err *
     }
     *ret_t = &r->upload[w];
     d.cols = (int64_t)(tensor_bytes(&r->ex->m->weight[w].desc) / dtype_bytes(d.dtype));
-    return r->upload[w].mem
-               ? 0
-               : tensor_new(r->ex->dev, &d, PATH_BUFFER, r->mem, MEM_UM, *ret_t, err);
+    return r->upload[w].mem ? 0 : new_tensor(r, &d, PATH_BUFFER, MEM_UM, *ret_t, err);
 }
 
 /* Loads of items first .. first + n - 1, fetched, their destinations allocated. */
@@ -404,7 +418,9 @@ static int run_layer(struct run *r, int l, struct err *err)
     int rc;
 
     r->layer = l + 1;
-    rc = activations_begin(&r->acts, ex->dev, l, r->mem, err);
+    do
+        rc = activations_begin(&r->acts, ex->dev, l, r->mem, err);
+    while (rc == -ENOMEM && make_room(r, err) == 0);
     if (rc == 0 && !r->resident)
         rc = run_move(r, first, end - n, FLIGHT_MOVE, err);
     if (rc == 0)
