@@ -6,26 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/calm.h"
 #include "profiler/clock.h"
 #include "profiler/flush.h"
-
-#define LEVEL     0.95
-#define RESAMPLES 1000
+#include "profiler/pairs.h"
 
 /* Warm-up: two successive times within AGREE of each other end it, or this many launches. */
 #define AGREE       0.10
 #define WARMUPS_MIN 2
 #define WARMUPS_MAX 10
-
-/* The interval of a median narrows with the root of n: to 0.71 when n doubles. Twice in a row
- * above STALLED, from STALL_FIRST times the least number of repeats on, more will not help. */
-#define STALLED     0.95
-#define STALL_FIRST 4
-
-#define PAIRS_MIN 3    /* taken even where the first one is over the time limit */
-#define MORE      5    /* times the limits, where other processes spoil pairs */
-#define CROWDED   0.15 /* share of the machine that others take */
 
 #define RESOLUTION_MAX 0.01 /* of a kernel: the coarsest clock that is good enough */
 #define DISAGREE_MAX   0.05 /* of a kernel: host clock beyond event clock and launch */
@@ -40,7 +28,6 @@
 #define BATCH_MAX    4096
 
 #define CALIBRATIONS 16
-#define LOOKS_MAX    64
 
 struct measurer {
     struct device *dev;
@@ -59,19 +46,7 @@ struct run {
     int batch;
     uint64_t expect_ns[2]; /* of one launch, from the warm-up */
     uint64_t flush_ns;
-    uint64_t *time_ns[2];
-    double *cores[2]; /* NULL where they are not known */
-    bool *aside;
-    struct crowd since;
-    int n;
-    double *x[2], *ratio; /* of the calm pairs: times, and side 1 / side 0 */
-    int calm;
-};
-
-/* One repeat: per launch, and the mean number of cores in use. */
-struct repeat {
-    uint64_t ns;
-    double cores;
+    struct pairs p;
 };
 
 static const char *const status_names[SAMPLE_STATUSES] = {
@@ -441,144 +416,27 @@ static int choose(struct run *run, struct err *err)
     return 0;
 }
 
-/* A batch is launched while it runs, by a thread that takes a core as well: that says nothing. */
-static bool cores_known(const struct run *run)
-{
-    return run->cores[0] && run->batch == 1;
-}
-
-/* Statistics are of the pairs that had the cores, or of all. */
-static void sift(struct run *run, bool all)
-{
-    int sides = run->subject->sides, k = 0;
-
-    if (all || !cores_known(run))
-        memset(run->aside, 0, (size_t)run->n * sizeof(*run->aside));
-    else
-        calm_pairs(run->cores, sides, run->n, run->aside);
-    for (int i = 0; i < run->n; i++) {
-        if (run->aside[i])
-            continue;
-        for (int s = 0; s < sides; s++)
-            run->x[s][k] = (double)run->time_ns[s][i];
-        if (sides == 2)
-            run->ratio[k] = run->x[1][k] / run->x[0][k];
-        k++;
-    }
-    run->calm = k;
-}
-
-/* Pair number run->n: A B, B A, A B, ... 0, 1 (an event failed) or -errno. */
+/* The next pair: A B, B A, A B, ... 0, 1 (an event failed) or -errno. */
 static int take_pair(struct run *run, struct err *err)
 {
-    int sides = run->subject->sides, n = run->n, rc;
+    int sides = run->subject->sides, rc;
+    struct repeat pair[2] = {{0, 0}, {0, 0}};
 
     for (int i = 0; i < sides; i++) {
-        int side = sides == 2 && n % 2 == 1 ? 1 - i : i;
-        struct repeat r = {0};
+        int side = sides == 2 && run->p.n % 2 == 1 ? 1 - i : i;
 
-        rc = run->host ? repeat_host(run, side, run->batch, &r, err)
-                       : repeat_event(run, side, &r, err);
+        rc = run->host ? repeat_host(run, side, run->batch, &pair[side], err)
+                       : repeat_event(run, side, &pair[side], err);
         if (rc != 0)
             return rc;
-        run->time_ns[side][n] = r.ns;
-        if (run->cores[side])
-            run->cores[side][n] = r.cores;
     }
-    run->n++;
-    sift(run, false);
+    pairs_add(&run->p, pair);
     return 0;
-}
-
-static struct interval interval_of(const struct run *run, const double *x)
-{
-    return stats_median_interval(x, run->calm, LEVEL, RESAMPLES, run->opt->seed);
-}
-
-/* The wider side's interval, as a fraction of its median. */
-static double relative_width(const struct run *run)
-{
-    double widest = 0;
-
-    for (int s = 0; s < run->subject->sides; s++) {
-        struct interval i = interval_of(run, run->x[s]);
-        double width = i.mid > 0 ? (i.high - i.low) / i.mid : 0;
-
-        widest = fmax(widest, width);
-    }
-    return widest;
-}
-
-/* The looks taken at the interval so far. */
-struct looks {
-    double width[LOOKS_MAX];
-    int at[LOOKS_MAX]; /* number of repeats */
-    int n, next;       /* next: number of repeats at which to look again */
-    int stalls;        /* of them in a row, so far */
-};
-
-/* Has the interval stopped narrowing, compared with the look at half as many repeats? */
-static bool stalled(struct looks *l, int first, int n, double width)
-{
-    double then = NAN;
-
-    for (int i = 0; i < l->n; i++)
-        if (2 * l->at[i] <= n)
-            then = l->width[i];
-    if (l->n < LOOKS_MAX) {
-        l->at[l->n] = n;
-        l->width[l->n++] = width;
-    }
-    l->stalls = n >= first && width > STALLED * then ? l->stalls + 1 : 0;
-    return l->stalls >= 2;
-}
-
-/* May other processes have had a core all the time? Then the calm pairs are none. */
-static bool crowded(const struct run *run)
-{
-    double cores = (double)run->m->dev->info.compute_units, share;
-    bool all = true;
-
-    for (int s = 0; s < run->subject->sides && cores_known(run); s++)
-        all = all && calm_cores(run->cores[s], run->n) >= CALM_SHARE * cores;
-    if (all)
-        return false;
-    share = crowd_share(&run->since);
-    return !(share <= CROWDED);
-}
-
-/* NULL: go on. Else why to stop, "" because the target is met. Limits are of calm pairs, and MORE
- * times as much of all. */
-static const char *why_stop(const struct run *run, struct looks *l, uint64_t spent_ns)
-{
-    const struct measure_options *opt = run->opt;
-    uint64_t calm_ns = spent_ns / (uint64_t)run->n * (uint64_t)run->calm;
-    bool late = calm_ns > opt->max_time_ns && run->calm >= PAIRS_MIN;
-    bool full = run->calm >= opt->max_repeats;
-    bool at_end = (spent_ns / MORE > opt->max_time_ns && run->n >= PAIRS_MIN) ||
-                  run->n >= MORE * opt->max_repeats;
-    bool due = run->calm >= opt->min_repeats && run->calm >= PAIRS_MIN && run->calm >= l->next;
-    double width;
-
-    if (!late && !full && !at_end && !due)
-        return NULL;
-    l->next = run->calm + 1 + run->calm / 5;
-    if (crowded(run))
-        return at_end ? "other processes had the cores" : NULL;
-    if (run->calm < PAIRS_MIN)
-        return full ? "repeat limit" : at_end ? "too few repeats had the cores" : NULL;
-    width = relative_width(run);
-    if (width <= opt->target && run->calm >= opt->min_repeats)
-        return "";
-    if (!late && !full && !at_end && stalled(l, STALL_FIRST * opt->min_repeats, run->calm, width))
-        return "interval stopped narrowing";
-    return full ? "repeat limit" : late || at_end ? "time limit" : NULL;
 }
 
 static int take_pairs(struct run *run, const char **ret_reason, struct err *err)
 {
     uint64_t from = clock_ns();
-    struct looks looks = {0};
     const char *reason = NULL;
     int rc;
 
@@ -588,77 +446,16 @@ static int take_pairs(struct run *run, const char **ret_reason, struct err *err)
             return rc;
         if (rc > 0) { /* an event that says nonsense now: all again, by the host's clock */
             run->host = true;
-            run->n = 0;
-            looks = (struct looks){0};
             rc = choose(run, err);
             if (rc < 0)
                 return rc;
+            pairs_restart(&run->p, run->batch == 1);
             continue;
         }
-        reason = why_stop(run, &looks, clock_ns() - from);
+        reason = pairs_stop(&run->p, clock_ns() - from);
     }
     *ret_reason = reason;
     return 0;
-}
-
-static int run_new(struct run *run, struct err *err)
-{
-    size_t n = (size_t)run->opt->max_repeats * MORE;
-    bool cpu = run->m->dev->info.type == DEVICE_CPU, ok;
-
-    run->ratio = calloc(n, sizeof(double));
-    run->aside = calloc(n, sizeof(bool));
-    ok = run->ratio && run->aside;
-    for (int s = 0; s < run->subject->sides; s++) {
-        run->time_ns[s] = calloc(n, sizeof(uint64_t));
-        run->x[s] = calloc(n, sizeof(double));
-        if (cpu)
-            run->cores[s] = calloc(n, sizeof(double));
-        ok = ok && run->time_ns[s] && run->x[s] && (!cpu || run->cores[s]);
-    }
-    return ok ? 0 : err_set(err, -ENOMEM, "out of memory");
-}
-
-static void run_done(struct run *run)
-{
-    for (int s = 0; s < 2; s++) {
-        free(run->time_ns[s]);
-        free(run->cores[s]);
-        free(run->x[s]);
-    }
-    free(run->aside);
-    free(run->ratio);
-}
-
-/* Moves the times out of `run`. */
-static void summarize(struct run *run, struct measure_result *r)
-{
-    if (run->calm < PAIRS_MIN)
-        sift(run, true);
-    r->status = *r->reason ? SAMPLE_NOISY : SAMPLE_OK;
-    r->timer = run->host ? "host" : "event";
-    r->hot = run->opt->hot || run->batch > 1; /* within a batch nothing is flushed */
-    r->batch = run->batch;
-    r->n = run->n;
-    r->aside = run->aside;
-    run->aside = NULL;
-    r->sides = run->subject->sides;
-    for (int s = 0; s < r->sides; s++) {
-        struct interval i = interval_of(run, run->x[s]);
-
-        r->side[s] = (struct measure_side){
-            .time_ns = run->time_ns[s],
-            .cores = cores_known(run) ? run->cores[s] : NULL,
-            .median_ns = i.mid,
-            .low_ns = i.low,
-            .high_ns = i.high,
-            .mad_ns = stats_mad(run->x[s], run->calm),
-        };
-        run->time_ns[s] = NULL;
-        if (r->side[s].cores)
-            run->cores[s] = NULL;
-    }
-    r->slowdown = r->sides == 2 ? interval_of(run, run->ratio) : (struct interval){NAN, NAN, NAN};
 }
 
 static int check_options(const struct measure_options *opt, struct err *err)
@@ -683,7 +480,7 @@ int measure(struct measurer *m, const struct measure_subject *subject,
     rc = check_options(opt, err);
     if (rc < 0)
         return rc;
-    rc = run_new(&run, err);
+    rc = pairs_new(&run.p, subject->sides, opt, &m->dev->info, err);
     if (rc == 0 && !opt->hot)
         rc = flush_prepare(m->flush, m->queue, err);
     for (int s = 0; s < subject->sides && rc == 0; s++)
@@ -695,17 +492,20 @@ int measure(struct measurer *m, const struct measure_subject *subject,
     r.warmup_ns = clock_ns() - start;
     start = clock_ns();
     run.flush_ns = 0; /* the warm-up's are in warmup_ns */
-    run.since = crowd_begin();
+    pairs_restart(&run.p, run.batch == 1);
     rc = take_pairs(&run, &r.reason, err);
     if (rc < 0)
         goto out;
     r.measure_ns = clock_ns() - start;
     r.flush_ns = run.flush_ns < r.measure_ns ? run.flush_ns : r.measure_ns;
     r.measure_ns -= r.flush_ns;
-    summarize(&run, &r);
+    r.timer = run.host ? "host" : "event";
+    r.hot = opt->hot || run.batch > 1; /* within a batch nothing is flushed */
+    r.batch = run.batch;
+    pairs_summarize(&run.p, &r);
     *ret_result = r;
 out:
-    run_done(&run);
+    pairs_done(&run.p);
     return rc;
 }
 

@@ -1,7 +1,7 @@
 /* One sample: what is launched and in which order, when it stops, which clock it trusts, and
  * whether planted slowdowns are seen. Most cases run on a clock of their own, moved by the
- * launches, so that every duration is exact on a busy machine too; to that end measure.c is
- * compiled into this file. */
+ * launches, so that every duration is exact on a busy machine too; to that end measure.c and pairs.c
+ * are compiled into this file. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -24,6 +24,7 @@ static cl_int test_profile(cl_event event, cl_profiling_info what, size_t size, 
 #define crowd_share             test_crowd_share
 #define clGetEventProfilingInfo test_profile
 #include "profiler/measure.c"
+#include "profiler/pairs.c"
 #undef clock_ns
 #undef cpu_ns
 #undef crowd_share

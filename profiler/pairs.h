@@ -1,0 +1,59 @@
+/* profiler/pairs.h - the repeats of one sample: which count, when there are enough, what they say.
+ * Arithmetic, and the machine's idle time; no device. */
+#ifndef FLASHMEM_PROFILER_PAIRS_H
+#define FLASHMEM_PROFILER_PAIRS_H
+
+#include "profiler/calm.h"
+#include "profiler/measure.h"
+
+enum { LOOKS_MAX = 64 };
+
+/* The looks taken at the interval so far. */
+struct looks {
+    double width[LOOKS_MAX];
+    int at[LOOKS_MAX]; /* number of repeats */
+    int n, next;       /* next: number of repeats at which to look again */
+    int stalls;        /* of them in a row, so far */
+};
+
+/* One repeat: per launch, and the mean number of cores in use. */
+struct repeat {
+    uint64_t ns;
+    double cores;
+};
+
+struct pairs {
+    const struct measure_options *opt; /* borrowed */
+    int sides, units;                  /* units: compute units of the device */
+    uint64_t *time_ns[2];
+    double *cores[2]; /* NULL but on a CPU */
+    bool cores_known;
+    bool *aside;
+    struct crowd since;
+    int n;
+    double *x[2], *ratio; /* of the calm pairs: times, and side 1 / side 0 */
+    int calm;
+    struct looks looks;
+};
+
+/* -ENOMEM. pairs_done() in any case; `opt` must live as long. */
+int pairs_new(struct pairs *p, int sides, const struct measure_options *opt,
+              const struct device_info *dev, struct err *err);
+void pairs_done(struct pairs *p);
+
+/* Forget what was taken, and begin now. A batch (not `alone`) is launched while it runs, by a thread
+ * that takes a core as well: then the cores in use say nothing. */
+void pairs_restart(struct pairs *p, bool alone);
+
+/* There is room for what pairs_stop() allows. */
+void pairs_add(struct pairs *p, const struct repeat pair[2]);
+
+/* After each pair, `spent_ns` since the first began. NULL: go on. Else why to stop, "" because the
+ * target is met. */
+const char *pairs_stop(struct pairs *p, uint64_t spent_ns);
+
+/* After pairs_stop() gave r->reason: fills status, n, aside, sides, side and slowdown, and moves the
+ * times there. */
+void pairs_summarize(struct pairs *p, struct measure_result *r);
+
+#endif
