@@ -8,6 +8,7 @@
 
 #include "profiler/clock.h"
 #include "profiler/flush.h"
+#include "profiler/pace.h"
 #include "profiler/pairs.h"
 
 /* Warm-up: two successive times within AGREE of each other end it, or this many launches. */
@@ -29,10 +30,18 @@
 
 #define CALIBRATIONS 16
 
+/* While the machine is slow, pauses grow from the first to the last; after so many samples that
+ * waited for nothing, this is how fast it is. */
+#define PAUSE_NS     2000000
+#define PAUSE_MAX_NS 64000000
+#define IN_VAIN_MAX  3
+
 struct measurer {
     struct device *dev;
     cl_command_queue queue;
     struct flush *flush;
+    struct pace *pace; /* NULL: nobody can tell */
+    int in_vain;       /* samples in a row that waited for a faster machine */
     uint64_t launch_ns;     /* enqueue and finish of an all but empty kernel, less its run */
     uint64_t resolution_ns; /* of event times */
 };
@@ -45,7 +54,7 @@ struct run {
     bool host; /* times are taken by the host's clock */
     int batch;
     uint64_t expect_ns[2]; /* of one launch, from the warm-up */
-    uint64_t flush_ns;
+    uint64_t flush_ns, paused_ns;
     struct pairs p;
 };
 
@@ -187,6 +196,8 @@ int measurer_new(struct device *dev, struct measurer **ret_m, struct err *err)
         rc = flush_new(dev, &m->flush, err);
     if (rc == 0)
         rc = calibrate(m, err);
+    if (rc == 0)
+        rc = pace_new(dev, m->queue, &m->pace, err);
     if (rc < 0)
         measurer_free(m);
     else
@@ -200,6 +211,7 @@ void measurer_free(struct measurer *m)
         return;
     if (m->queue)
         clFinish(m->queue);
+    pace_free(m->pace);
     flush_free(m->flush);
     if (m->queue)
         clReleaseCommandQueue(m->queue);
@@ -416,12 +428,29 @@ static int choose(struct run *run, struct err *err)
     return 0;
 }
 
+static int ask_pace(struct run *run, int times, struct err *err)
+{
+    struct pace *pace = run->m->pace;
+    int rc = 0;
+
+    for (int i = 0; i < times && pace && rc == 0; i++) {
+        uint64_t ns = 0;
+
+        rc = pace_probe(pace, run->m->queue, &ns, err);
+        pairs_pace(&run->p, ns, pace_best(pace));
+    }
+    return rc;
+}
+
 /* The next pair: A B, B A, A B, ... 0, 1 (an event failed) or -errno. */
 static int take_pair(struct run *run, struct err *err)
 {
     int sides = run->subject->sides, rc;
     struct repeat pair[2] = {{0, 0}, {0, 0}};
 
+    rc = ask_pace(run, 1, err);
+    if (rc < 0)
+        return rc;
     for (int i = 0; i < sides; i++) {
         int side = sides == 2 && run->p.n % 2 == 1 ? 1 - i : i;
 
@@ -432,6 +461,38 @@ static int take_pair(struct run *run, struct err *err)
     }
     pairs_add(&run->p, pair);
     return 0;
+}
+
+/* What is measured on a slow machine counts for nothing, so wait for a faster one, as long as the
+ * sample's limits allow. */
+static int wait_while_slow(struct run *run, uint64_t from, struct err *err)
+{
+    struct measurer *m = run->m;
+    uint64_t since = clock_ns(), pause_ns = PAUSE_NS;
+    bool slow = m->pace && pairs_slow(&run->p);
+    int rc = 0;
+
+    for (int i = 0; slow && rc == 0; i++) {
+        if (i > 1)
+            run->p.n_pace -= PACE_ASKED; /* of one pause the ends are kept */
+        rc = ask_pace(run, PACE_ASKED, err);
+        slow = pairs_slow(&run->p);
+        if (slow && pairs_overdue(&run->p, clock_ns() - from)) {
+            if (++m->in_vain >= IN_VAIN_MAX) {
+                pace_forget(m->pace);
+                m->in_vain = 0;
+            }
+            break;
+        }
+        if (slow) {
+            nanosleep(&(struct timespec){.tv_nsec = (long)pause_ns}, NULL);
+            pause_ns = 2 * pause_ns < PAUSE_MAX_NS ? 2 * pause_ns : PAUSE_MAX_NS;
+        } else {
+            m->in_vain = 0;
+        }
+    }
+    run->paused_ns += clock_ns() - since;
+    return rc;
 }
 
 static int take_pairs(struct run *run, const char **ret_reason, struct err *err)
@@ -452,7 +513,10 @@ static int take_pairs(struct run *run, const char **ret_reason, struct err *err)
             pairs_restart(&run->p, run->batch == 1);
             continue;
         }
-        reason = pairs_stop(&run->p, clock_ns() - from);
+        rc = wait_while_slow(run, from, err);
+        if (rc < 0)
+            return rc;
+        reason = pairs_stop(&run->p, clock_ns() - from, run->paused_ns);
     }
     *ret_reason = reason;
     return 0;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/pace.h"
+
 #define LEVEL     0.95
 #define RESAMPLES 1000
 
@@ -26,7 +28,9 @@ int pairs_new(struct pairs *p, int sides, const struct measure_options *opt,
     *p = (struct pairs){.opt = opt, .sides = sides, .units = (int)dev->compute_units};
     p->ratio = calloc(n, sizeof(double));
     p->aside = calloc(n, sizeof(bool));
-    ok = p->ratio && p->aside;
+    p->pace_at = calloc(n, sizeof(int));
+    p->pace_ns = calloc(n * (1 + 2 * PACE_ASKED), sizeof(uint64_t));
+    ok = p->ratio && p->aside && p->pace_at && p->pace_ns;
     for (int s = 0; s < sides; s++) {
         p->time_ns[s] = calloc(n, sizeof(uint64_t));
         p->x[s] = calloc(n, sizeof(double));
@@ -45,18 +49,38 @@ void pairs_done(struct pairs *p)
         free(p->x[s]);
     }
     free(p->aside);
+    free(p->pace_at);
+    free(p->pace_ns);
     free(p->ratio);
 }
 
 void pairs_restart(struct pairs *p, bool alone)
 {
-    p->n = p->calm = 0;
+    p->n = p->calm = p->n_pace = p->slow = 0;
     p->looks = (struct looks){0};
     p->cores_known = p->cores[0] && alone;
     p->since = crowd_begin();
 }
 
-/* Statistics are of the pairs that had the cores, or of all. */
+static bool is_slow(const struct pairs *p, int at)
+{
+    double ns = p->pace_best_ns && at >= 0 ? pace_around(p->pace_ns, p->n_pace, at) : NAN;
+
+    return ns > PACE_SLOW * (double)p->pace_best_ns;
+}
+
+void pairs_pace(struct pairs *p, uint64_t ns, uint64_t best_ns)
+{
+    p->pace_ns[p->n_pace++] = ns;
+    p->pace_best_ns = best_ns;
+}
+
+bool pairs_slow(const struct pairs *p)
+{
+    return p->n_pace >= PACE_ASKED && is_slow(p, p->n_pace - 1);
+}
+
+/* Statistics are of the pairs that had the cores, on a machine that was not slow, or of all. */
 static void sift(struct pairs *p, bool all)
 {
     int k = 0;
@@ -65,7 +89,12 @@ static void sift(struct pairs *p, bool all)
         memset(p->aside, 0, (size_t)p->n * sizeof(*p->aside));
     else
         calm_pairs(p->cores, p->sides, p->n, p->aside);
+    p->slow = 0;
     for (int i = 0; i < p->n; i++) {
+        bool slow = is_slow(p, p->pace_at[i]);
+
+        p->slow += slow;
+        p->aside[i] = p->aside[i] || (slow && !all);
         if (p->aside[i])
             continue;
         for (int s = 0; s < p->sides; s++)
@@ -84,7 +113,7 @@ void pairs_add(struct pairs *p, const struct repeat pair[2])
         if (p->cores[s])
             p->cores[s][p->n] = pair[s].cores;
     }
-    p->n++;
+    p->pace_at[p->n++] = p->n_pace - 1;
     sift(p, false);
 }
 
@@ -137,14 +166,25 @@ static bool crowded(const struct pairs *p)
     return !(share <= CROWDED);
 }
 
+bool pairs_overdue(const struct pairs *p, uint64_t spent_ns)
+{
+    return spent_ns / MORE > p->opt->max_time_ns;
+}
+
+static const char *why_few(const struct pairs *p)
+{
+    return 2 * p->slow > p->n - p->calm ? "the machine was slow"
+                                        : "too few repeats had the cores";
+}
+
 /* Limits are of calm pairs, and MORE times as much of all. */
-const char *pairs_stop(struct pairs *p, uint64_t spent_ns)
+const char *pairs_stop(struct pairs *p, uint64_t spent_ns, uint64_t paused_ns)
 {
     const struct measure_options *opt = p->opt;
-    uint64_t calm_ns = spent_ns / (uint64_t)p->n * (uint64_t)p->calm;
+    uint64_t calm_ns = (spent_ns - paused_ns) / (uint64_t)p->n * (uint64_t)p->calm;
     bool late = calm_ns > opt->max_time_ns && p->calm >= PAIRS_MIN;
     bool full = p->calm >= opt->max_repeats;
-    bool at_end = (spent_ns / MORE > opt->max_time_ns && p->n >= PAIRS_MIN) ||
+    bool at_end = (pairs_overdue(p, spent_ns) && p->n >= PAIRS_MIN) ||
                   p->n >= MORE * opt->max_repeats;
     bool due = p->calm >= opt->min_repeats && p->calm >= PAIRS_MIN && p->calm >= p->looks.next;
     double width;
@@ -155,7 +195,7 @@ const char *pairs_stop(struct pairs *p, uint64_t spent_ns)
     if (crowded(p))
         return at_end ? "other processes had the cores" : NULL;
     if (p->calm < PAIRS_MIN)
-        return full ? "repeat limit" : at_end ? "too few repeats had the cores" : NULL;
+        return full ? "repeat limit" : at_end ? why_few(p) : NULL;
     width = relative_width(p);
     if (width <= opt->target && p->calm >= opt->min_repeats)
         return "";

@@ -16,6 +16,8 @@ struct looks {
     int stalls;        /* of them in a row, so far */
 };
 
+enum { PACE_ASKED = 3 }; /* probes that ask whether the machine is slow now */
+
 /* One repeat: per launch, and the mean number of cores in use. */
 struct repeat {
     uint64_t ns;
@@ -30,6 +32,11 @@ struct pairs {
     bool cores_known;
     bool *aside;
     struct crowd since;
+    uint64_t *pace_ns; /* [n_pace] probes in the order taken */
+    int *pace_at;      /* [n] index of each pair's; -1: none */
+    int n_pace;
+    uint64_t pace_best_ns; /* 0: unknown */
+    int slow;              /* pairs taken on a slow machine */
     int n;
     double *x[2], *ratio; /* of the calm pairs: times, and side 1 / side 0 */
     int calm;
@@ -45,12 +52,18 @@ void pairs_done(struct pairs *p);
  * that takes a core as well: then the cores in use say nothing. */
 void pairs_restart(struct pairs *p, bool alone);
 
+/* A probe of the machine's pace, and the best time of one so far; before the pair that it belongs to,
+ * or up to twice PACE_ASKED of them between two pairs. */
+void pairs_pace(struct pairs *p, uint64_t ns, uint64_t best_ns);
+bool pairs_slow(const struct pairs *p); /* by the last PACE_ASKED probes */
+
 /* There is room for what pairs_stop() allows. */
 void pairs_add(struct pairs *p, const struct repeat pair[2]);
 
-/* After each pair, `spent_ns` since the first began. NULL: go on. Else why to stop, "" because the
- * target is met. */
-const char *pairs_stop(struct pairs *p, uint64_t spent_ns);
+/* After each pair, `spent_ns` since the first began, `paused_ns` of it waiting. NULL: go on. Else
+ * why to stop, "" because the target is met. */
+const char *pairs_stop(struct pairs *p, uint64_t spent_ns, uint64_t paused_ns);
+bool pairs_overdue(const struct pairs *p, uint64_t spent_ns); /* out of time, however disturbed */
 
 /* After pairs_stop() gave r->reason: fills status, n, aside, sides, side and slowdown, and moves the
  * times there. */

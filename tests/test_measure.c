@@ -10,6 +10,7 @@
 
 #include "profiler/calm.h"
 #include "profiler/clock.h"
+#include "profiler/pace.h"
 #include "profiler/program.h"
 #include "profiler/rng.h"
 #include "tests/need_device.h"
@@ -19,18 +20,29 @@ static uint64_t test_cpu_ns(void);
 static double test_crowd_share(const struct crowd *since);
 static cl_int test_profile(cl_event event, cl_profiling_info what, size_t size, void *value,
                            size_t *ret_size);
+static int test_pace_probe(struct pace *p, cl_command_queue queue, uint64_t *ret_ns,
+                           struct err *err);
+static int test_nanosleep(const struct timespec *nap, struct timespec *rest);
+#define nanosleep               test_nanosleep
+#define pace_probe              test_pace_probe
+#define pace_best(p)            (plan ? MS : pace_best(p))
 #define clock_ns                test_clock_ns
 #define cpu_ns                  test_cpu_ns
 #define crowd_share             test_crowd_share
 #define clGetEventProfilingInfo test_profile
+struct planned;
+static struct planned *plan; /* NULL: the real clock, the real events */
+#define MS        1000000u
 #include "profiler/measure.c"
 #include "profiler/pairs.c"
+#undef nanosleep
+#undef pace_probe
+#undef pace_best
 #undef clock_ns
 #undef cpu_ns
 #undef crowd_share
 #undef clGetEventProfilingInfo
 
-#define MS        1000000u
 #define CALLS_MAX 65536
 
 static struct device *dev;
@@ -50,12 +62,13 @@ struct planned {
     int robbed_every;     /* of so many launches the last has one core, and takes longer; 0: none */
     bool narrow;          /* no launch uses more than one core */
     double others;        /* share of the machine that other processes take */
+    int slow_from, slow_to; /* after so many calls the machine is slow, and again fast */
+    uint64_t slow_ns;       /* at most so long */
     int calls;
     signed char side[CALLS_MAX];
 };
 
-static struct planned *plan; /* NULL: the real clock, the real events */
-static uint64_t plan_now_ns, plan_start_ns, plan_cpu_ns;
+static uint64_t plan_slept_ns, plan_now_ns, plan_start_ns, plan_cpu_ns;
 
 static uint64_t test_clock_ns(void)
 {
@@ -70,6 +83,30 @@ static uint64_t test_cpu_ns(void)
 static double test_crowd_share(const struct crowd *since)
 {
     return plan ? plan->others : crowd_share(since);
+}
+
+static bool plan_slow(void)
+{
+    return plan->calls > plan->slow_from && plan->calls <= plan->slow_to &&
+           plan_slept_ns < plan->slow_ns;
+}
+
+static int test_pace_probe(struct pace *p, cl_command_queue queue, uint64_t *ret_ns,
+                           struct err *err)
+{
+    if (!plan)
+        return pace_probe(p, queue, ret_ns, err);
+    *ret_ns = plan_slow() ? 3 * MS / 2 : MS;
+    return 0;
+}
+
+static int test_nanosleep(const struct timespec *nap, struct timespec *rest)
+{
+    if (!plan)
+        return nanosleep(nap, rest);
+    plan_now_ns += (uint64_t)nap->tv_nsec;
+    plan_slept_ns += (uint64_t)nap->tv_nsec;
+    return 0;
 }
 
 static cl_int test_profile(cl_event event, cl_profiling_info what, size_t size, void *value,
@@ -106,6 +143,8 @@ static int plan_enqueue(void *ctx, cl_command_queue queue, int side, cl_event *r
     ck_assert_int_lt(p->calls, CALLS_MAX);
     if (p->coin && rng_at(1, (uint64_t)p->calls) & 1)
         ns *= 3;
+    if (plan_slow())
+        ns *= 2;
     p->side[p->calls++] = (signed char)side;
     plan_start_ns = plan_now_ns;
     plan_cpu_ns += (uint64_t)ns * (p->narrow ? 1 : dev->info.compute_units);
@@ -128,6 +167,7 @@ static int plan_measure(struct planned *p, int sides, const struct measure_optio
     m->launch_ns = 20000;
     m->resolution_ns = p->stamps == COARSE ? MS : 1;
     p->calls = 0;
+    plan_slept_ns = 0;
     plan = p;
     plan_now_ns = UINT64_C(1000) * MS;
     rc = measure(m, &subject, opt, ret_r, err);
@@ -571,6 +611,60 @@ START_TEST(narrow_kernel)
 }
 END_TEST
 
+/* Slow from the eighth launch on, of which two warmed up, until 100 ms have been slept through: those pairs
+ * are set aside. */
+START_TEST(slow_machine_is_waited_for)
+{
+    struct planned p = {.base_ns = {3 * MS, 0}, .fail_at = -1, .slow_from = 6, .slow_to = 1000,
+                        .slow_ns = 100 * MS};
+    struct measure_options opt = exactly(10);
+    struct measure_result r;
+    int calm = 0;
+
+    if (dev->info.type != DEVICE_CPU || !dev->info.images)
+        return;
+    r = planned_result(&p, 1, &opt);
+    for (int i = 0; i < r.n; i++) {
+        ck_assert_int_eq(r.aside[i], r.side[0].time_ns[i] != 3 * MS);
+        calm += !r.aside[i];
+    }
+    ck_assert_int_eq(calm, 10);
+    ck_assert_int_gt(r.n, 10);
+    ck_assert_int_lt(r.n, 14); /* waited, not measured */
+    ck_assert_uint_ge(plan_slept_ns, 100 * MS);
+    ck_assert_uint_lt(plan_slept_ns, 200 * MS);
+    ck_assert_int_eq(r.status, SAMPLE_OK);
+    ck_assert_double_eq(r.side[0].median_ns, 3 * MS);
+    measure_done(&r);
+}
+END_TEST
+
+/* Slow for good: five times the limits, then all repeats count, noisy. Of samples in a row the third
+ * takes it for the machine's way. */
+START_TEST(slow_machine_is_given_up)
+{
+    struct planned p = {.base_ns = {3 * MS, 0}, .fail_at = -1, .slow_to = 1000,
+                        .slow_ns = UINT64_MAX};
+    struct measure_options opt = exactly(10);
+    struct measure_result r;
+
+    if (dev->info.type != DEVICE_CPU || !dev->info.images)
+        return;
+    opt.max_time_ns = 100 * MS;
+    for (int i = 1; i <= 3; i++) {
+        r = planned_result(&p, 1, &opt);
+        ck_assert_int_eq(r.status, SAMPLE_NOISY);
+        ck_assert_str_eq(r.reason, "the machine was slow");
+        ck_assert_int_eq(r.aside[0], false);
+        ck_assert_double_eq(r.side[0].median_ns, 6 * MS);
+        ck_assert_uint_ge(plan_slept_ns, 400 * MS);
+        ck_assert_uint_lt(plan_slept_ns, 600 * MS);
+        ck_assert_int_eq(m->in_vain, i % 3);
+        measure_done(&r);
+    }
+}
+END_TEST
+
 /* The process's own time is not taken for that of others. */
 START_TEST(crowd_is_seen)
 {
@@ -789,6 +883,8 @@ int main(void)
     tcase_add_test(tc, pairs_without_cores);
     tcase_add_test(tc, robbed_pairs_are_set_aside);
     tcase_add_test(tc, narrow_kernel);
+    tcase_add_test(tc, slow_machine_is_waited_for);
+    tcase_add_test(tc, slow_machine_is_given_up);
     tcase_add_test(tc, crowd_is_seen);
     tcase_add_test(tc, kernel_with_twice_the_work);
     tcase_add_test(tc, short_kernel);
