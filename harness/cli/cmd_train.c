@@ -14,6 +14,7 @@ struct train_opts {
     int64_t folds, threads;
     int noisy;
     bool compare;
+    const char *transfer;
 };
 
 enum { NOISY_AUTO, NOISY_YES, NOISY_NO };
@@ -29,6 +30,9 @@ static const struct opt opts[] = {
     {.name = "--compare", .type = OPT_FLAG, .offset = FIELD(compare),
      .help = "also a roofline and a linear model alone, what a second measurement predicts, random "
              "splits, and leaving one model out: three times the time"},
+    {.name = "--transfer", .type = OPT_TEXT, .offset = FIELD(transfer), .arg = "DEVICE",
+     .help = "how well latencies are predicted from 50, 200 and 1000 samples with the help of another "
+             "device's regressors: part of the name of a device that was trained before"},
     {.name = "--threads", .type = OPT_INT, .offset = FIELD(threads), .def = "0", .min = 0,
      .max = 1024, .arg = "N", .help = "0: as many as the samples are worth"},
     {0},
@@ -200,22 +204,29 @@ static int train(const struct cli *cli, const struct train_opts *o, struct table
         .note = note, .note_ctx = (void *)(uintptr_t)cli};
     struct comparison with = {0};
     struct store *st = NULL;
-    struct device_info dev;
+    struct device_info dev, other;
     int64_t device_id, before = 0;
     int rc, trained;
 
     rc = o->compare ? comparison_new(t, &with, err) : 0;
     if (rc < 0)
         return rc;
-    if (o->compare) {
-        opt.score = add_score;
-        opt.score_ctx = &with;
-        opt.holdout = with.holdout;
-        opt.n_holdouts = with.n;
-    }
+    with.t = t;
+    opt.compare = o->compare;
+    opt.score = o->compare || o->transfer ? add_score : NULL;
+    opt.score_ctx = &with;
+    opt.holdout = with.holdout;
+    opt.n_holdouts = with.n;
     rc = store_open(cli->db_path, STORE_WRITE, &st, err);
     if (rc == 0)
         rc = predict_device(st, cli->device, &device_id, &dev, err);
+    if (rc == 0 && o->transfer) {
+        rc = predict_device(st, o->transfer, &opt.transfer_from, &other, err);
+        if (rc < 0)
+            err_prefix(err, "--transfer");
+    }
+    if (rc == 0 && o->transfer && opt.transfer_from == device_id)
+        rc = err_set(err, -EINVAL, "--transfer: '%s' is the device itself", o->transfer);
     if (rc == 0)
         rc = choose_noisy(cli, o, st, device_id, &opt.include_noisy, err);
     if (rc == 0)

@@ -81,9 +81,8 @@ static int score(const struct training *t, const struct pairs *all, const char *
     return 0;
 }
 
-/* Every row that is a sample, by a given list of predictions; NaN: not this one. */
-static int score_rows(const struct training *t, const double *predicted, const char *split,
-                      const char *method, const struct predict_train_options *opt, struct err *err)
+int training_score(const struct training *t, const double *predicted, const char *split,
+                   const char *method, const struct predict_train_options *opt, struct err *err)
 {
     struct pairs p = {0};
     int rc = pairs_new(t->rows, &p, err);
@@ -145,7 +144,7 @@ static int score_random(const struct training *t, const signed char *monotone,
     if (rc == 0)
         rc = training_predict(t, fold, opt->folds, monotone, opt, predicted, err);
     if (rc == 0)
-        rc = score_rows(t, predicted, "random", "blended", opt, err);
+        rc = training_score(t, predicted, "random", "blended", opt, err);
     free(predicted);
     free(group);
     return rc;
@@ -180,7 +179,7 @@ static int score_model(const struct training *t, const struct predict_holdout *h
             if (fold[i] == 0 && !t->row[i].between)
                 add(all, i, predicted[i], t->row[i].measured);
         if (rc == 0)
-            rc = score_rows(t, predicted, h->name, "blended", opt, err);
+            rc = training_score(t, predicted, h->name, "blended", opt, err);
     }
     free(predicted);
     free(fold);
@@ -212,16 +211,16 @@ int training_compare(const struct training *t, const signed char *monotone,
 {
     int rc = 0;
 
-    if (!opt->score)
+    if (!opt->score || !opt->compare)
         return 0;
     if (t->roof)
-        rc = score_rows(t, t->plain, "shape", "roofline", opt, err);
+        rc = training_score(t, t->plain, "shape", "roofline", opt, err);
     if (rc == 0 && t->roof)
-        rc = score_rows(t, t->linear, "shape", "linear", opt, err);
+        rc = training_score(t, t->linear, "shape", "linear", opt, err);
     if (rc == 0)
-        rc = score_rows(t, t->boosted, "shape", "boosted", opt, err);
+        rc = training_score(t, t->boosted, "shape", "boosted", opt, err);
     if (rc == 0)
-        rc = score_rows(t, t->smooth, "shape", "smooth", opt, err);
+        rc = training_score(t, t->smooth, "shape", "smooth", opt, err);
     if (rc == 0)
         rc = score_again(t, opt, err);
     if (rc == 0)

@@ -31,9 +31,11 @@ struct predict_holdout {
  *   split    "shape"  alike shapes are never parted      "random"  rows parted at random
  *            "model"  each holdout's cases by what saw none of them, and so under each one's name
  *            "again"  no split: a measurement by the one before it of the same configuration
+ *            "transfer N" (latency) by N samples of other shapes, of this device
  *   method   "blended" the regressor; its parts alone: "smooth" the process, "boosted" roofline and
  *            trees, "roofline" without trees; "linear" one linear model of the roofline's terms for
- *            all operators; "measured" */
+ *            all operators; "measured"; of a transfer "alone" a process over the N samples, "scaled"
+ *            another device's regressor times their median, "transferred" both */
 struct predict_score {
     const char *target, *split, *method, *scope;
     enum dtype dtype;
@@ -53,11 +55,14 @@ struct predict_train_options {
     void (*note)(void *ctx, const char *text);
     void *note_ctx;
     /* NULL, or: called with every score other than the stored metrics (which are of "shape",
-     * "blended"). Costs as many trainings again as there are folds and holdouts. */
+     * "blended"). */
     void (*score)(void *ctx, const struct predict_score *s);
     void *score_ctx;
+    bool compare; /* with score: parts and other splits; costs as many trainings again as there are
+                     folds and holdouts */
     int n_holdouts;
     const struct predict_holdout *holdout;
+    int64_t transfer_from; /* 0, or with score: the device of the store whose regressors help */
 };
 
 /* Train both regressors for every (dtype, path) that has samples of this device; store models,

@@ -51,7 +51,7 @@ static void note_importance(const struct training *t, const struct predict_train
     char text[ERR_TEXT_MAX];
     int n = 0;
 
-    if (!opt->score || regressor_importance(t->regressor, gain, NULL) < 0)
+    if (!opt->score || !opt->compare || regressor_importance(t->regressor, gain, NULL) < 0)
         return;
     text[0] = 0;
     for (int shown = 0; shown < SHOWN; shown++) {
@@ -68,6 +68,25 @@ static void note_importance(const struct training *t, const struct predict_train
     }
     rows_note(opt, "%s of %s %s: trees gain by %s", t->target, dtype_name(t->dtype),
          mem_path_name(t->path), text);
+}
+
+/* What the regressors of opt->transfer_from are worth here, if there are any of this dtype and path. */
+static int transfer(struct store *st, const struct training *latency,
+                    const struct predict_train_options *opt, struct err *err)
+{
+    struct predictor *from = NULL;
+    struct device_info info;
+    int rc;
+
+    if (!opt->score || !opt->transfer_from)
+        return 0;
+    rc = sampled_device(st, opt->transfer_from, &info, err);
+    if (rc == 0)
+        rc = predictor_load(st, opt->transfer_from, latency->dtype, latency->path, &from, err);
+    if (rc == 0)
+        rc = training_transfer(latency, from, &info, opt, err);
+    predictor_free(from);
+    return rc;
 }
 
 /* Number of regressors stored. */
@@ -112,6 +131,8 @@ static int train_set(struct store *st, int64_t device_id, const struct device_in
         rc = training_compare(&latency, NULL, opt, err);
     if (rc == 0 && stored == 2)
         rc = training_compare(&slowdown, feature_slowdown_monotone, opt, err);
+    if (rc == 0)
+        rc = transfer(st, &latency, opt, err);
     if (rc == 0)
         rc = store_both(st, device_id, &latency, stored == 2 ? &slowdown : NULL, opt, err);
 out:

@@ -74,6 +74,13 @@ int training_store(const struct training *t, struct store *st, int64_t device_id
  * After training_run(). */
 int training_compare(const struct training *t, const signed char *monotone,
                      const struct predict_train_options *opt, struct err *err);
+/* Every row that is a sample, by a given list of predictions (NaN: not this one), to opt->score. */
+int training_score(const struct training *t, const double *predicted, const char *split,
+                   const char *method, const struct predict_train_options *opt, struct err *err);
+/* transfer.c: rows by few of themselves and a regressor of another device, to opt->score. */
+int training_transfer(const struct training *t, const struct predictor *from,
+                      const struct device_info *from_info, const struct predict_train_options *opt,
+                      struct err *err);
 bool training_in_scope(const struct training_row *row, const char *scope);
 
 /* "relu,gelu,...": what the feature "op" counts through. Caller's buffer. */
