@@ -36,18 +36,30 @@ asked 8 "what failed, again"
 "$study" --models A policies >/dev/null
 asked 8 "what was done, never again"
 has 'replay A --dtype f32 --runs 15 .*--reader at-plan --respect-capacity'
+"$study" --models A --runs 2 policies >/dev/null
+asked 8 "nor with fewer runs"
 FLASHMEM_DEVICE=Host "$study" --models A --runs 2 breakdown >/dev/null
-asked 15 "seven configurations where memory is shared"
-has '--runs 2 .*--kernel naive --policy preload-transform --policy preload --policy lc-opg'
+asked 14 "six configurations"
+has '--runs 2 .*--kernel naive --policy preload --policy lc-opg'
 "$study" --models A breakdown >/dev/null
-asked 21 "six where it is not: the first GPU is the default"
-"$study" --models A --dtypes f16 tradeoff >/dev/null
-asked 29 "two limits, three lambda, three M_peak"
+asked 19 "one of them was done on the default device"
+FLASHMEM_DEVICE=Host "$study" --models A tables >/dev/null
+asked 21 "two in place where memory is shared"
+"$study" --models A tables >/dev/null
+asked 21 "none where it is not: the first GPU is the default"
+"$study" --models A:f16 tradeoff >/dev/null
+asked 31 "two limits, three lambda, three M_peak, two mu"
 has '--dtype f16 .*--policy latency --memory 85MB'
 has '--memory 100MB'
 "$study" --models A predictor >/dev/null
-asked 42 "four means at three pairs of thresholds, and random"
-"$study" queue >/dev/null
-asked 50 "six weights files, two workloads"
+asked 40 "five means, two of them at two more thresholds"
+"$study" --models A regime >/dev/null
+asked 55 "three emulated disks, twelve planned"
+has '--runs 3 .*--source ram --disk-rate 4GB'
+"$study" --iterations 2 queue >/dev/null
+asked 62 "five weights files, two workloads"
+has 'paper.csv .*--iterations 2'
+"$study" --models SD-UNet:f16 --minutes 1 tables >/dev/null
+asked 62 "a guess of ninety seconds is too long"
 "$study" nonsense 2>/dev/null && { echo "a wrong stage passed" >&2; exit 1; }
 echo ok
