@@ -97,6 +97,49 @@ int grid_query(struct store *st, const char *sql, int64_t device_id, struct grid
     return 0;
 }
 
+/* The row behind the last one that begins as `row` of `more` does. */
+static int place_of(const struct grid *g, const struct grid *more, int row)
+{
+    for (int at = g->rows; at > 0; at--) {
+        bool same = true;
+
+        for (int c = 0; c < 2 && c < g->cols; c++) {
+            const char *a = grid_cell(g, at - 1, c), *b = grid_cell(more, row, c);
+
+            same = same && strcmp(a ? a : "", b ? b : "") == 0;
+        }
+        if (same)
+            return at;
+    }
+    return g->rows;
+}
+
+int grid_join(struct grid *g, struct grid *more)
+{
+    size_t cols = (size_t)g->cols;
+    char **grown;
+
+    assert(g->cols == more->cols);
+    if (more->rows == 0)
+        return 0;
+    grown = realloc(g->cell, (size_t)(g->rows + more->rows) * cols * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    g->cell = grown;
+    for (int r = 0; r < more->rows; r++) {
+        int at = place_of(g, more, r);
+        char **to = g->cell + (size_t)at * cols;
+
+        memmove(to + cols, to, (size_t)(g->rows - at) * cols * sizeof(*to));
+        memcpy(to, more->cell + (size_t)r * cols, cols * sizeof(*to));
+        g->rows++;
+    }
+    for (int c = 0; c < g->cols; c++)
+        g->text[c] = g->text[c] || more->text[c];
+    more->rows = 0; /* moved */
+    return 0;
+}
+
 void grid_done(struct grid *g)
 {
     for (int i = 0; i < g->rows * g->cols; i++)

@@ -17,11 +17,12 @@ const struct report_item report_items[] = {
          "intervals overlap we claim no difference, whatever the medians say: more runs "
          "(replay --runs) narrow them."},
     {.name = "findings",
-     .title = "The paper's claims, beside this device",
+     .title = "The paper's claims, beside what was measured",
      .sql = "findings.sql",
+     .every_device = true,
      .caption =
-         "One row for each claim that what was measured here can be held against. Verdicts are "
-         "computed from the tables and figures named in the first column; 'in part' means that "
+         "One row for each claim and device that what was measured can be held against; ratios, "
+         "so that devices compare. Verdicts are computed from the tables and figures named in the first column; 'in part' means that "
          "the direction holds on some models or not by as much."},
     {.name = "machine",
      .part = "Measured on what",
@@ -47,6 +48,7 @@ const struct report_item report_items[] = {
     {.name = "samples",
      .title = "What was swept",
      .sql = "samples.sql",
+     .folded = true,
      .caption =
          "Noisy samples ran into a limit before their interval was narrow enough; they are kept "
          "and flagged. Failed configurations stay in the database with their reason."},
@@ -110,6 +112,11 @@ const struct report_item report_items[] = {
          "without load; slowdown, that of one with load over the same kernel without. "
          "The first block counts every sample; \"quiet\" leaves the noisy ones out: where it does "
          "better, noise in the measurement is part of the error. Few samples: read with care."},
+    {.name = "operators",
+     .title = "The same by operator",
+     .sql = "operators.sql",
+     .folded = true,
+     .caption = "Where the regressor errs: few samples, or shapes unlike all others."},
     {.name = "table4",
      .part = "Planning",
      .opening =
@@ -123,6 +130,7 @@ const struct report_item report_items[] = {
     {.name = "plans",
      .title = "The plans that ran",
      .sql = "plans.sql",
+     .folded = true,
      .caption =
          "Objective: lambda times preloaded chunks plus (1 - lambda) times loading distance. A "
          "lower bound is proven; an empty one says that this policy proves none.",
@@ -221,8 +229,9 @@ const struct report_item report_items[] = {
          "Streaming runs within one limit, and the next model reads while the last layers of "
          "the one before run; preloading has no limit, each model after the other, in the same "
          "order. The line is the process's own memory above its base.",
-     .note = "The paper's figure has FlashMem within 1.5 GB against MNN, which cannot run "
-             "GPTN-1.3B."},
+     .note = "The paper's figure: first in, first out over DepthAnything, SD-UNet, ViT, GPTN-1.3B and "
+             "Whisper in random order, FlashMem within 1.5 GB, MNN without GPTN-1.3B, which it "
+             "cannot run."},
     {.name = "queues",
      .title = "Queues of models",
      .sql = "queues.sql",
@@ -268,7 +277,7 @@ const struct report_item report_items[] = {
      .sql = "breakdown.sql",
      .narrows = "current_run",
      .caption =
-         "Every configuration of the next figure as it ran: the steps in the paper's order, "
+         "Every configuration of the figure as it ran: the steps in the paper's order, "
          "then the whole with one thing left out, then ours. Kernel rewriting means that a "
          "layer's kernel moves weights while it computes; without it, kernels of their own "
          "move them before it."},
@@ -305,9 +314,18 @@ const struct report_item report_items[] = {
      .gnuplot = "figure10.gp",
      .height = 2.6,
      .caption =
-         "The faster of our streaming runs against the preload of the same session, on every "
+         "The faster of our streaming plans against the preload of the same session, on every "
          "device of this database: ratios, never milliseconds. Bars divide the ends of both "
          "intervals."},
+    {.name = "ratios",
+     .title = "Devices by ratios",
+     .sql = "ratios.sql",
+     .caption =
+         "Every streaming run against the preload that took turns with it, on every device of this "
+         "database; the paper's phone in the last row of a model, over SmartMem, with its 16-bit weights "
+         "over 1.5 GB/s as disk. Milliseconds of two devices say nothing about a method; the ratio beside "
+         "what overlap could gain at most does. A gain above that ceiling comes from what this preload "
+         "wastes: gain = ceiling x (preload / (disk + kernels)) / (streaming / bound)."},
     {.name = "fits",
      .title = "Which model fits a phone",
      .sql = "fits.sql",

@@ -64,24 +64,36 @@ static void put_query(FILE *f, const char *sql, const char *said)
     fputs("</pre></details>\n", f);
 }
 
-/* Rows of findings.sql that name this item: what the paper says, what is seen here, why. */
+/* Rows of findings.sql that name this item: what the paper says, what is seen on each device, why. */
 static void put_findings(FILE *f, const struct report_item *item, const struct grid *findings)
 {
+    const char *said = NULL;
+
     for (int r = 0; r < findings->rows; r++) {
-        const char *verdict = grid_cell(findings, r, 3), *why = grid_cell(findings, r, 4);
+        const char *says = grid_cell(findings, r, 1), *verdict = grid_cell(findings, r, 4),
+                   *why = grid_cell(findings, r, 5);
+        bool again = said && strcmp(said, says) == 0; /* of another device */
 
         if (strcmp(grid_cell(findings, r, 0), item->name) != 0)
             continue;
-        fprintf(f, "<p class=\"finding\"><b class=\"%c\">", verdict ? verdict[0] : '-');
+        if (!again) {
+            fputs(said ? "</p>\n<p class=\"finding\">The paper: " : "<p class=\"finding\">The paper: ", f);
+            html_text(f, says);
+            fputs(".", f);
+        }
+        said = says;
+        fprintf(f, "<br><b class=\"%c\">", verdict ? verdict[0] : '-');
         html_text(f, verdict ? verdict : "");
-        fputs("</b> The paper: ", f);
-        html_text(f, grid_cell(findings, r, 1));
-        fputs(". Here: ", f);
+        fputs("</b> ", f);
         html_text(f, grid_cell(findings, r, 2));
+        fputs(": ", f);
+        html_text(f, grid_cell(findings, r, 3));
         fputs(". <i>", f);
         html_text(f, why ? why : "");
-        fputs(".</i></p>\n", f);
+        fputs(".</i>", f);
     }
+    if (said)
+        fputs("</p>\n", f);
 }
 
 static void put_part(FILE *f, const struct report_item *item)
@@ -116,7 +128,11 @@ static void put_item(FILE *f, const struct report_item *item, const struct grid 
     if (item->gnuplot) {
         put_figure(f, item, dir);
     } else {
+        if (item->folded)
+            fprintf(f, "<details class=\"table\"><summary>The table: %d rows</summary>\n", g->rows);
         grid_html(g, f);
+        if (item->folded)
+            fputs("</details>\n", f);
         fputs("<p class=\"note\">", f);
         html_text(f, item->caption);
         fprintf(f, " <a href=\"%s.csv\">Data</a>.</p>\n", item->name);

@@ -220,14 +220,40 @@ void report_size(struct report *r, double width_in, double height_in)
     r->height_in = height_in;
 }
 
+/* The rows of all other devices that have run whole models. */
+static int query_others(struct report *r, const char *sql, struct grid *g, struct err *err)
+{
+    struct store_query *q = NULL;
+    int rc = store_query(r->st, &q, err, "SELECT DISTINCT device_id FROM current_run WHERE device_id <> ? ORDER BY 1",
+                         "i", r->device_id);
+
+    while (rc >= 0 && (rc = store_step(q, err)) == 1) {
+        struct grid more = {0};
+
+        rc = grid_query(r->st, sql, store_int(q, 0), &more, err);
+        if (rc == 0 && grid_join(g, &more) < 0)
+            rc = err_set(err, -ENOMEM, "out of memory for a table");
+        grid_done(&more);
+    }
+    store_query_done(q);
+    return rc;
+}
+
 static int query(struct report *r, const struct report_item *item, struct grid *ret_g,
                  struct err *err)
 {
-    int rc = grid_query(r->st, report_file(item->sql)->text, r->device_id, ret_g, err);
+    const char *sql = report_file(item->sql)->text;
+    struct grid g = {0};
+    int rc = grid_query(r->st, sql, r->device_id, &g, err);
 
-    if (rc < 0)
-        err_prefix(err, "%s", item->sql);
-    return rc;
+    if (rc == 0 && item->every_device)
+        rc = query_others(r, sql, &g, err);
+    if (rc < 0) {
+        grid_done(&g);
+        return err_prefix(err, "%s", item->sql);
+    }
+    *ret_g = g;
+    return 0;
 }
 
 int report_print(struct report *r, const struct report_item *item, enum format format, FILE *f,

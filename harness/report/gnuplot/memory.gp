@@ -1,15 +1,17 @@
 set ylabel "live memory, MB"
 set yrange [0:*]
 set ytics autofreq
-set lmargin 8
 set xrange [0:*]
-set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1.5
+set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 2 maxrows 0 width -3 height 0 samplen 1
 set xlabel "time since the first byte was asked for, ms"
-set multiplot layout n_panels, 1
+set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 8 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
-    plot for [i = 1:n_series] data \
+    if (p > 1) { unset key }
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 title series[i], \
+        for [i = 1:n_series] data \
         using (strcol(1) eq panels[p] && strcol(2) eq series[i] ? $3 : NaN):4 every ::1 \
-        with steps lc rgb colour(i) lw 1.5 title series[i]
+        with steps lc rgb colour(i) lw 1.5 notitle
 }
 unset multiplot
+set key

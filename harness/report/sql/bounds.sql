@@ -17,4 +17,4 @@ SELECT r.model AS "model", r.policy AS "policy", r.setting AS "setting",
            AS "paper: ceiling of overlap"
 FROM current_run r LEFT JOIN paper p ON p.model = r.model
 WHERE r.device_id = ?1 AND r.listed
-ORDER BY r.model, r.setting, r.policy <> 'preload', r.policy;
+ORDER BY r.place, r.model, r.form_place, r.setting, r.policy <> 'preload', r.policy;

@@ -20,7 +20,7 @@ WITH front AS (
            count(*) OVER (PARTITION BY r.model, r.dtype, r.path, r.kernel, r.policy) AS n
     FROM current_run r LEFT JOIN plan p ON p.id = r.plan_id
     WHERE r.device_id = ?1 AND r.source = 'disk' AND r.cache = 'cold' AND r.reader = 'ahead'
-      AND r.policy IN ('latency', 'lc-opg')
+      AND r.policy IN ('latency', 'lc-opg') AND r.kernel = 'pipelined'
       AND (r.given = '' OR r.given GLOB '--lambda [0-9.]*' OR r.given GLOB '--m-peak [0-9a-zA-Z.]*')
       AND instr(substr(r.given, 3), '--') = 0 -- no other option beside it
 ), point AS (
@@ -33,7 +33,7 @@ WITH front AS (
     FROM front
     UNION ALL
     SELECT model, dtype, path, iif(policy = 'latency', 3, 4),
-           policy || iif(kernel = 'pipelined', '', ' ' || kernel), peak_bytes / 1e6,
+           policy, peak_bytes / 1e6,
            integrated_ns / 1e6, integrated_low_ns / 1e6, integrated_high_ns / 1e6,
            coalesce(nullif(given, ''), printf('--memory %.0fMB', memory_limit_bytes / 1e6), 'default')
     FROM swept WHERE n > 1
@@ -45,7 +45,7 @@ WITH front AS (
       AND memory_limit_bytes IS NULL AND given = '' AND kernel = 'pipelined' AND reader = 'ahead'
 ), execution AS (
     SELECT model, dtype, path, iif(policy = 'latency', 3, 4) AS place,
-           policy || iif(kernel = 'pipelined', '', ' ' || kernel) AS series, peak_bytes / 1e6 AS mb,
+           policy AS series, peak_bytes / 1e6 AS mb,
            exec_ns / 1e6 AS ms,
            coalesce(nullif(given, ''), printf('--memory %.0fMB', memory_limit_bytes / 1e6), 'default') AS how
     FROM swept WHERE n > 1
@@ -63,6 +63,6 @@ SELECT replace(replace(model, ',', ' '), char(34), ' ') || ' ' || dtype || ' ' |
            AS panel, series, mb, ms, low, high, how
 FROM all_points a
 WHERE EXISTS (SELECT 1 FROM front f WHERE f.model = a.model AND f.dtype = a.dtype AND f.path = a.path)
-   OR EXISTS (SELECT 1 FROM swept s WHERE s.n > 1 AND s.model = a.model AND s.dtype = a.dtype
+   OR EXISTS (SELECT 1 FROM swept s WHERE s.n > 2 AND s.model = a.model AND s.dtype = a.dtype
               AND s.path = a.path)
 ORDER BY model, dtype, path, what DESC, place, mb;

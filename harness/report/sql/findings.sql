@@ -1,5 +1,5 @@
--- The paper's claims beside what was measured on this device: one row each, by the item of the page that it
--- belongs to. Verdicts are computed; what explains them is ours.
+-- The paper's claims beside what was measured on one device: one row each, by the item of the page that it
+-- belongs to. Verdicts are computed; what explains them is ours. The page asks for every device.
 WITH pair AS ( -- streaming without a limit, each against the preload of its session
     SELECT r.*, p.integrated_ns AS p_ns, p.integrated_low_ns AS p_low, p.integrated_high_ns AS p_high,
            p.avg_bytes AS p_avg, p.init_ns AS p_init, p.exec_ns AS p_exec,
@@ -130,11 +130,54 @@ WITH pair AS ( -- streaming without a limit, each against the preload of its ses
            'without a limit lc-opg streams what the thresholds let it carry'
     FROM streamed WHERE n > 0 AND most > 0
     UNION ALL
+    SELECT 4.5, 'table4', (SELECT printf('CP-SAT proves %d of %d plans optimal within 150 s', sum(status = 'OPTIMAL'), count(*))
+                           FROM paper_table4_solver),
+           printf('lc-opg proved %d of %d optimal, in %.3f s at most', sum(p.status = 'OPTIMAL'), count(*), max(p.solve_ns) / 1e9),
+           iif(sum(p.status = 'OPTIMAL') = count(*), 'better', 'in part'),
+           'its objective is linear in chunks of equal size: flows and bounds of its own take the place of a general solver'
+    FROM current_run r JOIN plan p ON p.id = r.plan_id
+    WHERE r.device_id = ?1 AND r.policy = 'lc-opg' HAVING count(*) > 0
+    UNION ALL
+    SELECT 15, 'figure6', 'models one after another stay within 1.5 GB, where MNN cannot run GPTN-1.3B',
+           printf('%d requests within %.0f MB, %.0f at most; %.2f times as fast as preloading, which held %.0f at most',
+                  q.requests, q.memory_limit_bytes / 1e6, q.peak_bytes / 1e6, 1.0 * b.total_ns / q.total_ns, b.peak_bytes / 1e6),
+           CASE WHEN q.peak_bytes > q.memory_limit_bytes THEN 'differs'
+                WHEN b.total_ns > q.total_ns AND b.peak_bytes > q.memory_limit_bytes THEN 'agrees' ELSE 'in part' END,
+           'one ledger for all models refuses what would exceed the limit, and the next model reads while this one computes'
+    FROM (SELECT q.*, max(q.taken_utc) FROM queue q JOIN session s ON s.id = q.session_id
+          WHERE s.device_id = ?1 AND q.status = 'ok' AND q.policy <> 'preload' AND NOT q.preempt
+            AND q.memory_limit_bytes > 0 AND q.workload LIKE '%paper%') q
+    JOIN queue b ON b.session_id = q.session_id AND b.policy = 'preload' AND NOT b.preempt AND b.status = 'ok'
+    UNION ALL
+    SELECT 16, 'urgent', 'an urgent model could interrupt at a layer boundary (drawn, not built)',
+           printf('%.0f to %.0f ms from arrival to output, %.0f to %.0f where it waits its turn',
+                  min(b.end_ns - b.arrive_ns) / 1e6, max(b.end_ns - b.arrive_ns) / 1e6,
+                  min(a.end_ns - a.arrive_ns) / 1e6, max(a.end_ns - a.arrive_ns) / 1e6),
+           iif(max((b.end_ns - b.arrive_ns) * 1.0 / (a.end_ns - a.arrive_ns)) < 1, 'built: faster', 'built: in part'),
+           'it waits for a layer''s end in place of a model''s; what the other has computed and read stays'
+    FROM queue p JOIN session s ON s.id = p.session_id
+    JOIN queue f ON f.session_id = p.session_id AND f.policy = p.policy AND NOT f.preempt AND f.status = 'ok'
+    JOIN queue_step a ON a.queue_id = f.id AND a.priority > 0
+    JOIN queue_step b ON b.queue_id = p.id AND b.step = a.step
+    WHERE s.device_id = ?1 AND p.preempt AND p.status = 'ok' HAVING count(*) > 0
+    UNION ALL
+    SELECT 21.5, 'fits', 'every model runs on a phone when streamed; preloaded (SmartMem), GPTN-1.3B not in 6 and 8 GB',
+           printf('planned within 6 GB: %d of %d streamed, %d preloaded', sum(policy <> 'preload' AND status <> 'INFEASIBLE'),
+                  sum(policy <> 'preload'), sum(policy = 'preload' AND status <> 'INFEASIBLE')),
+           CASE WHEN sum(policy <> 'preload' AND status = 'INFEASIBLE') = 0 AND sum(policy = 'preload' AND status = 'INFEASIBLE') > 0
+                THEN 'agrees' WHEN sum(policy <> 'preload' AND status = 'INFEASIBLE') = 0 THEN 'in part' ELSE 'differs' END,
+           'planned, not run; our preload holds each weight once, so that more fits than in SmartMem'
+    FROM (SELECT model, dtype, policy, status, max(made_utc) FROM plan
+          WHERE memory_limit_bytes = 6000000000 AND policy IN ('preload', 'always-next') AND device_id = ?1
+            AND model IN (SELECT abbr FROM paper_table6_models) AND NOT EXISTS (SELECT 1 FROM run r WHERE r.plan_id = plan.id)
+          GROUP BY model, dtype, policy) HAVING sum(policy <> 'preload') > 0
+    UNION ALL
     SELECT 22, 'regime', 'streaming pays on a phone, where disk and kernels take similar times',
            printf('disk over kernels is %.2f to %.2f here', least_x, most_x),
            CASE WHEN least_x > 3 THEN 'other regime: disk' WHEN most_x < 0.33 THEN 'other regime: kernels' ELSE 'comparable' END,
            'overlap gains most where both take equally long, at most 2 times'
     FROM gain WHERE n > 0
 )
-SELECT item AS "item", says AS "the paper says", here AS "here", verdict AS "verdict", why AS "why"
+SELECT item AS "item", says AS "the paper says", (SELECT name FROM device WHERE id = ?1) AS "device", here AS "here",
+       verdict AS "verdict", why AS "why"
 FROM finding WHERE here IS NOT NULL ORDER BY place;

@@ -12,11 +12,12 @@ FROM (SELECT s.*, session.device_id,
 JOIN config c ON c.id = s.config_id
 WHERE s.age = 1 AND instr(c.kernel, '@') = 0 -- kernels from files are compared, not reported
 ;
--- `setting` names what is not the default. preload_id: the preload that took turns with this run.
+-- `place` orders models by size, as the paper's tables do; `setting` names what is not the default. preload_id: the preload that took turns with this run.
 -- `listed`: not one of a series made for a figure: no options, no emulated disk, the usual reader, kernels
 -- that carry; and of several limits of memory the least, beside the run without.
 CREATE TEMP VIEW current_run AS
-SELECT r.*,
+SELECT r.*, coalesce((SELECT z.params FROM zoo z WHERE z.model = r.model), 1e15) AS place,
+       (r.kernel = 'direct') * 4 + (r.dtype <> 'f32') * 2 + (r.path <> 'image') AS form_place,
        r.dtype || ' ' || r.path || iif(r.cache = 'cold', '', ' ' || r.cache)
        || iif(r.source = 'disk', '', ' ' || r.source) || iif(r.reader = 'ahead', '', ' ' || r.reader)
        || iif(r.kernel = 'pipelined', '', ' ' || r.kernel)

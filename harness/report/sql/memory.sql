@@ -8,5 +8,5 @@ SELECT replace(replace(r.model, ',', ' '), char(34), ' ') || ' (' || r.setting |
        m.activation_bytes / 1e6 AS activation_mb, m.rss_bytes / 1e6 AS rss_mb
 FROM current_run r JOIN run_memory m ON m.run_id = r.id
 WHERE r.device_id = ?1 AND r.listed AND r.memory_limit_bytes IS NULL
-  AND (r.kernel <> 'direct' OR r.preload_id IS NOT NULL)
-ORDER BY 1, r.policy <> 'preload', 2, r.id, m.seq;
+  AND r.kernel <> 'direct' -- reads into one room that is there from the first byte on: a level line
+ORDER BY r.place, 1, r.policy <> 'preload', 2, r.id, m.seq;

@@ -7,4 +7,4 @@ SELECT p.model AS "model", p.policy AS "policy", r.setting AS "setting",
        round(p.solve_ns / 1e6, 2) AS "solve (ms)"
 FROM current_run r JOIN plan p ON p.id = r.plan_id JOIN plan_weight w ON w.plan_id = p.id
 WHERE r.device_id = ?1 AND r.listed
-GROUP BY r.id ORDER BY p.model, r.setting, p.policy <> 'preload', p.policy;
+GROUP BY r.id ORDER BY r.place, p.model, r.form_place, r.setting, p.policy <> 'preload', p.policy;

@@ -1,8 +1,6 @@
 -- Out-of-fold errors of the newest regressors: all samples, and those that were not noisy.
 SELECT r.target || ', ' || r.dtype || ' ' || r.path AS "target",
-       CASE WHEN m.scope = 'all' THEN 'all'
-            WHEN m.scope IN ('elemental', 'reusable', 'hierarchical') THEN 'class ' || m.scope
-            ELSE 'operator ' || m.scope END AS "scope",
+       iif(m.scope = 'all', 'all', 'class ' || m.scope) AS "scope",
        m.samples AS "samples", round(100 * m.within_5pct, 1) AS "within 5 %",
        round(100 * m.within_10pct, 1) AS "within 10 %", round(100 * m.mape, 1) AS "MAPE (%)",
        round(100 * m.rmspe, 1) AS "RMSPE (%)", round(m.spearman, 2) AS "Spearman",
@@ -11,7 +9,5 @@ SELECT r.target || ', ' || r.dtype || ' ' || r.path AS "target",
 FROM current_regressor r
 JOIN metric m ON m.regressor_id = r.id AND m.noisy = 1
 LEFT JOIN metric q ON q.regressor_id = r.id AND q.noisy = 0 AND q.scope = m.scope
-WHERE r.device_id = ?1
-ORDER BY r.target, r.dtype, r.path,
-         CASE WHEN m.scope = 'all' THEN 0
-              WHEN m.scope IN ('elemental', 'reusable', 'hierarchical') THEN 1 ELSE 2 END, m.scope;
+WHERE r.device_id = ?1 AND m.scope IN ('all', 'elemental', 'reusable', 'hierarchical')
+ORDER BY r.target, r.dtype, r.path, m.scope <> 'all', m.scope;

@@ -5,7 +5,7 @@ SELECT "model", "policy", "setting", "runs", "init (ms)", "exec (ms)", "integrat
        "95 % interval (ms)", "mean (ms)", "preload / this", "rounds won", "verified", "paper (ms)",
        "paper: SmartMem / FlashMem"
 FROM (
-SELECT 0 AS peer, r.model AS "model", r.policy AS "policy", r.setting AS "setting", r.repeats AS "runs",
+SELECT 0 AS peer, r.place, r.form_place, r.model AS "model", r.policy AS "policy", r.setting AS "setting", r.repeats AS "runs",
        round(r.init_ns / 1e6, 3) AS "init (ms)", round(r.exec_ns / 1e6, 3) AS "exec (ms)",
        round(r.integrated_ns / 1e6, 3) AS "integrated (ms)",
        printf('%.*f to %.*f', r.integrated_ns < 1e8, r.integrated_low_ns / 1e6,
@@ -26,11 +26,11 @@ LEFT JOIN run p ON p.id = r.preload_id
 LEFT JOIN paper_table7_latency paper ON paper.model = r.model
 WHERE r.device_id = ?1 AND r.listed
 UNION ALL
-SELECT 1, model, policy, setting, rounds, round((coalesce(load_ns, 0) + init_ns) / 1e6, 3),
+SELECT 1, (SELECT params FROM zoo z WHERE z.model = p.model), 0, model, policy, setting, rounds, round((coalesce(load_ns, 0) + init_ns) / 1e6, 3),
        round(first_ns / 1e6, 3), round(integrated_ns / 1e6, 3),
        iif(status = 'ok', printf('%.*f to %.*f', integrated_ns < 1e8, integrated_low_ns / 1e6,
                                  integrated_ns < 1e8, integrated_high_ns / 1e6), NULL),
        NULL, NULL, NULL, NULL, NULL, NULL
-FROM current_peer WHERE device_id = ?1
+FROM current_peer p WHERE device_id = ?1
 )
-ORDER BY "model", peer, "setting", "policy" <> 'preload', "policy";
+ORDER BY place, "model", peer, form_place, "setting", "policy" <> 'preload', "policy";

@@ -5,7 +5,7 @@ SELECT "model", "policy", "setting", "average (MB)", "peak (MB)", "average: prel
        "peak: preload / this", "MB x s", "process peak (MB)", "read (MB)", "paper: average (MB)",
        "paper: SmartMem / FlashMem"
 FROM (
-SELECT 0 AS peer, r.model AS "model", r.policy AS "policy", r.setting AS "setting",
+SELECT 0 AS peer, r.place, r.form_place, r.model AS "model", r.policy AS "policy", r.setting AS "setting",
        round(r.avg_bytes / 1e6, 3) AS "average (MB)", round(r.peak_bytes / 1e6, 3) AS "peak (MB)",
        iif(r.id = p.id, NULL, round(p.avg_bytes / r.avg_bytes, 2)) AS "average: preload / this",
        iif(r.id = p.id, NULL, round(1.0 * p.peak_bytes / r.peak_bytes, 2)) AS "peak: preload / this",
@@ -21,8 +21,8 @@ LEFT JOIN run p ON p.id = r.preload_id
 LEFT JOIN paper_table8_memory paper ON paper.model = r.model
 WHERE r.device_id = ?1 AND r.listed
 UNION ALL
-SELECT 1, model, policy, setting, round(avg_bytes / 1e6, 3), NULL, NULL, NULL,
+SELECT 1, (SELECT params FROM zoo z WHERE z.model = p.model), 0, model, policy, setting, round(avg_bytes / 1e6, 3), NULL, NULL, NULL,
        round(avg_bytes / 1e6 * (integrated_ns / 1e9), 3), round(peak_bytes / 1e6, 3), NULL, NULL, NULL
-FROM current_peer WHERE device_id = ?1
+FROM current_peer p WHERE device_id = ?1
 )
-ORDER BY "model", peer, "setting", "policy" <> 'preload', "policy";
+ORDER BY place, "model", peer, form_place, "setting", "policy" <> 'preload', "policy";

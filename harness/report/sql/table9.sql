@@ -21,8 +21,9 @@ SELECT coalesce(r.model, b.model) AS "model", coalesce(r.policy, b.policy) AS "p
        iif(r.id IS NULL, NULL, round(q.energy_j / r.energy_j, 2)) AS "energy: preload / this",
        b.w AS "paper: power (W)", b.j AS "paper: energy (J)", round(b.product, 1) AS "paper: power x latency (J)",
        CASE WHEN r.id IS NULL AND EXISTS (SELECT 1 FROM ours) THEN 'not run on this device: scripts/study tables'
-            WHEN r.id IS NULL THEN coalesce((SELECT max(substr(note, instr(note, 'energy: '))) FROM current_run
-                                             WHERE device_id = ?1 AND instr(note, 'energy: ')),
+            WHEN r.id IS NULL THEN coalesce((SELECT max(substr(e, 1, instr(e || ';', ';') - 1))
+                                             FROM (SELECT substr(note, instr(note, 'energy: ')) AS e FROM current_run
+                                                   WHERE device_id = ?1 AND instr(note, 'energy: '))),
                                             'this device does not tell') END AS "why empty"
 FROM ours r LEFT JOIN run q ON q.id = r.preload_id AND q.id <> r.id
 FULL JOIN beside b ON b.model = r.model AND b.policy = r.policy
