@@ -64,8 +64,8 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
                      "gemm_staged.cl",                                                             \
                      "gemm.cl",                                                                    \
                      GEMM_FORMS,                                                                   \
-                     {{"BM", 128, 32, {8, 16, 32, 64, 128, 256, 512}, "rows of a block", true},    \
-                      {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512}, "and columns", true},     \
+                     {{"BM", 128, 32, {8, 16, 32, 64, 128, 256, 264, 512}, "rows of a block", true},    \
+                      {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512, 544}, "and columns", true},     \
                       {"BK", 256, 32, {32, 64, 128, 256, 512, 768, 1024}, "k per pass", true},     \
                       {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                            \
                       {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},                   \

@@ -96,13 +96,15 @@ static double staged_cycles(const struct gemm *g, const struct device_info *dev,
  * free; false if no blocks are that small. */
 bool gemm_staged_prefer(const struct gemm *g, const struct device_info *dev, struct op_variant *v)
 {
-    static const int bms[] = {128, 256, 512, 64, 32, 8}, bns[] = {256, 512, 384, 128, 64, 32};
+    /* 264 and 544 are a tile more than a power of two: sizes just above one need no more blocks */
+    static const int bms[] = {128, 256, 512, 64, 32, 8, 264};
+    static const int bns[] = {256, 512, 384, 128, 64, 32, 544};
     static const int bks[] = {256, 128, 64, 512, 768, 1024};
     uint64_t room = dev->local_bytes / 8 * 7;
     double best = INFINITY;
 
-    for (int i = 0; i < 6 * 6 * 6; i++) {
-        struct blocks b = {bms[i / 6 % 6], bns[i % 6], bks[i / 36], 0};
+    for (int i = 0; i < 7 * 7 * 6; i++) {
+        struct blocks b = {bms[i / 7 % 7], bns[i % 7], bks[i / 49], 0};
         double cost;
 
         choose_patch(g, v->path, 32, room, &b);
