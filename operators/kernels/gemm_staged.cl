@@ -16,7 +16,7 @@
 //
 // What an image costs here is its texels, and less if they are neighbours: rows of a block, MR or
 // 16 at a time, are read into a tile (read_texels() says why) and packed from there as a buffer's are;
-// results are written along n.
+// results are written along n, each tile as it is done.
 //
 // FEW 1, M up to MR: an element of b is used M times only, which is not worth packing it. Lane l of
 // 16 adds k = l, l + 16, ..., and the lanes are added by halves: an order of its own.
@@ -191,6 +191,29 @@ static inline void read_texels(IN(t), int fold, int ct, int r, int rows, int c, 
 }
 #endif
 
+// The same the other way. PoCL reads the image's header again for each texel, for what it writes
+// might be that; but a call and its registers are saved.
+#if IMAGE
+static OF_ITS_OWN void
+write_texels(OUT(t), int fold, int ct, int r, int rows, int c, int n,
+             __local const float *restrict p, int pitch)
+{
+    do {
+        int j = 0;
+        do {
+            int2 at = texel_at(fold, ct, r, c + j);
+            const int end = fold ? min(n, j + FOLD_MASK + 1 - at.x) : n;
+            do {
+                write_imagef(t, at, round_store(vload4(j, p)));
+                at.x++;
+            } while (++j < end);
+        } while (j < n);
+        p += pitch;
+        r++;
+    } while (--rows > 0);
+}
+#endif
+
 static inline void clear_texels(int rows, int n, __local float *p, int pitch)
 {
     for (int i = 0; i < rows; i++)
@@ -293,45 +316,76 @@ static inline void stage_across(IN(t), int fold, int ct, int r, int rows_here, i
 #define EACH_I _Pragma("unroll") for (int i = 0; i < MR; i++)
 #define EACH_J _Pragma("unroll") for (int j = 0; j < NV; j++)
 
-// GEMM_PUT() of sums in local memory. Buffers: up to WIDE elements of them, as many as y has.
-#if IMAGE || WIDE == 4
-#define PUT_SUMS(batch, m, nt, p) GEMM_PUT(batch, m, nt, vload4(0, p))
+// GEMM_PUT() of the sums of a tile, `left` texels of row m and the next ones, from local memory:
+// WIDE elements at once. An image's are ended where they are, then written in runs.
+#if WIDE == 4
+#define PUT_ROW(batch, m, nt, left, p)                                                             \
+    for (int j = 0; j < (left); j++)                                                               \
+        GEMM_PUT(batch, m, (nt) + j, vload4(j, p))
 #else
 #if BIAS
 #define WITH_BIAS(v, nt, left) ((v) + GETW_BUFFER(AT_TEXEL(bias, bias_off + (nt)), left))
 #else
 #define WITH_BIAS(v, nt, left) (v)
 #endif
-#if RES
-#define WITH_RES(v, at, left) ((v) + GETW_BUFFER(AT_TEXEL(res, at), left))
+#if !RES
+#define WITH_RES(v, at, j, left) (v)
+#elif IMAGE // of the row, in the tile that operands pass through
+#define WITH_RES(v, at, j, left) ((v) + *(__local const wide_at_texel *)(tl + 4 * (j)))
 #else
-#define WITH_RES(v, at, left) (v)
+#define WITH_RES(v, at, j, left) ((v) + GETW_BUFFER(AT_TEXEL(res, (at) + (j)), left))
 #endif
-#define PUT_WIDE(row, col, nt, p)                                                                  \
+#if IMAGE && RES
+#define READ_RES(row, col, n) read_texels(res, FOLD_RES, cty, row, 1, col, n, tl, TILE_PITCH);
+#else
+#define READ_RES(row, col, n)
+#endif
+#if IMAGE
+#define PUT_ENDED(v, at, j, left, p) *(__local wide_at_texel *)((p) + 4 * (j)) = (v);
+#define PUT_RUN(row, col, n, p) write_texels(y, FOLD_Y, cty, row, 1, col, n, p, NR);
+#else
+#define PUT_ENDED(v, at, j, left, p)                                                               \
+    if ((left) >= TEXELS)                                                                          \
+        VSTOREW(v, AT_TEXEL(y, (at) + (j)));                                                       \
+    else                                                                                           \
+        store_part(v, AT_TEXEL(y, (at) + (j)), left);
+#define PUT_RUN(row, col, n, p)
+#endif
+#define PUT_WIDE(row, col, nt, n, p)                                                               \
     {                                                                                              \
         const size_t at = (size_t)(row)*cty + (col);                                               \
-        const int left = nt_end - (nt);                                                            \
-        const wide sums = SCALE(*(__local const wide_at_texel *)(p));                              \
-        const wide ended = WITH_RES(WITH_BIAS(sums, CONV ? (col) : (nt), left), at, left);         \
-        const wide v = ACTIVATE(ended, N - 4 * (nt));                                              \
                                                                                                    \
-        if (left >= TEXELS)                                                                        \
-            VSTOREW(v, AT_TEXEL(y, at));                                                           \
-        else                                                                                       \
-            store_part(v, AT_TEXEL(y, at), left);                                                  \
+        READ_RES(row, col, n)                                                                      \
+        for (int j = 0; j < (n); j += TEXELS) {                                                    \
+            const wide sums = SCALE(*(__local const wide_at_texel *)((p) + 4 * j));                \
+            const wide biased = WITH_BIAS(sums, (CONV ? (col) : (nt)) + j, (n)-j);                 \
+            const wide ended = WITH_RES(biased, at, j, (n)-j);                                     \
+            const wide v = ACTIVATE(ended, N - 4 * ((nt) + j));                                    \
+                                                                                                   \
+            PUT_ENDED(v, at, j, (n)-j, p)                                                          \
+        }                                                                                          \
+        PUT_RUN(row, col, n, p)                                                                    \
     }
 #if CONV == 2
-#define PUT_SUMS(batch, m, nt, p)                                                                  \
+#define PUT_ROW(batch, m, nt, left, p)                                                             \
     {                                                                                              \
         const int p_y = (m) / OW * UH + phase_y, p_x = (m) % OW * UW + phase_x;                    \
                                                                                                    \
         if (p_y < FH && p_x < FW)                                                                  \
-            PUT_WIDE(p_y *FW + p_x, nt, nt, p)                                                     \
+            PUT_WIDE(p_y *FW + p_x, nt, nt, left, p)                                               \
     }
 #else
-#define PUT_SUMS(batch, m, nt, p) PUT_WIDE((batch)*y_row + (m), (batch)*y_col + (nt), nt, p)
+#define PUT_ROW(batch, m, nt, left, p)                                                             \
+    PUT_WIDE((batch)*y_row + (m), (batch)*y_col + (nt), nt, left, p)
 #endif
 #endif
+#define PUT_TILE(batch, m, nt, c)                                                                  \
+    {                                                                                              \
+        const int put_rows = min(MR, M - (m)), put_texels = min(NR / 4, nt_end - (nt));            \
+                                                                                                   \
+        for (int i = 0; i < put_rows; i++)                                                         \
+            PUT_ROW(batch, (m) + i, nt, put_texels, (c) + i * NR)                                  \
+    }
 
 // Texels [kt0, kt0 + kts) of k, tap by tap: n of tap (r, s) from its texel c on, the kt-th on.
 #define EACH_TAP                                                                                   \
@@ -549,7 +603,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
     const int m0 = (gm - batch * m_blocks) * bm, n0 = gn * bn;
     const int mp = (min(bm, M - m0) + MR - 1) / MR, np = (min(bn, N - n0) + NR - 1) / NR;
     const int rows = mp * MR, tiles = mp * np, passes = (4 * KT + BK - 1) / BK;
-    const int nt_end = (N + 3) / 4;
+    const int nt_end = (N + 3) / 4, kept = passes > 1 ? TILE : 0; // from tile to tile
     int it = 0;
 
     CONV_BEGIN(batch)
@@ -578,7 +632,9 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
                                                                                                    \
         if (pm == 0 && pn % PANELS == 0)                                                           \
             STAGE_B(n0 + pn * NR, min(PANELS, np - pn))                                            \
-        MICRO(al + pm * A_PANEL, bl + pn % PANELS * B_PANEL, depth, kt0 == 0, cl + (t)*TILE)       \
+        MICRO(al + pm * A_PANEL, bl + pn % PANELS * B_PANEL, depth, kt0 == 0, cl + (t)*kept)       \
+        if (kt0 + kts == KT)                                                                       \
+            PUT_TILE(batch, m0 + pm * MR, (n0 + pn * NR) / 4, cl + (t)*kept)                       \
     }
         int t = 0;
 #if FORM == 2
@@ -597,13 +653,5 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
         it += tiles;
     }
     LOAD_END();
-
-    for (int i = 0; i < min(bm, M - m0); i++) {
-        __local const float *c = cl + i / MR * TILE + i % MR * NR;
-
-        for (int pn = 0; pn < np; pn++, c += mp * TILE)
-            for (int j = 0; j < min(NR / 4, nt_end - (n0 + pn * NR) / 4); j += TEXELS)
-                PUT_SUMS(batch, m0 + i, (n0 + pn * NR) / 4 + j, c + 4 * j)
-    }
 }
 #endif

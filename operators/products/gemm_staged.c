@@ -155,7 +155,7 @@ int gemm_staged_launch(const struct gemm *g, const struct op_variant *v,
         l->ints[l->n_ints++] = t[i];
     snprintf(l->options, sizeof l->options, "-DPATCH=%d -DPOOL=%" PRIu64 " -DWIDE=%d ", b.patch > 0,
              (bytes > room ? dev->local_bytes : room) / 4,
-             v->path == PATH_BUFFER && t[GEMM_NR] % 16 == 0 ? 16 : 4);
+             t[GEMM_NR] % 16 == 0 ? 16 : 4);
     return 0;
 }
 
