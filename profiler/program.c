@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiler/build_log.h"
 #include "profiler/clock.h"
 #include "profiler/hash.h"
 
@@ -338,10 +339,11 @@ static void save(const char *path, const struct text *key, cl_program program)
 }
 
 /* The build log from the line of its first error on, cut to what a message holds. */
-static int build_failed(cl_program program, cl_device_id id, cl_int code, const char *options,
+static int build_failed(cl_program program, cl_device_id id, cl_int code,
+                        const struct program_source *sources, int n_sources, const char *options,
                         struct err *err)
 {
-    char *log = NULL, *from;
+    char *log = NULL, *located = NULL, *from;
     size_t n = 0;
     int rc = cl_err(err, code, "clBuildProgram with options '%.200s'", options);
 
@@ -349,25 +351,28 @@ static int build_failed(cl_program program, cl_device_id id, cl_int code, const 
         return rc;
     if (clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &n) != CL_SUCCESS ||
         !(log = calloc(1, n + 1)) ||
-        clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, n, log, NULL) != CL_SUCCESS) {
+        clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, n, log, NULL) != CL_SUCCESS ||
+        !(located = build_log_located(log, sources, n_sources))) {
         free(log);
         return rc;
     }
-    from = strstr(log, "error");
-    while (from && from > log && from[-1] != '\n')
+    from = strstr(located, "error");
+    while (from && from > located && from[-1] != '\n')
         from--;
     if (!from)
-        from = log;
+        from = located;
     n = strlen(from);
     while (n > 0 && (from[n - 1] == '\n' || from[n - 1] == ' '))
         n--;
     rc = err_set(err, -ENOEXEC, "kernel does not compile with options '%.200s':\n%.*s%s", options,
                  n > LOG_BYTES ? LOG_BYTES : (int)n, from, n > LOG_BYTES ? "..." : "");
+    free(located);
     free(log);
     return rc;
 }
 
-static int compile(struct device *dev, const struct text *source, const char *options,
+static int compile(struct device *dev, const struct text *source,
+                   const struct program_source *sources, int n, const char *options,
                    cl_program *ret_program, struct err *err)
 {
     const char *text = source->p;
@@ -380,7 +385,7 @@ static int compile(struct device *dev, const struct text *source, const char *op
         return cl_err(err, code, "clCreateProgramWithSource");
     code = clBuildProgram(program, 1, &dev->id, options, NULL, NULL);
     if (code != CL_SUCCESS) {
-        rc = build_failed(program, dev->id, code, options, err);
+        rc = build_failed(program, dev->id, code, sources, n, options, err);
         clReleaseProgram(program);
         return rc;
     }
@@ -414,7 +419,7 @@ int program_build(struct device *dev, const struct program_source *sources, int 
         program = load(dev, path, &key, options);
     if (!program) {
         cached = false;
-        rc = compile(dev, &source, options, &program, err);
+        rc = compile(dev, &source, sources, n, options, &program, err);
         if (rc < 0)
             goto out;
         if (path)
