@@ -1,8 +1,12 @@
 /* The disk reader against a file whose every 4-byte word is its own index: with io_uring, with
  * threads, and as two emulated disks. */
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +110,53 @@ START_TEST(pieces)
     }
     reader_free(r);
     free(dst);
+    drop_file();
+}
+END_TEST
+
+/* Threads of this process that go before all others. */
+static int urgent_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *e;
+    int n = 0;
+
+    ck_assert_ptr_nonnull(tasks);
+    while ((e = readdir(tasks)) != NULL)
+        n += atoi(e->d_name) > 0 && sched_getscheduler(atoi(e->d_name)) == SCHED_FIFO;
+    closedir(tasks);
+    return n;
+}
+
+static void *try_urgent(void *allowed)
+{
+    struct sched_param p = {.sched_priority = 1};
+
+    *(bool *)allowed = sched_setscheduler(0, SCHED_FIFO, &p) == 0;
+    return NULL;
+}
+
+/* Where a thread may go first, those that wait for a disk do, and those that copy do not. */
+START_TEST(goes_first)
+{
+    pthread_t t;
+    bool allowed;
+    struct reader *r;
+    struct read_job job = {.file_byte = 0, .bytes = 4096, .read_bytes = 4096, .name = "w"};
+
+    ck_assert_int_eq(pthread_create(&t, NULL, try_urgent, &allowed), 0);
+    ck_assert_int_eq(pthread_join(t, NULL), 0);
+    job.dst = aligned_alloc(4096, 4096);
+    make_file(MIB);
+    r = open_with(&engine[_i]);
+    ck_assert_int_eq(reader_post(r, &job, NULL), 0); /* they run by then */
+    ck_assert_int_eq(reader_wait(r, 0, NULL), 0);
+    if (engine[_i].ram || engine[_i].rate_bps || !reader_direct(r) || !allowed)
+        ck_assert_int_eq(urgent_threads(), 0);
+    else
+        ck_assert_int_gt(urgent_threads(), 0);
+    reader_free(r);
+    free(job.dst);
     drop_file();
 }
 END_TEST
@@ -592,6 +643,7 @@ int main(void)
 
     folder_make();
     tcase_add_loop_test(t, pieces, 0, 4);
+    tcase_add_loop_test(t, goes_first, 0, 4);
     tcase_add_loop_test(t, end_of_file, 0, 4);
     tcase_add_loop_test(t, torn_file, 0, 4);
     tcase_add_loop_test(t, rows, 0, 4);

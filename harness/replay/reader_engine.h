@@ -72,6 +72,12 @@ struct reader {
     struct err failure; /* code 0: none */
 };
 
+/* The calling thread waits for a disk, and soon for the next read: while kernels keep every core
+ * busy it would wait for its turn after each, milliseconds, and the disk with it. It has so little to
+ * do that it goes first where the system lets it (SCHED_FIFO); else its slice is short, which from
+ * Linux 6.12 on wakes it at once. */
+void reader_hurry(void);
+
 /* The next piece, in order, counted as in flight; false (and hungry): nothing to do now. The lock
  * is held. */
 bool reader_next(struct reader *r, struct piece *ret_piece);

@@ -10,7 +10,7 @@
 
 #define BLOCK_BYTES (UINT64_C(4) << 20)
 /* One pread at a time is as fast as many while cores are idle. While kernels keep every core busy a
- * thread waits for its turn after each read, and the disk with it: then two more fill the gap. */
+ * thread may wait for its turn after each read, and the disk with it: then two more fill the gap. */
 #define THREADS 3
 /* A throttled disk delivers in pieces of so long, so that a layer does not wait for its neighbours'. */
 #define THROTTLED_PIECE_NS 5000000
@@ -72,6 +72,8 @@ static void *thread_main(void *arg)
     struct threads *t = r->state;
     unsigned char *bounce;
 
+    if (r->direct && !r->ram && !r->opt.rate_bps)
+        reader_hurry(); /* others copy, or are slow on purpose */
     pthread_mutex_lock(&r->lock);
     bounce = r->bounce + (uint64_t)t->n_seats++ * BOUNCE_BYTES;
     while (!r->quit) {

@@ -129,6 +129,7 @@ static void *thread_main(void *arg)
     struct reader *r = arg;
     struct uring *u = r->state;
 
+    reader_hurry();
     await_event(u);
     while (begin_reads(r, u)) {
         struct io_uring_cqe *cqe;
