@@ -30,10 +30,12 @@
 
 #define CALIBRATIONS 16
 
-/* While the machine is slow, pauses grow from the first to the last; after so many samples that
- * waited for nothing, this is how fast it is. */
+/* While the machine is slow, pauses grow from the first to the last; a sample waits so many times its
+ * limit, or so long; after so many samples that waited for nothing, this is how fast it is. */
 #define PAUSE_NS     2000000
 #define PAUSE_MAX_NS 64000000
+#define WAIT         30
+#define WAIT_MAX_NS  UINT64_C(10000000000)
 #define IN_VAIN_MAX  3
 
 struct measurer {
@@ -463,21 +465,24 @@ static int take_pair(struct run *run, struct err *err)
     return 0;
 }
 
-/* What is measured on a slow machine counts for nothing, so wait for a faster one, as long as the
- * sample's limits allow. */
-static int wait_while_slow(struct run *run, uint64_t from, struct err *err)
+/* What is measured on a slow machine counts for nothing, so wait for a faster one. */
+static int wait_while_slow(struct run *run, struct err *err)
 {
     struct measurer *m = run->m;
-    uint64_t since = clock_ns(), pause_ns = PAUSE_NS;
+    uint64_t since = clock_ns(), pause_ns = PAUSE_NS, most = WAIT * run->opt->max_time_ns;
     bool slow = m->pace && pairs_slow(&run->p);
     int rc = 0;
+
+    most = most < WAIT_MAX_NS ? most : WAIT_MAX_NS;
+    if (run->paused_ns > most)
+        return 0;
 
     for (int i = 0; slow && rc == 0; i++) {
         if (i > 1)
             run->p.n_pace -= PACE_ASKED; /* of one pause the ends are kept */
         rc = ask_pace(run, PACE_ASKED, err);
         slow = pairs_slow(&run->p);
-        if (slow && pairs_overdue(&run->p, clock_ns() - from)) {
+        if (slow && run->paused_ns + (clock_ns() - since) > most) {
             if (++m->in_vain >= IN_VAIN_MAX) {
                 pace_forget(m->pace);
                 m->in_vain = 0;
@@ -513,10 +518,10 @@ static int take_pairs(struct run *run, const char **ret_reason, struct err *err)
             pairs_restart(&run->p, run->batch == 1);
             continue;
         }
-        rc = wait_while_slow(run, from, err);
+        rc = wait_while_slow(run, err);
         if (rc < 0)
             return rc;
-        reason = pairs_stop(&run->p, clock_ns() - from, run->paused_ns);
+        reason = pairs_stop(&run->p, clock_ns() - from - run->paused_ns);
     }
     *ret_reason = reason;
     return 0;

@@ -166,11 +166,6 @@ static bool crowded(const struct pairs *p)
     return !(share <= CROWDED);
 }
 
-bool pairs_overdue(const struct pairs *p, uint64_t spent_ns)
-{
-    return spent_ns / MORE > p->opt->max_time_ns;
-}
-
 static const char *why_few(const struct pairs *p)
 {
     return 2 * p->slow > p->n - p->calm ? "the machine was slow"
@@ -178,13 +173,13 @@ static const char *why_few(const struct pairs *p)
 }
 
 /* Limits are of calm pairs, and MORE times as much of all. */
-const char *pairs_stop(struct pairs *p, uint64_t spent_ns, uint64_t paused_ns)
+const char *pairs_stop(struct pairs *p, uint64_t spent_ns)
 {
     const struct measure_options *opt = p->opt;
-    uint64_t calm_ns = (spent_ns - paused_ns) / (uint64_t)p->n * (uint64_t)p->calm;
+    uint64_t calm_ns = spent_ns / (uint64_t)p->n * (uint64_t)p->calm;
     bool late = calm_ns > opt->max_time_ns && p->calm >= PAIRS_MIN;
     bool full = p->calm >= opt->max_repeats;
-    bool at_end = (pairs_overdue(p, spent_ns) && p->n >= PAIRS_MIN) ||
+    bool at_end = (spent_ns / MORE > opt->max_time_ns && p->n >= PAIRS_MIN) ||
                   p->n >= MORE * opt->max_repeats;
     bool due = p->calm >= opt->min_repeats && p->calm >= PAIRS_MIN && p->calm >= p->looks.next;
     double width;

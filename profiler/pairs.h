@@ -60,10 +60,9 @@ bool pairs_slow(const struct pairs *p); /* by the last PACE_ASKED probes */
 /* There is room for what pairs_stop() allows. */
 void pairs_add(struct pairs *p, const struct repeat pair[2]);
 
-/* After each pair, `spent_ns` since the first began, `paused_ns` of it waiting. NULL: go on. Else
- * why to stop, "" because the target is met. */
-const char *pairs_stop(struct pairs *p, uint64_t spent_ns, uint64_t paused_ns);
-bool pairs_overdue(const struct pairs *p, uint64_t spent_ns); /* out of time, however disturbed */
+/* After each pair; all of them took `spent_ns`. NULL: go on. Else why to stop, "" because the target
+ * is met. */
+const char *pairs_stop(struct pairs *p, uint64_t spent_ns);
 
 /* After pairs_stop() gave r->reason: fills status, n, aside, sides, side and slowdown, and moves the
  * times there. */
