@@ -354,8 +354,9 @@ const struct report_item report_items[] = {
          "could gain; a "
          "preload also moves weights into textures, which streaming hides as well, so "
          "that points may "
-         "lie above it. Below: where each device and model lies, the way into textures beside the "
-         "kernels on the upright axis. The paper's points are over a baseline that transforms."},
+         "lie above it. The map: where each device and model lies, the way into textures beside the "
+         "kernels on the upright axis, and the speed-up of the faster plan beside the point. The "
+         "paper's points are over a baseline that transforms."},
     {0},
 };
 

@@ -6,7 +6,7 @@ UNION ALL SELECT 'platform, driver', platform || ', ' || driver FROM d
 UNION ALL SELECT 'host CPU', cpu || ', ' || cpus || ' cores' FROM now
 UNION ALL SELECT 'memory', printf('%.1f GB', memory_bytes / 1e9) FROM now
 UNION ALL SELECT 'system', os FROM now
-UNION ALL SELECT 'programs of the rows shown', (SELECT group_concat(DISTINCT s.program) FROM session s
+UNION ALL SELECT 'programs of the rows shown', (SELECT replace(group_concat(DISTINCT s.program), ',', ', ') FROM session s
     WHERE s.id IN (SELECT session_id FROM current_run WHERE device_id = ?1
                    UNION SELECT session_id FROM current_sample WHERE device_id = ?1))
 UNION ALL SELECT 'compiler', compiler FROM now

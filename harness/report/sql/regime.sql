@@ -50,28 +50,30 @@ WITH pair AS (
 ), ceiling AS ( -- nothing can gain more by overlap than (disk + kernels) / the larger
     WITH RECURSIVE e (x) AS (VALUES (0.01) UNION ALL SELECT x * 1.2589254 FROM e WHERE x < 99)
     SELECT x FROM e
-), point (place, panel, series, x, value, low, high, label) AS (
-    SELECT 1, 'speed-up over preload', 'ceiling of overlap', x, (1 + x) / max(1, x), NULL, NULL, '' FROM ceiling
+), best AS ( -- of one model on one disk, the faster of the plans
+    SELECT *, max(t) AS most FROM named WHERE y IS NOT NULL GROUP BY series, model, dtype, path, source
+), point (place, panel, series, x, value, low, high, label, speed_up) AS (
+    SELECT 1, 'speed-up over preload', 'ceiling of overlap', x, (1 + x) / max(1, x), NULL, NULL, '', NULL FROM ceiling
     WHERE EXISTS (SELECT 1 FROM pair)
     UNION ALL
-    SELECT 1, 'speed-up over preload', 'simulated', x, t, NULL, NULL, model FROM simulated
+    SELECT 1, 'speed-up over preload', 'simulated', x, t, NULL, NULL, model, NULL FROM simulated
     UNION ALL
-    SELECT 1, 'speed-up over preload', series, x, t, low, high, model || ' ' || dtype || ' ' || policy || ' ' || kernel || ' ' || source
+    SELECT 1, 'speed-up over preload', series, x, t, low, high, model || ' ' || dtype || ' ' || policy || ' ' || kernel || ' ' || source, NULL
     FROM named
     UNION ALL
-    SELECT 1, 'speed-up over preload', 'paper''s phone (over SmartMem)', x, t, NULL, NULL, model FROM phone
+    SELECT 1, 'speed-up over preload', 'paper''s phone (over SmartMem)', x, t, NULL, NULL, model, NULL FROM phone
     UNION ALL
-    SELECT 2, 'average memory: preload / streaming', series, x, b, NULL, NULL, model || ' ' || dtype || ' ' || policy || ' ' || kernel || ' ' || source
+    SELECT 2, 'average memory: preload / streaming', series, x, b, NULL, NULL, model || ' ' || dtype || ' ' || policy || ' ' || kernel || ' ' || source, NULL
     FROM named
     UNION ALL
-    SELECT 2, 'average memory: preload / streaming', 'paper''s phone (over SmartMem)', x, b, NULL, NULL, model FROM phone
+    SELECT 2, 'average memory: preload / streaming', 'paper''s phone (over SmartMem)', x, b, NULL, NULL, model, NULL FROM phone
     UNION ALL
-    SELECT 3, 'where they lie (up: transfer / kernels)', series, x, y, NULL, NULL, model || ' ' || dtype || ' ' || source
-    FROM named WHERE y IS NOT NULL
+    SELECT 3, 'where they lie; beside each its speed-up', series, x, y, NULL, NULL, model || ' ' || dtype || ' ' || source, round(most, 1)
+    FROM best
     UNION ALL
-    SELECT 3, 'where they lie (up: transfer / kernels)', 'paper''s phone (over SmartMem)', x, y, NULL, NULL, model FROM phone
+    SELECT 3, 'where they lie; beside each its speed-up', 'paper''s phone (over SmartMem)', x, y, NULL, NULL, model, round(t, 1) FROM phone
 )
-SELECT panel, series, x AS disk_over_kernels, value, low, high, label FROM point
+SELECT panel, series, x AS disk_over_kernels, value, low, high, label, speed_up FROM point
 WHERE EXISTS (SELECT 1 FROM pair)
 ORDER BY place, panel, CASE series WHEN 'ceiling of overlap' THEN 1 WHEN 'simulated' THEN 2
                                    WHEN 'paper''s phone (over SmartMem)' THEN 9 ELSE 3 END, series, x;
