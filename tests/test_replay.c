@@ -289,8 +289,9 @@ START_TEST(memory_limit)
 }
 END_TEST
 
-/* Slices and places under random limits: what is refused says what works, what runs stays within
- * the limit, by the ledger and by the process's own memory, and the output is the reference's. */
+/* Slices, or whole weights of some megabytes, and places under random limits: what is refused says
+ * what works, what runs stays within the limit, by the ledger and by the process's own memory, and
+ * the output is the reference's. */
 START_TEST(direct_under_limits)
 {
     struct executor_options opt = {.path = _i % 2 ? PATH_BUFFER : PATH_IMAGE, .form = FORM_NAIVE,
@@ -306,13 +307,13 @@ START_TEST(direct_under_limits)
         return;
     open_fixture(&f, DTYPE_F32, opt.path);
     problem_done(&f.mp);
-    for (int l = 0; l < f.m->n_layers; l += 1 + more) {
+    for (int l = 0; l < f.m->n_layers && _i < 2; l += 1 + more) {
         more = 0;
         if (model_slice_weight(f.m, l) >= 0)
             ck_assert_msg(model_slice(&f.m, &f.file, l, 100000, &more, &err) == 0, "%s", err.text);
         parts += more;
     }
-    ck_assert_int_gt(parts, 8); /* two floors of concats */
+    ck_assert_int_gt(parts, _i < 2 ? 8 : -1); /* two floors of concats */
     po.chunk_bytes = CHUNK;
     po.direct = true;
     ck_assert_msg(problem_for_model(f.m, &f.dev->info, NULL, opt.path, &po, &f.mp, &err) == 0, "%s",
@@ -681,7 +682,7 @@ int main(void)
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, policies_agree, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_test(t, memory_limit);
-    tcase_add_loop_test(t, direct_under_limits, 0, 2);
+    tcase_add_loop_test(t, direct_under_limits, 0, 4);
     tcase_add_loop_test(t, sequences, 0, 4);
     tcase_add_loop_test(t, transformed, 0, 6);
     tcase_add_test(t, direct_wants_shared_memory);

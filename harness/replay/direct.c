@@ -8,8 +8,9 @@
 #include "profiler/clock.h"
 #include "profiler/pinned.h"
 
-/* Long weights are asked for in pieces: what is needed first then comes first. */
-#define PIECE_BYTES (UINT64_C(4) << 20)
+/* Small enough for a place to be taken again while its tenant's neighbours are still in use; what
+ * stands side by side is read together all the same. */
+#define PART_BYTES (UINT64_C(1) << 20)
 
 /* ---- memory and objects ---- */
 
@@ -139,6 +140,57 @@ static int open_activations(struct direct *d, struct err *err)
     return rc;
 }
 
+/* The layer after which nobody uses [from, from + bytes) of those who lay there before item i. */
+static int free_after(const struct schedule *s, int i, uint64_t from, uint64_t bytes)
+{
+    int after = 0;
+
+    for (int k = 0; k < i; k++) {
+        const struct item *it = &s->item[k];
+
+        if (it->place < from + bytes && from < it->place + it->stay_bytes && it->last_use > after)
+            after = it->last_use;
+    }
+    return after;
+}
+
+/* Item i in parts, soonest free first; returns how many (part NULL: they are only counted). */
+static int cut_item(const struct schedule *s, int i, struct read_part *part)
+{
+    const struct item *it = &s->item[i];
+    int n = 0;
+
+    for (uint64_t at = 0, len; at < it->bytes; at += len) {
+        struct read_part p = {.byte = at};
+        int k = n++;
+
+        p.bytes = len = it->bytes - at > PART_BYTES && !it->rows ? PART_BYTES : it->bytes - at;
+        if (!part)
+            continue;
+        p.after = free_after(s, i, it->place + at, len);
+        for (; k > 0 && part[k - 1].after > p.after; k--)
+            part[k] = part[k - 1];
+        part[k] = p;
+    }
+    return n;
+}
+
+static int cut_items(struct direct *d, struct err *err)
+{
+    const struct schedule *s = d->s;
+    int n = 0;
+
+    for (int i = 0; i < s->n_items; i++)
+        n += cut_item(s, i, NULL);
+    d->first_part = calloc((size_t)s->n_items + 1, sizeof(*d->first_part));
+    d->part = calloc((size_t)n + 1, sizeof(*d->part));
+    if (!d->first_part || !d->part)
+        return err_set(err, -ENOMEM, "out of memory for %d reads", n);
+    for (int i = 0; i < s->n_items; i++)
+        d->first_part[i + 1] = d->first_part[i] + cut_item(s, i, d->part + d->first_part[i]);
+    return 0;
+}
+
 int direct_open(struct executor *ex, const struct schedule *s, struct direct *ret_d,
                 struct err *err)
 {
@@ -151,6 +203,8 @@ int direct_open(struct executor *ex, const struct schedule *s, struct direct *re
     d.mapped = calloc((size_t)s->n_items + 1, sizeof(*d.mapped));
     if (rc == 0 && (!d.weight || !d.mapped))
         rc = err_set(err, -ENOMEM, "out of memory for %d weights", ex->m->n_weights);
+    if (rc == 0)
+        rc = cut_items(&d, err);
     if (rc == 0)
         rc = open_weights(&d, err);
     if (rc == 0)
@@ -181,6 +235,8 @@ void direct_close(struct direct *d)
     pinned_free(d->host, NULL);
     free(d->weight);
     free(d->mapped);
+    free(d->part);
+    free(d->first_part);
     *d = (struct direct){0};
 }
 
@@ -193,6 +249,7 @@ struct walk {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int posted;   /* items given to the reader */
+    int part;     /* and parts */
     int end;      /* only items before this one may be */
     int jobs;     /* reads given to it */
     int *job_end; /* [n_items]: jobs up to the item's last */
@@ -208,54 +265,60 @@ struct landing { /* what a callback is told */
     int layer;
 };
 
-static int post_item(struct walk *w, const struct item *it, struct err *err)
+static int post_part(struct walk *w, const struct item *it, const struct read_part *p, struct err *err)
 {
     struct direct *d = w->d;
     struct executor *ex = d->ex;
-    int rc = 0;
+    struct read_job job = {
+        .dst = d->host + it->place + p->byte,
+        .file_byte = it->file_byte + p->byte,
+        .bytes = p->bytes,
+        .read_bytes = (p->bytes + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN,
+        .name = it->weight < 0 ? "__vectors" : ex->m->weight[it->weight].name,
+    };
 
-    for (uint64_t at = 0; at < it->bytes && rc == 0; w->jobs++) {
-        uint64_t left = it->bytes - at, len = left > PIECE_BYTES && !it->rows ? PIECE_BYTES : left;
-        struct read_job job = {
-            .dst = d->host + it->place + at,
-            .file_byte = it->file_byte + at,
-            .bytes = len,
-            .read_bytes = (len + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN,
-            .name = it->weight < 0 ? "__vectors" : ex->m->weight[it->weight].name,
-        };
-
-        if (it->rows) {
-            job.row = ex->row[it->weight];
-            job.n_rows = ex->n_rows[it->weight];
-            job.row_bytes = it->bytes / (uint64_t)job.n_rows;
-        }
-        rc = reader_post(ex->reader, &job, err);
-        at += len;
+    if (it->rows) {
+        job.row = ex->row[it->weight];
+        job.n_rows = ex->n_rows[it->weight];
+        job.row_bytes = it->bytes / (uint64_t)job.n_rows;
     }
-    return rc;
+    w->jobs++;
+    return reader_post(ex->reader, &job, err);
 }
 
-/* Give the reader every item whose place is free (and, at-plan, whose layer has come). Called with
- * the lock held. */
+/* Item w->posted's parts as far as their places are free (and, at-plan, its layer has come); true:
+ * all of them. */
+static bool pump_item(struct walk *w)
+{
+    const struct direct *d = w->d;
+    const struct item *it = &d->s->item[w->posted];
+    struct err err = {0};
+
+    if (w->kept && it->kept)
+        w->part = d->first_part[w->posted + 1];
+    else if (d->ex->opt.at_plan && it->load_layer > w->layer)
+        return false;
+    for (; w->part < d->first_part[w->posted + 1]; w->part++) {
+        if (d->part[w->part].after > w->ran)
+            return false;
+        if (post_part(w, it, &d->part[w->part], &err) < 0) {
+            w->failure = err;
+            return false;
+        }
+    }
+    w->job_end[w->posted] = w->jobs;
+    return true;
+}
+
+/* Give the reader all that it may read. Called with the lock held. */
 static void pump(struct walk *w)
 {
-    const struct schedule *s = w->d->s;
+    int before = w->posted;
 
-    for (; w->posted < w->end && !w->failure.code; w->posted++) {
-        const struct item *it = &s->item[w->posted];
-        struct err err = {0};
-
-        if (w->kept && it->kept) {
-            w->job_end[w->posted] = w->jobs;
-            continue;
-        }
-        if (it->after > w->ran || (w->d->ex->opt.at_plan && it->load_layer > w->layer))
-            return;
-        if (post_item(w, it, &err) < 0)
-            w->failure = err;
-        w->job_end[w->posted] = w->jobs;
+    while (w->posted < w->end && !w->failure.code && pump_item(w))
+        w->posted++;
+    if (w->posted > before || w->failure.code)
         pthread_cond_broadcast(&w->changed);
-    }
     w->d->ex->posted_all = w->posted == w->d->s->n_items;
 }
 

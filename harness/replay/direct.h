@@ -9,6 +9,12 @@
 
 #include "harness/replay/run.h"
 
+/* A weight is read in parts: each when what lay there is no longer used. */
+struct read_part {
+    uint64_t byte, bytes; /* of its item's place */
+    int after;            /* the layer that must have run before; 0: none */
+};
+
 struct direct {
     struct executor *ex;
     const struct schedule *s; /* borrowed */
@@ -16,6 +22,8 @@ struct direct {
     uint64_t bytes;
     struct tensor *weight; /* [n_weights + 1] over their places; the last is the bundle */
     bool *mapped;          /* [n_items]: the host may write */
+    struct read_part *part;     /* item i's are first_part[i] .. first_part[i + 1] - 1, in their order */
+    int *first_part;       /* [n_items + 1] */
     bool inputs_mapped;
     struct activations acts;
 };
