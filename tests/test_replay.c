@@ -301,7 +301,8 @@ START_TEST(direct_under_limits)
     struct problem_options po = problem_defaults();
     struct fixture f;
     struct err err = {0};
-    int parts = 0, more;
+    const struct mem_point *point;
+    int parts = 0, more, n;
 
     if (!form_runs_here(true))
         return;
@@ -347,6 +348,11 @@ START_TEST(direct_under_limits)
             ck_assert_uint_le(r.mem.peak_bytes, opt.memory_limit);
         ck_assert_uint_eq(r.mem.peak_bytes, s.place_bytes + reserve);
         ck_assert_uint_le(r.mem.rss_peak_bytes, r.mem.peak_bytes + 2 * MIB);
+        /* All whole huge pages of weights went back before the end: nobody needed them any more. */
+        point = executor_memory(ex, &n);
+        ck_assert_uint_eq(point[0].live_bytes[MEM_TEXTURE], s.place_bytes);
+        ck_assert_uint_eq(point[n - 1].live_bytes[MEM_TEXTURE], s.place_bytes % (2 * MIB));
+        ck_assert_uint_eq(executor_live_bytes(ex), 0);
         executor_output(ex, y);
         for (int i = 0; i < 24 * 3001; i++)
             worst = fmax(worst, fabs((double)y[i] - (double)f.reference[i]));

@@ -1,9 +1,11 @@
 #include "harness/replay/direct.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "profiler/clock.h"
 #include "profiler/pinned.h"
@@ -191,6 +193,21 @@ static int cut_items(struct direct *d, struct err *err)
     return 0;
 }
 
+static int find_blocks(struct direct *d, struct err *err)
+{
+    const struct schedule *s = d->s;
+    int n = (int)(d->bytes / DIRECT_BLOCK), weights = (int)(s->place_bytes / DIRECT_BLOCK);
+
+    d->block_last = calloc((size_t)n + 1, sizeof(*d->block_last));
+    if (!d->block_last)
+        return err_set(err, -ENOMEM, "out of memory for %d blocks", n);
+    for (int b = 0; b < n; b++)
+        d->block_last[b] = b < weights ? free_after(s, s->n_items, (uint64_t)b * DIRECT_BLOCK,
+                                                    DIRECT_BLOCK)
+                                       : INT_MAX;
+    return 0;
+}
+
 int direct_open(struct executor *ex, const struct schedule *s, struct direct *ret_d,
                 struct err *err)
 {
@@ -205,6 +222,8 @@ int direct_open(struct executor *ex, const struct schedule *s, struct direct *re
         rc = err_set(err, -ENOMEM, "out of memory for %d weights", ex->m->n_weights);
     if (rc == 0)
         rc = cut_items(&d, err);
+    if (rc == 0)
+        rc = find_blocks(&d, err);
     if (rc == 0)
         rc = open_weights(&d, err);
     if (rc == 0)
@@ -237,6 +256,7 @@ void direct_close(struct direct *d)
     free(d->mapped);
     free(d->part);
     free(d->first_part);
+    free(d->block_last);
     *d = (struct direct){0};
 }
 
@@ -245,7 +265,7 @@ void direct_close(struct direct *d)
 /* What the driver's threads and ours share. */
 struct walk {
     struct direct *d;
-    bool kept; /* what stays is there */
+    bool kept, gives_back; /* of struct direct_run */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     int posted;   /* items given to the reader */
@@ -322,6 +342,29 @@ static void pump(struct walk *w)
     w->d->ex->posted_all = w->posted == w->d->s->n_items;
 }
 
+/* Blocks of weights that no layer needs any more, once nothing will be read: pages known to the
+ * reader would stay. Called with the lock held. */
+static void give_back(struct walk *w)
+{
+    struct direct *d = w->d;
+    int n = (int)(d->s->place_bytes / DIRECT_BLOCK), end;
+
+    if (!w->gives_back || w->posted < d->s->n_items || !reader_idle(d->ex->reader))
+        return;
+    for (int b = 0; b < n; b = end + 1) {
+        for (end = b; end < n && d->block_last[end] <= w->ran; end++)
+            d->block_last[end] = INT_MAX;
+        if (end == b)
+            continue;
+        if (d->given_bytes == 0)
+            reader_unregister(d->ex->reader, d->host, d->bytes);
+        madvise(d->host + (uint64_t)b * DIRECT_BLOCK, (uint64_t)(end - b) * DIRECT_BLOCK,
+                MADV_DONTNEED);
+        mem_release(d->ex->mem, MEM_TEXTURE, (uint64_t)(end - b) * DIRECT_BLOCK);
+        d->given_bytes += (uint64_t)(end - b) * DIRECT_BLOCK;
+    }
+}
+
 static void CL_CALLBACK landed(cl_event event, cl_int status, void *arg)
 {
     const struct landing *l = arg;
@@ -333,6 +376,7 @@ static void CL_CALLBACK landed(cl_event event, cl_int status, void *arg)
         cl_err(&w->failure, status, "a kernel of layer %d", l->layer);
     w->ran = l->layer > w->ran ? l->layer : w->ran;
     pump(w);
+    give_back(w);
     w->flying--;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
@@ -561,6 +605,7 @@ int direct_run(struct direct_run *dr, struct err *err)
     int rc = walk_new(&w, d, err);
 
     w.kept = dr->kept;
+    w.gives_back = dr->gives_back;
     if (rc == 0)
         rc = map_inputs(d, true, d->ex->transfer, err); /* after an earlier run */
     for (int i = 0; i < d->s->n_items && !dr->resident && rc == 0; i++)

@@ -15,6 +15,9 @@ struct read_part {
     int after;            /* the layer that must have run before; 0: none */
 };
 
+/* Memory goes back in huge pages. */
+#define DIRECT_BLOCK (UINT64_C(2) << 20)
+
 struct direct {
     struct executor *ex;
     const struct schedule *s; /* borrowed */
@@ -24,6 +27,9 @@ struct direct {
     bool *mapped;          /* [n_items]: the host may write */
     struct read_part *part;     /* item i's are first_part[i] .. first_part[i + 1] - 1, in their order */
     int *first_part;       /* [n_items + 1] */
+    int *block_last;       /* [bytes / DIRECT_BLOCK] the layer after which nobody needs a block of
+                              weights; INT_MAX: it has been given back, or holds activations */
+    uint64_t given_bytes;  /* so much of it */
     bool inputs_mapped;
     struct activations acts;
 };
@@ -39,6 +45,8 @@ struct direct_run {
     cl_command_queue queue;
     bool resident;         /* the weights are there: nothing is read */
     bool kept;             /* those that stay are: they are not read */
+    bool gives_back;       /* it is the last: what no layer needs any more goes back to the system, and
+                              from the ledger, once all is read */
     cl_event *layer_event; /* [n_layers] when profiled; NULL for layers with nothing to run */
     uint64_t began_ns, init_ns, ran_ns; /* when it began; what preloading, and all of it, took */
 };

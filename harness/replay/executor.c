@@ -333,13 +333,15 @@ static int parts_of(const struct executor *ex, const struct schedule *s, struct 
     return n;
 }
 
-static void unbook(struct executor *ex, const struct schedule *s)
+/* Less what has been given back of the weights. */
+static void unbook(struct executor *ex, const struct schedule *s, uint64_t given_bytes)
 {
     struct part part[PARTS_MAX];
     int n = parts_of(ex, s, part);
 
     for (int i = 0; i < n; i++)
-        mem_release(ex->mem, part[i].kind, part[i].bytes);
+        mem_release(ex->mem, part[i].kind,
+                    part[i].bytes - (part[i].kind == MEM_TEXTURE ? given_bytes : 0));
 }
 
 static int book(struct executor *ex, const struct schedule *s, struct err *err)
@@ -396,7 +398,7 @@ out:
     run_clean(&r);
     if (ex->opt.above)
         ring_done(ex);
-    unbook(ex, s);
+    unbook(ex, s, 0);
     return rc;
 }
 
@@ -413,14 +415,16 @@ static int begin_direct(struct executor *ex, const struct schedule *s, struct di
     rc = direct_open(ex, s, d, err);
     *ret_ns = clock_ns() - began;
     if (rc < 0)
-        unbook(ex, s);
+        unbook(ex, s, 0);
     return rc;
 }
 
 static void end_direct(struct executor *ex, const struct schedule *s, struct direct *d)
 {
+    uint64_t given_bytes = d->given_bytes;
+
     direct_close(d);
-    unbook(ex, s);
+    unbook(ex, s, given_bytes);
 }
 
 static int run_direct(struct executor *ex, const struct schedule *s, cl_event *events,
@@ -440,6 +444,7 @@ static int run_direct(struct executor *ex, const struct schedule *s, cl_event *e
         goto out;
     r.d = d;
     r.kept = held && held->there;
+    r.gives_back = !held;
     rc = direct_run(&r, err);
     mem_stop(ex->mem, &result->mem);
     result->began_ns = r.began_ns;
