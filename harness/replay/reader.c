@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "harness/replay/reader_engine.h"
@@ -459,6 +460,24 @@ int reader_wait(struct reader *r, int job, struct err *err)
         rc = err_set(err, r->failure.code, "%s", r->failure.text);
     pthread_mutex_unlock(&r->lock);
     return rc < 0 ? rc : check_unchanged(r, job, err);
+}
+
+bool reader_done(struct reader *r, int job, uint64_t wait_ns)
+{
+    struct timespec until;
+    bool done;
+
+    clock_gettime(CLOCK_REALTIME, &until); /* what a condition's clock is by default */
+    until.tv_nsec += (long)(wait_ns % 1000000000);
+    until.tv_sec += (time_t)(wait_ns / 1000000000) + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&r->lock);
+    do
+        done = r->n_done > job || r->failure.code;
+    while (!done && wait_ns > 0 &&
+           pthread_cond_timedwait(&r->progress, &r->lock, &until) != ETIMEDOUT);
+    pthread_mutex_unlock(&r->lock);
+    return done;
 }
 
 void reader_drain(struct reader *r)

@@ -70,6 +70,9 @@ int reader_post(struct reader *r, const struct read_job *job, struct err *err);
 /* Block until all jobs up to number `job` are done. The first failure of any: -EIO and the like;
  * -ESTALE: the file was written to since reader_new(). err names the weight and the offset. */
 int reader_wait(struct reader *r, int job, struct err *err);
+/* Is job number `job` done, or will it never be (then reader_wait() says why)? Waits for that so long
+ * at most. */
+bool reader_done(struct reader *r, int job, uint64_t wait_ns);
 /* Stop after the blocks in flight and forget what is posted. */
 void reader_drain(struct reader *r);
 

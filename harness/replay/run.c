@@ -7,6 +7,8 @@
 #include "harness/model/natural.h"
 #include "profiler/clock.h"
 
+#define POLL_NS 200000 /* looked at so often whether a launch is done, while the disk is slower */
+
 static int retire_oldest(struct run *r, struct err *err);
 
 struct reader *run_reader(const struct executor *ex, const struct schedule *s)
@@ -65,6 +67,41 @@ static int pump(struct run *r, struct err *err)
     return 0;
 }
 
+static int retire_finished(struct run *r, struct err *err)
+{
+    cl_int status = CL_COMPLETE;
+    int rc = 0;
+
+    while (rc == 0 && r->n_flights > 0) {
+        cl_int cl = clGetEventInfo(r->flight[0].event, CL_EVENT_COMMAND_EXECUTION_STATUS,
+                                   sizeof(status), &status, NULL);
+
+        if (cl != CL_SUCCESS)
+            return cl_err(err, cl, "a kernel of layer %d", r->flight[0].layer);
+        if (status > CL_COMPLETE)
+            return 0;
+        rc = retire_oldest(r, err);
+    }
+    return rc;
+}
+
+/* While the disk is waited for, what the device has finished gives its room back: else the disk
+ * would have as much less to read ahead as unfinished launches may hold. */
+static int wait_for_item(struct run *r, int i, struct err *err)
+{
+    struct reader *reader = run_reader(r->ex, r->s);
+    uint64_t wait_ns = 0;
+    int rc = 0;
+
+    while (rc == 0 && r->n_flights > 0 && !reader_done(reader, i, wait_ns)) {
+        rc = retire_finished(r, err);
+        if (rc == 0)
+            rc = pump(r, err);
+        wait_ns = POLL_NS;
+    }
+    return rc < 0 ? rc : reader_wait(reader, i, err);
+}
+
 int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err)
 {
     struct executor *ex = r->ex;
@@ -80,7 +117,7 @@ int run_fetch(struct run *r, int i, cl_event *ret_event, struct err *err)
             rc = pump(r, err);
     }
     if (rc == 0)
-        rc = reader_wait(run_reader(ex, r->s), i, err);
+        rc = wait_for_item(r, i, err);
     if (rc < 0)
         return rc;
     *ret_event = NULL;
