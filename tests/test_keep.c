@@ -187,6 +187,21 @@ START_TEST(places_apart)
 END_TEST
 
 /* Through a ring: what stays is not read, the rest in the same order, nothing across the end. */
+/* When all is read and items before `end` are moved. */
+static double moved_at(const struct instance *x, int end)
+{
+    double read = 0, last = (double)x->s.read_bytes;
+
+    for (int i = 0; i < end; i++) {
+        double t = read += (double)x->item[i].bytes;
+
+        for (int k = i; k < end; k++)
+            t += x->k.move_ns_per_byte * (double)x->item[k].bytes;
+        last = fmax(last, t);
+    }
+    return last;
+}
+
 START_TEST(ring)
 {
     for (uint64_t seed = 0; seed < 100; seed++) {
@@ -237,6 +252,19 @@ START_TEST(ring)
         for (int l = 0; l < LAYERS; l++)
             sum += x.ns[l];
         ck_assert_double_eq_tol(keep_simulate_ns(&x.s, &x.k, false, NULL), sum, 1e-3);
+        /* movers before the kernels: whatever moved them last waited for one item to come, and from
+         * then on for moving alone */
+        for (int k = 0; k < 4; k++) {
+            int carried[LAYERS] = {2}, end_moved = k < 2 ? WEIGHTS : WEIGHTS - 2;
+
+            x.k.move_ns_per_byte = k % 2 ? 2 : 0.5;
+            x.k.carried = carried;
+            for (int w = 0; w < WEIGHTS && k == 2; w++)
+                x.item[w].layer = 1; /* whose kernel carries the last two */
+            x.first[1] = k < 2 ? WEIGHTS : 0;
+            ck_assert_double_eq_tol(keep_simulate_ns(&x.s, &x.k, false, NULL),
+                                    sum - (double)x.s.read_bytes + moved_at(&x, end_moved), 1e-3);
+        }
     }
 }
 END_TEST

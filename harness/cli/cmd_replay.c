@@ -8,6 +8,7 @@
 #include "harness/cli/opt.h"
 #include "harness/cli/replay_session.h"
 #include "harness/model/npy.h"
+#include "harness/replay/recorded.h"
 #include "harness/text/units.h"
 #include "profiler/clock.h"
 
@@ -161,6 +162,10 @@ static void print_row(struct table *t, const struct replay_session *s, int k)
         table_int(t, (int64_t)o->device_peak_bytes);
     else
         table_empty(t);
+    if (o->predicted_peak_bytes > 0)
+        table_int(t, (int64_t)o->predicted_peak_bytes);
+    else
+        table_empty(t);
 }
 
 static int print_all(const struct replay_session *s, struct err *err)
@@ -169,7 +174,8 @@ static int print_all(const struct replay_session *s, struct err *err)
         "device,model,policy,dtype,path,kernel,reader,source,cache,memory_limit,runs,setup_ms,"
         "build_ms,init_ms,exec_ms,integrated_ms,integrated_low_ms,integrated_high_ms,peak_bytes,"
         "avg_bytes,mem_byte_s,rss_peak_bytes,bytes_read,disk_ms,kernel_ms,bound_ms,predicted_ms,"
-        "energy_j,verified,integrated_mean_ms,verify_error,status,device_peak_bytes");
+        "energy_j,verified,integrated_mean_ms,verify_error,status,device_peak_bytes,"
+        "predicted_peak_bytes");
     int rc;
 
     if (!t)
@@ -336,6 +342,9 @@ static int replay_all(struct replay_session *s, const char *model, struct err *e
         rc = replay_session_problem(s, err);
     if (rc == 0)
         rc = replay_session_plans(s, err);
+    if (rc == 0)
+        rc = recorded_move_ns(s->st, s->device_id, s->m->name, s->m->dtype, s->exec.path,
+                              executor_kernel_name(&s->exec), &ro.move_ns_per_byte, err);
     ro.reference = s->reference;
     ro.energy = s->energy;
     s->rounds_began_ns = clock_ns();

@@ -125,13 +125,20 @@ void activations_done(struct activations *a, struct mem *mem)
     *a = (struct activations){0};
 }
 
-uint64_t activations_peak_bytes(const struct model *m, enum mem_path path)
+uint64_t activations_input_bytes(const struct model *m, enum mem_path path)
 {
-    uint64_t live = 0, most = 0;
+    uint64_t bytes = 0;
 
     for (int i = 0; i < m->n_inputs; i++) /* ids twice: the vector of compacted gathers */
-        live += tensor_device_bytes(&m->input[i].desc, path)
-                << (m->input[i].desc.dtype == DTYPE_I32);
+        bytes += tensor_device_bytes(&m->input[i].desc, path)
+                 << (m->input[i].desc.dtype == DTYPE_I32);
+    return bytes;
+}
+
+uint64_t activations_peak_bytes(const struct model *m, enum mem_path path)
+{
+    uint64_t live = activations_input_bytes(m, path), most = 0;
+
     for (int l = 0; l < m->n_layers; l++) {
         const struct layer *layer = &m->layer[l];
 

@@ -38,7 +38,8 @@ int activations_begin(struct activations *a, struct device *dev, int l, struct m
 void activations_end(struct activations *a, int l, struct mem *mem);
 void activations_done(struct activations *a, struct mem *mem);
 
-/* The most bytes that are in use at once. A run's pool keeps more while there is room for it. */
+uint64_t activations_input_bytes(const struct model *m, enum mem_path path);
+/* The most bytes that are in use at once, inputs among them. A run's pool keeps more while there is room for it. */
 uint64_t activations_peak_bytes(const struct model *m, enum mem_path path);
 
 #endif

@@ -333,6 +333,17 @@ static int parts_of(const struct executor *ex, const struct schedule *s, struct 
     return n;
 }
 
+uint64_t executor_fixed_bytes(const struct executor *ex, const struct schedule *s)
+{
+    struct part part[PARTS_MAX];
+    int n = parts_of(ex, s, part);
+    uint64_t bytes = 0;
+
+    for (int i = 0; i < n; i++)
+        bytes += part[i].bytes;
+    return bytes;
+}
+
 /* Less what has been given back of the weights. */
 static void unbook(struct executor *ex, const struct schedule *s, uint64_t given_bytes)
 {

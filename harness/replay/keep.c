@@ -29,6 +29,16 @@ static bool skipped(const struct item *it, bool warm)
     return warm && it->kept;
 }
 
+/* Is item i moved by something else than its layer's kernel? */
+static bool moved_before(const struct schedule *s, const struct keep_machine *k, int i)
+{
+    int l = s->item[i].layer;
+
+    if (s->direct || !(k->move_ns_per_byte > 0))
+        return false;
+    return l == 0 || (k->carried && i < s->first_of_layer[l + 1] - k->carried[l - 1]);
+}
+
 double keep_simulate_ns(const struct schedule *s, const struct keep_machine *k, bool warm,
                         double *ret_stall)
 {
@@ -47,7 +57,7 @@ double keep_simulate_ns(const struct schedule *s, const struct keep_machine *k, 
         s = &ring;
     }
     for (int l = 1; l <= s->n_layers; l++) {
-        double ready = end[l - 1], there = 0;
+        double ready = end[l - 1], queue = ready, there = 0;
         int last = next - 1;
 
         for (int i = next; i < s->n_items; i++)
@@ -62,10 +72,13 @@ double keep_simulate_ns(const struct schedule *s, const struct keep_machine *k, 
                 continue;
             disk = fmax(disk, end[after]) + (double)it->read_bytes * per_byte;
             there = disk;
+            if (moved_before(s, k, next))
+                queue = fmax(queue, disk) + (double)it->bytes * k->move_ns_per_byte;
         }
+        there = fmax(there, queue);
         if (ret_stall)
-            ret_stall[l - 1] = fmax(0, there - ready);
-        end[l] = fmax(ready, there) + k->layer_ns[l - 1];
+            ret_stall[l - 1] = there - ready;
+        end[l] = there + k->layer_ns[l - 1];
     }
     ns = end[s->n_layers];
     schedule_done(&ring);

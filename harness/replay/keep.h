@@ -13,6 +13,10 @@ struct keep_machine {
     const double *layer_ns; /* [n_layers], alone */
     double disk_bytes_per_s;
     uint64_t limit_bytes, reserve_bytes; /* as of schedule_direct() */
+    /* Through a ring: what a layer's kernel does not carry is moved in front of it, at this rate.
+     * carried[n_layers]: how many items a kernel carries, the last ones; NULL: all. */
+    double move_ns_per_byte;
+    const int *carried;
 };
 
 /* Time of a run as the disk and the kernels of `k` allow it. `warm`: what stays is there. ret_stall

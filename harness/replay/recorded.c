@@ -152,6 +152,33 @@ int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
     return 0;
 }
 
+int recorded_move_ns(struct store *st, int64_t device_id, const char *model, enum dtype dtype,
+                     enum mem_path path, const char *kernel, double *ret_ns, struct err *err)
+{
+    enum { MOVES = 5 };
+    double ns[MOVES];
+    struct store_query *q;
+    int n = 0,
+        rc = store_query(st, &q, err,
+                         "SELECT r.init_ns / r.bytes_read FROM run r"
+                         " JOIN session s ON s.id = r.session_id"
+                         " WHERE s.device_id = ? AND r.policy = 'preload' AND r.source = 'disk'"
+                         " AND r.cache = 'cold' AND r.dtype = ? AND r.path = ? AND r.kernel = ?"
+                         " AND r.init_ns > 0 AND r.bytes_read > 0"
+                         " ORDER BY r.model = ? DESC, r.taken_utc DESC, r.id DESC LIMIT ?",
+                         "issssi", device_id, dtype_name(dtype), mem_path_name(path), kernel, model,
+                         (int64_t)MOVES);
+
+    if (rc < 0)
+        return rc;
+    while ((rc = store_step(q, err)) == 1)
+        ns[n++] = store_real(q, 0);
+    store_query_done(q);
+    if (rc == 0)
+        *ret_ns = n ? stats_median(ns, n) : 0;
+    return rc;
+}
+
 int recorded_kernel(struct store *st, int64_t device_id, const char *model, enum mem_path path,
                     char *ret_name, size_t size, struct err *err)
 {

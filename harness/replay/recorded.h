@@ -15,6 +15,11 @@ int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
                      const struct device_info *dev, const struct best *best, enum mem_path path,
                      struct model_problem *mp, int *ret_layers, struct err *err);
 
+/* ns that a byte took, on the median, where the newest runs with this form preloaded: reading, moving
+ * and what these cost each other. 0: there were none. */
+int recorded_move_ns(struct store *st, int64_t device_id, const char *model, enum dtype dtype,
+                     enum mem_path path, const char *kernel, double *ret_ns, struct err *err);
+
 /* Of the forms that were compared on this device and path, the one that was fastest most often: one
  * vote for each model and dtype, and `model` has the last word. "": none were compared. */
 int recorded_kernel(struct store *st, int64_t device_id, const char *model, enum mem_path path,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "harness/replay/keep.h"
+#include "harness/replay/prediction.h"
 #include "profiler/clock.h"
 
 #define LEVEL 0.95
@@ -73,8 +74,9 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
     l->n_memory = calloc((size_t)max_runs, sizeof(*l->n_memory));
     o->layer = calloc((size_t)m->n_layers, sizeof(*o->layer));
     o->layer_load = calloc((size_t)m->n_layers, sizeof(*o->layer_load));
+    o->layer_predicted = calloc((size_t)m->n_layers, sizeof(*o->layer_predicted));
     o->variant = calloc((size_t)m->n_layers, sizeof(*o->variant));
-    if (!o->layer || !o->layer_load || !o->variant || !l->memory || !l->n_memory)
+    if (!o->layer || !o->layer_load || !o->layer_predicted || !o->variant || !l->memory || !l->n_memory)
         return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
     rc = replay_outcome_new(o, max_runs, err);
     if (rc < 0)
@@ -201,18 +203,20 @@ static void summarize(const struct comparison *c, struct lane *l)
     o->disk_ns = stats_median(c->disk, c->rounds);
     o->kernel_ns = stats_median(c->kernel, c->rounds);
     o->bound_ns = o->disk_ns > o->kernel_ns ? o->disk_ns : o->kernel_ns;
-    o->predicted_ns = problem_predict_ns(l->policy->mp, l->policy->plan,
-                                         (double)c->preload.read_bytes / (o->disk_ns * 1e-9));
+    o->predicted_ns = prediction_run_ns(c->ex, &l->schedule, l->policy->mp,
+                                        (double)c->preload.read_bytes / (o->disk_ns * 1e-9),
+                                        c->opt->move_ns_per_byte);
+    o->predicted_peak_bytes = (double)prediction_peak_bytes(c->ex, &l->schedule);
     o->cache = executor_direct(c->ex) ? "cold" : "warm";
     snprintf(o->note, sizeof(o->note), "disk: %s", executor_reader_kind(c->ex));
     o->memory = l->memory[at];
     o->n_memory = l->n_memory[at];
     l->memory[at] = NULL; /* moved */
-    for (int i = 0; i < l->schedule.n_items; i++)
-        if (l->schedule.item[i].layer > 0)
-            o->layer_load[l->schedule.item[i].layer - 1] += l->schedule.item[i].bytes;
-    for (int i = 0; i < c->m->n_layers; i++)
+    for (int i = 0; i < c->m->n_layers; i++) {
+        o->layer_load[i] = prediction_load_bytes(c->ex, &l->schedule, i);
+        o->layer_predicted[i] = prediction_layer_ns(c->ex, &l->schedule, l->policy->mp, i);
         o->variant[i] = executor_variant(c->ex, &l->schedule, i);
+    }
     free(exec);
 }
 
@@ -253,13 +257,14 @@ static int measure_energy(struct comparison *c, struct lane *l, struct err *err)
     size_t at = strlen(o->note);
     struct run_result r;
     struct err why = {0};
-    uint64_t began = clock_ns();
+    uint64_t began;
     double j;
     int n = 0, rc = 0, told;
 
     if (!e)
         return 0;
     told = energy_begin(e, &why);
+    began = clock_ns();
     while (told == 0 && rc == 0 && (n == 0 || clock_ns() - began <= energy_least_ns(e))) {
         rc = executor_run(c->ex, &l->schedule, NULL, &r, err);
         n++;
@@ -369,6 +374,7 @@ void replay_outcome_done(struct replay_outcome *o)
     free(o->memory);
     free(o->layer);
     free(o->layer_load);
+    free(o->layer_predicted);
     free(o->variant);
     *o = (struct replay_outcome){0};
 }

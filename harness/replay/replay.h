@@ -20,6 +20,7 @@ struct replay_options {
     double target;          /* interval / median at which runs stop; 0.02 */
     uint64_t time_limit_ns; /* of the rounds; 0: none */
     struct energy *energy;  /* NULL: not measured */
+    double move_ns_per_byte; /* for predictions: recorded_move_ns(); 0: not known */
     const float *reference; /* output to compare with; NULL: not verified */
     double tolerance;       /* greatest relative L2 error */
     /* Called after every round; may be NULL. */
@@ -39,7 +40,8 @@ struct replay_outcome {
     double device_peak_bytes; /* what the device says, above its baseline; 0: it does not */
     double setup_ns; /* of a run, before it: memory and objects of the direct form */
     uint64_t bytes_read;
-    double disk_ns, kernel_ns, bound_ns, predicted_ns;
+    double disk_ns, kernel_ns, bound_ns;
+    double predicted_ns, predicted_peak_bytes; /* prediction.h, the disk as its control found it */
     double *disk, *kernel;  /* the controls of each round, shared by all policies */
     double order_ns, stall_ns; /* the schedule in time, and what of it is waiting for the disk: layers
                                   as profiled, the disk as alone, no more; NaN: not profiled */
@@ -54,6 +56,7 @@ struct replay_outcome {
     bool profiled;            /* layer[] is filled */
     struct layer_time *layer; /* [n_layers], from a profiled run of its own */
     uint64_t *layer_load;     /* [n_layers], bytes carried */
+    double *layer_predicted;  /* [n_layers], ns with that load; NaN: not known */
     struct op_variant *variant; /* [n_layers], as launched */
 };
 

@@ -67,19 +67,13 @@ static int save_memory(struct store *st, int64_t run, const struct replay_outcom
 }
 
 static int save_layers(struct store *st, int64_t run, const struct replay_context *ctx,
-                       const struct replay_policy *p, const struct replay_outcome *o,
-                       struct err *err)
+                       const struct replay_outcome *o, struct err *err)
 {
     int rc = 0;
 
     for (int l = 0; o->profiled && l < ctx->m->n_layers && rc == 0; l++) {
-        const struct capacity *cap = p->mp->capacity ? &p->mp->capacity[l] : NULL;
         char variant[OP_TEXT_MAX], op_case[OP_TEXT_MAX];
-        double predicted = NAN;
 
-        if (cap && cap->latency_ns > 0)
-            predicted = cap->latency_ns *
-                        (cap->curve.n ? load_curve_at(&cap->curve, (double)o->layer_load[l]) : 1);
         op_variant_print(&ctx->m->layer[l].c, &o->variant[l], variant);
         op_case_print(&ctx->m->layer[l].c, op_case);
         rc = store_exec(st, err,
@@ -88,8 +82,8 @@ static int save_layers(struct store *st, int64_t run, const struct replay_contex
                         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         "iissiiidss", run, (int64_t)(l + 1), ctx->m->layer[l].name,
                         ctx->m->layer[l].c.op->name, (int64_t)o->layer[l].start_ns,
-                        (int64_t)o->layer[l].end_ns, (int64_t)o->layer_load[l], predicted,
-                        variant, op_case);
+                        (int64_t)o->layer[l].end_ns, (int64_t)o->layer_load[l],
+                        o->layer_predicted[l], variant, op_case);
     }
     return rc;
 }
@@ -111,7 +105,7 @@ int replay_save(struct store *st, const struct replay_context *ctx,
     if (rc == 0)
         rc = save_memory(st, run, o, err);
     if (rc == 0)
-        rc = save_layers(st, run, ctx, policy, o, err);
+        rc = save_layers(st, run, ctx, o, err);
     end = store_end(st, rc == 0, rc == 0 ? err : NULL);
     if (rc == 0 && end == 0)
         *ret_run_id = run;

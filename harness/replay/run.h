@@ -82,6 +82,8 @@ struct run {
 
 /* The tensor that weight w becomes on the device; w == n_weights: the vector bundle. */
 struct tensor_desc executor_weight_desc(const struct executor *ex, int w);
+/* What a run books from its beginning to its end. */
+uint64_t executor_fixed_bytes(const struct executor *ex, const struct schedule *s);
 /* How many of layer l's items its own kernel carries: the last ones; movers carry the rest. */
 int executor_carried(const struct executor *ex, const struct schedule *s, int l);
 

@@ -1,0 +1,22 @@
+/* harness/replay/prediction.h - what a run should take, said before it is taken: its time by playing
+ * its schedule with the planner's layers, its memory by playing its ledger. */
+#ifndef FLASHMEM_HARNESS_REPLAY_PREDICTION_H
+#define FLASHMEM_HARNESS_REPLAY_PREDICTION_H
+
+#include "harness/replay/executor.h"
+
+/* Bytes that layer l's own kernel carries. */
+uint64_t prediction_load_bytes(const struct executor *ex, const struct schedule *s, int l);
+/* Layer l with what it carries; NaN: nobody knows. */
+double prediction_layer_ns(const struct executor *ex, const struct schedule *s,
+                           const struct model_problem *mp, int l);
+/* move_ns_per_byte: of what is moved in front of layers (recorded_move_ns()); 0: nothing, beside
+ * reading it. NaN: a layer's time is not known. */
+double prediction_run_ns(const struct executor *ex, const struct schedule *s,
+                         const struct model_problem *mp, double disk_bytes_per_s,
+                         double move_ns_per_byte);
+/* The most that the ledger of a run can hold: less where launches are done while the disk is waited
+ * for. 0: not known of schedules that rearrange weights; UINT64_MAX: out of memory. */
+uint64_t prediction_peak_bytes(const struct executor *ex, const struct schedule *s);
+
+#endif
