@@ -7,6 +7,7 @@
 
 #include "harness/model/split.h"
 #include "harness/plan/fusion/fusion.h"
+#include "harness/plan/plan_build.h"
 #include "harness/plan/plan_store.h"
 #include "harness/plan/problem.h"
 #include "tests/plan_case.h"
@@ -100,7 +101,6 @@ START_TEST(every_policy_plans_the_model)
             continue;
         ck_assert_msg(plan_make(policy_table[i], &mp.problem, &plan, &err) == 0, "%s", err.text);
         ck_assert_int_ne(plan->status, PLAN_INFEASIBLE);
-        ck_assert(isnan(problem_predict_ns(&mp, plan, 1e9)));
         plan_free(plan);
     }
     problem_done(&mp);
@@ -201,7 +201,6 @@ START_TEST(time_by_hand)
     static const double ns[] = {1000, 2000, 3000};
     struct plan_curve curve[2];
     struct plan_case c;
-    struct model_problem mp = {.kernel_ns = 6000};
     struct plan *plan;
     struct err err = {0};
 
@@ -210,22 +209,63 @@ START_TEST(time_by_hand)
     c.weight[1].bytes = 250;
     for (int l = 0; l < 2; l++)
         curve[l] = (struct plan_curve){.n = 2, .bytes = {0, 1000}, .ns = {ns[l], 2 * ns[l]}};
-    mp.problem = c.p;
-    mp.layer = c.layer;
-    mp.weight = c.weight;
+    c.p.disk_bytes_per_s = 1e8;
     for (int l = 0; l < 3; l++)
         c.layer[l].time_us = ns[l] / 1e3;
     c.layer[0].curve = &curve[0];
     c.layer[1].curve = &curve[1];
     ck_assert_msg(plan_make(&policy_greedy, &c.p, &plan, &err) == 0, "%s", err.text);
     ck_assert_int_eq(plan->n_moves, 2);
-    ck_assert_double_eq_tol(problem_predict_ns(&mp, plan, 1e8), 9300, 1e-6);
+    ck_assert_double_eq_tol(plan_simulate_ns(&c.p, plan), 9300, 1e-6);
     c.layer[0].curve = NULL; /* carries load, nobody knows what that costs */
-    ck_assert(isnan(problem_predict_ns(&mp, plan, 1e8)));
+    ck_assert(isnan(plan_simulate_ns(&c.p, plan)));
     plan_free(plan);
     ck_assert_int_eq(plan_make(&policy_preload, &c.p, &plan, &err), 0);
-    ck_assert_double_eq_tol(problem_predict_ns(&mp, plan, 1e8), 4000 + 6000, 1e-6);
+    ck_assert_double_eq_tol(plan_simulate_ns(&c.p, plan), 4000 + 6000, 1e-6);
     plan_free(plan);
+}
+END_TEST
+
+/* Within a limit a layer may be given what no sample says it carries, up to the ring: one whose
+ * samples end at 100 KB with 1 ns a byte, one that ends at 200 KB with 3, one without any. */
+START_TEST(within_a_limit_curves_go_on)
+{
+    static const double end[] = {1e5, 2e5}, slope[] = {1, 3};
+    struct model *m = read_model();
+    struct problem_options opt = problem_defaults();
+    struct model_problem mp;
+    struct err err = {0};
+
+    opt.chunk_bytes = 65536;
+    opt.ring_bytes = 16 * 65536;
+    opt.memory_limit = UINT64_C(1) << 30;
+    for (int limit = 0; limit < 2; limit++, opt.memory_limit = 0) {
+        ck_assert_int_eq(problem_for_model(m, NULL, NULL, PATH_IMAGE, &opt, &mp, &err), 0);
+        ck_assert_int_ge(m->n_layers, 3);
+        for (int l = 0; l < m->n_layers; l++)
+            mp.capacity[l] = (struct capacity){.latency_ns = 1000};
+        for (int l = 0; l < 2; l++)
+            mp.capacity[l].curve = (struct load_curve){
+                .n = 2, .bytes = {0, end[l]}, .slowdown = {1, 1 + slope[l] * end[l] / 1000},
+                .trained_bytes = end[l]};
+        problem_refresh(&mp);
+        problem_refresh(&mp); /* says the same again */
+        for (int l = 0; l < 3; l++) {
+            const struct plan_curve *y = mp.layer[l].curve;
+            double last = l < 2 ? end[l] : 0, carried = 1000 + (l < 2 ? slope[l] * end[l] : 0);
+
+            if (limit == 1) {
+                ck_assert(l == 2 ? !y : y->most_bytes == end[l]);
+                continue;
+            }
+            ck_assert_double_eq(y->most_bytes, 1048576);
+            /* the median of the two slopes is the upper one */
+            ck_assert_double_eq_tol(plan_layer_ns(&mp.layer[l], 1048576),
+                                    carried + 3 * (1048576 - last), 1e-3);
+        }
+        problem_done(&mp);
+    }
+    model_free(m);
 }
 END_TEST
 
@@ -298,6 +338,7 @@ int main(void)
     tcase_add_test(tc, fused_layers_are_splits);
     tcase_add_test(tc, options_are_checked);
     tcase_add_test(tc, time_by_hand);
+    tcase_add_test(tc, within_a_limit_curves_go_on);
     tcase_add_test(tc, plans_become_rows);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);

@@ -177,6 +177,55 @@ static void fill_curve(const struct capacity *c, struct plan_curve *y, struct pl
     layer->curve = y;
 }
 
+static double last_slope(const struct plan_curve *y)
+{
+    int n = y->n;
+
+    return n < 2 ? 0 : (y->ns[n - 1] - y->ns[n - 2]) / (y->bytes[n - 1] - y->bytes[n - 2]);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Within a limit on memory weights have to come in time, whatever is known of the kernels before
+ * them. What no sample says a layer can carry is moved in front of it, up to the ring: at the slope
+ * at which its curve ends, and at least at the median of these slopes. */
+static void extend_curves(struct model_problem *mp)
+{
+    double ring = (double)mp->problem.ring * (double)mp->problem.chunk_bytes, usual;
+    double *slope = calloc((size_t)mp->problem.n_layers + 1, sizeof(*slope));
+    int n = 0;
+
+    for (int l = 0; slope && l < mp->problem.n_layers; l++)
+        if (mp->layer[l].curve)
+            slope[n++] = last_slope(mp->layer[l].curve);
+    if (n == 0) { /* nothing is known of carrying */
+        free(slope);
+        return;
+    }
+    qsort(slope, (size_t)n, sizeof(*slope), by_value);
+    usual = slope[n / 2];
+    free(slope);
+    for (int l = 0; l < mp->problem.n_layers; l++) {
+        struct plan_curve *y = &mp->curve[l];
+
+        if (!mp->layer[l].curve)
+            *y = (struct plan_curve){.n = 1, .ns = {mp->layer[l].time_us * 1e3}};
+        if (y->most_bytes >= ring || y->n == PLAN_CURVE_POINTS)
+            continue;
+        y->bytes[y->n] = ring;
+        y->ns[y->n] =
+            y->ns[y->n - 1] + fmax(last_slope(y), usual) * (ring - y->bytes[y->n - 1]);
+        y->n++;
+        y->most_bytes = ring;
+        mp->layer[l].curve = y;
+    }
+}
+
 /* What a capacity says of a layer. */
 static void fill_layer(const struct capacity *c, uint64_t chunk_bytes, struct plan_curve *curve,
                        struct plan_layer *layer)
@@ -208,8 +257,6 @@ static int fill_layers(const struct model *m, const struct device_info *dev,
         if (rc < 0)
             return err_prefix(err, "layer '%s'", m->layer[l].name);
     }
-    if (p)
-        problem_refresh(mp);
     return 0;
 }
 
@@ -220,12 +267,15 @@ void problem_refresh(struct model_problem *mp)
         struct plan_layer *y = &mp->layer[l];
 
         mp->kernel_ns += mp->capacity[l].latency_ns;
+        y->curve = NULL;
         fill_layer(&mp->capacity[l], mp->problem.chunk_bytes, &mp->curve[l], y);
         if (mp->problem.direct) { /* nothing is carried */
             y->capacity = MAX_CHUNKS;
             y->curve = NULL;
         }
     }
+    if (mp->problem.m_total > 0 && mp->problem.ring > 0)
+        extend_curves(mp);
 }
 
 /* ---- splits ---- */
@@ -367,7 +417,11 @@ static int fill(const struct model *m, const struct device_info *dev, const stru
         rc = fill_layers(m, dev, p, path, opt, mp, err);
     if (rc == 0 && opt->splits)
         rc = fill_splits(m, dev, p, path, opt, mp, err);
-    return rc == 0 ? fill_limits(m, path, opt, mp, err) : rc;
+    if (rc == 0)
+        rc = fill_limits(m, path, opt, mp, err);
+    if (rc == 0 && p)
+        problem_refresh(mp);
+    return rc;
 }
 
 int problem_for_model(const struct model *m, const struct device_info *dev,
@@ -405,15 +459,4 @@ int problem_for_model(const struct model *m, const struct device_info *dev,
     mp.problem.weight = mp.weight;
     *ret_mp = mp;
     return 0;
-}
-
-double problem_predict_ns(const struct model_problem *mp, const struct plan *plan,
-                          double disk_bytes_per_s)
-{
-    struct plan_problem p = mp->problem;
-
-    if (!(mp->kernel_ns > 0) || !(disk_bytes_per_s > 0))
-        return NAN;
-    p.disk_bytes_per_s = disk_bytes_per_s;
-    return plan_simulate_ns(&p, plan);
 }

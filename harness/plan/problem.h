@@ -63,9 +63,4 @@ void problem_done(struct model_problem *mp);
 /* After capacity[] has changed: layers, curves and kernel_ns say the same. */
 void problem_refresh(struct model_problem *mp);
 
-/* Predicted integrated time of a plan, ns: plan_simulate_ns() with this rate of the disk; the
- * transform of preloaded weights is free. NaN without a predictor, and where that gives NaN. */
-double problem_predict_ns(const struct model_problem *mp, const struct plan *plan,
-                          double disk_bytes_per_s);
-
 #endif
