@@ -225,6 +225,16 @@ cl_command_queue measurer_queue(struct measurer *m)
     return m->queue;
 }
 
+uint64_t measurer_pace(const struct measurer *m)
+{
+    return pace_best(m->pace);
+}
+
+void measurer_know_pace(struct measurer *m, uint64_t best_ns)
+{
+    pace_know(m->pace, best_ns);
+}
+
 static int wait_for(const struct launched *l, struct err *err)
 {
     cl_event event[MEASURE_EVENTS];

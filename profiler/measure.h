@@ -77,6 +77,10 @@ struct measurer;
 int measurer_new(struct device *dev, struct measurer **ret_m, struct err *err);
 void measurer_free(struct measurer *m);
 cl_command_queue measurer_queue(struct measurer *m); /* in-order, profiling */
+/* What pace.h knows of the machine at its best, for those who remember it between processes: a process
+ * that begins while the machine is slow cannot tell. 0: unknown. */
+uint64_t measurer_pace(const struct measurer *m);
+void measurer_know_pace(struct measurer *m, uint64_t best_ns);
 
 /* -errno only when a launch fails (or on wrong options, or for want of memory); ret_result is then
  * untouched. Free with measure_done(). Status "noisy": the target was not met; `reason` is

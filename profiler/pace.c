@@ -14,7 +14,7 @@
 #define HEIGHT 16
 #define ROWS   8 /* of work items for each compute unit: four groups */
 #define AROUND 2 /* probes before and after */
-#define RECENT (2 * AROUND + 1)
+#define RECENT 15
 #define FIRST  24 /* probes of a new one */
 
 /* 16 KiB are read, and nothing is written. */
@@ -148,17 +148,24 @@ int pace_probe(struct pace *p, cl_command_queue queue, uint64_t *ret_ns, struct 
         return 0;
     p->recent[p->n++ % RECENT] = ns;
     if (p->n >= RECENT) {
-        uint64_t around = (uint64_t)pace_around(p->recent, RECENT, AROUND);
+        double x[RECENT];
 
-        if (!p->best_ns || around < p->best_ns)
-            p->best_ns = around;
+        for (int i = 0; i < RECENT; i++)
+            x[i] = (double)p->recent[i];
+        pace_know(p, (uint64_t)stats_median(x, RECENT));
     }
     return 0;
 }
 
 uint64_t pace_best(const struct pace *p)
 {
-    return p->best_ns;
+    return p ? p->best_ns : 0;
+}
+
+void pace_know(struct pace *p, uint64_t best_ns)
+{
+    if (p && best_ns && (!p->best_ns || best_ns < p->best_ns))
+        p->best_ns = best_ns;
 }
 
 void pace_forget(struct pace *p)
@@ -169,7 +176,7 @@ void pace_forget(struct pace *p)
 
 double pace_around(const uint64_t *probe_ns, int n, int i)
 {
-    double x[RECENT];
+    double x[2 * AROUND + 1];
     int k = 0;
 
     for (int at = i - AROUND; at <= i + AROUND; at++)

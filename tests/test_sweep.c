@@ -198,6 +198,15 @@ START_TEST(limits_shards_dry)
     sweep_into(spec, db, &o, &s);
     ck_assert_int_eq(s.planned, 0);
     ck_assert_int_eq(s.guessed, 0);
+    /* Once there are samples, the same again takes as long as they took. */
+    o.again = SWEEP_AGAIN_ALL;
+    sweep_into(spec, db, &o, &s);
+    ck_assert_int_eq(s.planned, 6);
+    ck_assert_int_eq(s.guessed, 0);
+    ck_assert_double_eq_tol(s.estimate_ns[PHASE_MEASURE],
+                            number(db, "SELECT sum(measure_ns) FROM sample"), 10);
+    ck_assert_double_eq_tol(s.estimate_ns[PHASE_VERIFY],
+                            number(db, "SELECT sum(verify_ns) FROM sample"), 10);
 }
 END_TEST
 
@@ -283,6 +292,36 @@ START_TEST(memory_costs_one_row)
     ck_assert_int_eq(s.measured, 2);
     ck_assert_int_eq(sweep_failed(&s), 0);
     check_with_shell(db);
+}
+END_TEST
+
+/* A sweep begins with what the one before knew of the machine at its best; beside a better one it is
+ * slow. Probes that other processes disturbed say nothing, so it may try again. */
+START_TEST(pace_is_remembered)
+{
+    const char *spec = write_spec("pace.csv", SIX), *db = in_folder("pace.db");
+    struct sweep_options o = options();
+    struct sweep_summary s;
+    struct store *st;
+    struct err err = {0};
+    double slow = 0;
+
+    o.limit = 1;
+    sweep_into(spec, db, &o, &s);
+    ck_assert_int_eq(s.measured, 1);
+    if (number(db, "SELECT count(*) FROM session WHERE pace_ns > 1000") == 0)
+        return; /* no CPU */
+    ck_assert(store_open(db, STORE_WRITE, &st, &err) == 0);
+    ck_assert(store_exec(st, &err, "UPDATE session SET pace_ns = 1000", "") == 0);
+    store_close(st);
+    for (int i = 0; i < 5 && slow == 0; i++) {
+        sweep_into(spec, db, &o, &s);
+        ck_assert_int_eq(s.measured, 1);
+        slow = number(db, "SELECT count(*) FROM sample WHERE status = 'noisy' AND error ="
+                          " 'the machine was slow'");
+    }
+    ck_assert_double_gt(slow, 0);
+    ck_assert_double_eq(number(db, "SELECT count(*) FROM session WHERE pace_ns != 1000"), 0);
 }
 END_TEST
 
@@ -742,6 +781,7 @@ static int run_suite(void)
     tcase_add_test(t, crash_costs_one_row);
     tcase_add_test(t, hang_costs_one_row);
     tcase_add_test(t, memory_costs_one_row);
+    tcase_add_test(t, pace_is_remembered);
     tcase_add_test(t, slow_recovery);
     tcase_add_test(t, lost_device);
     tcase_add_test(t, full_disk);

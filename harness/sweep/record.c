@@ -52,6 +52,29 @@ static int one_number(struct store_query *q, double *ret, struct err *err)
     return rc < 0 ? rc : 0;
 }
 
+int record_pace_find(struct store *st, int64_t session_id, uint64_t *ret_ns, struct err *err)
+{
+    struct store_query *q;
+    double ns;
+    int rc = store_query(st, &q, err,
+                         "SELECT min(pace_ns) FROM (SELECT s.pace_ns FROM session s, session me"
+                         " WHERE me.id = ? AND s.device_id = me.device_id AND s.host = me.host"
+                         " AND s.pace_ns > 0 ORDER BY s.id DESC LIMIT 20)",
+                         "i", session_id);
+
+    if (rc == 0)
+        rc = one_number(q, &ns, err);
+    if (rc == 0)
+        *ret_ns = ns > 0 ? (uint64_t)ns : 0;
+    return rc;
+}
+
+int record_pace(struct store *st, int64_t session_id, uint64_t ns, struct err *err)
+{
+    return store_exec(st, err, "UPDATE session SET pace_ns = ? WHERE id = ?", "di",
+                      ns ? (double)ns : NAN, session_id);
+}
+
 const char *const phase_names[PHASES] = {"build", "verify", "warmup", "measure", "flush"};
 
 int record_phases(struct store *st, int64_t device_id, const char *op, bool loaded,

@@ -24,6 +24,11 @@ extern const char *const phase_names[PHASES];
 int record_phases(struct store *st, int64_t device_id, const char *op, bool loaded,
                   double ret_ns[PHASES], int64_t *ret_n, struct err *err);
 
+/* What the last sessions of this session's device and host knew of the machine's pace at its best
+ * (measure.h), or 0; and what this one knows. */
+int record_pace_find(struct store *st, int64_t session_id, uint64_t *ret_ns, struct err *err);
+int record_pace(struct store *st, int64_t session_id, uint64_t ns, struct err *err);
+
 /* Configuration row if it is new, sample, every repeat: all or nothing. */
 int record_sample(struct store *st, int64_t session_id, const struct device_info *dev,
                   const struct sweep_config *g, bool hot, const struct work_result *r,

@@ -35,6 +35,7 @@ struct run {
     struct child *child;
     int64_t device_id, session_id;
     uint64_t started_ns;
+    uint64_t pace_ns; /* 0: unknown */
     int crashes; /* in a row */
     bool stop;
 };
@@ -300,6 +301,7 @@ static int measure_one(struct run *run, const struct sweep_config *g, uint64_t r
     op_case_print(&g->c, o.c);
     op_variant_print(&g->c, &g->v, o.v);
     o.measure = measure_options(run, g, o.key);
+    o.pace_ns = run->pace_ns;
     rc = child_ask(run->child, &o, &r, err);
     if (rc == -EINTR) {
         run->sum->interrupted = run->stop = true;
@@ -314,6 +316,8 @@ static int measure_one(struct run *run, const struct sweep_config *g, uint64_t r
     *ret_s = (struct slowdown){r.slowdown, r.slowdown_low};
     if (rc == 0)
         book(run->sum, &r);
+    if (r.pace_ns > 0)
+        run->pace_ns = (uint64_t)r.pace_ns;
     run->crashes = is_crash(r.status) ? run->crashes + 1 : 0;
     work_result_done(&r);
     if (rc == 0 && run->opt->progress)
@@ -394,6 +398,8 @@ static int measure_all(struct run *run, struct sweep_config *pending, int n, str
         rc = store_session(run->st, run->device_id, run->opt->argc, run->opt->argv,
                            &run->session_id, err);
     if (rc == 0)
+        rc = record_pace_find(run->st, run->session_id, &run->pace_ns, err);
+    if (rc == 0)
         rc = child_new(&co, &run->child, err);
     for (int i = 0, end, ordered = active ? 0 : n; i < n && rc == 0 && !run->stop; i = end) {
         if (i == ordered) {
@@ -411,6 +417,8 @@ static int measure_all(struct run *run, struct sweep_config *pending, int n, str
     if (run->child)
         run->sum->workers = child_starts(run->child);
     child_free(run->child);
+    if (rc == 0)
+        rc = record_pace(run->st, run->session_id, run->pace_ns, err);
     if (rc == 0)
         rc = store_session_end(run->st, run->session_id, err);
     return rc;

@@ -25,6 +25,7 @@ void work_result_init(struct work_result *r, enum sample_status status)
                               .verify_ns = NAN,
                               .warmup_ns = NAN,
                               .flush_ns = NAN,
+                              .pace_ns = NAN,
                               .measure_ns = NAN};
     for (int i = 0; i < 2; i++)
         r->side[i] = (struct work_side){NULL, NULL, NAN, NAN, NAN, NAN};
@@ -60,6 +61,7 @@ static const struct field order_fields[] = {
     FIELD(work_order, load_bytes, FIELD_U64),
     FIELD(work_order, room_bytes, FIELD_U64),
     FIELD(work_order, seed, FIELD_U64),
+    FIELD(work_order, pace_ns, FIELD_U64),
     FIELD(work_order, measure.target, FIELD_REAL),
     FIELD(work_order, measure.min_repeats, FIELD_INT),
     FIELD(work_order, measure.max_repeats, FIELD_INT),
@@ -84,6 +86,7 @@ static const struct field result_fields[] = {
     FIELD(work_result, verify_ns, FIELD_REAL),
     FIELD(work_result, warmup_ns, FIELD_REAL),
     FIELD(work_result, flush_ns, FIELD_REAL),
+    FIELD(work_result, pace_ns, FIELD_REAL),
     FIELD(work_result, measure_ns, FIELD_REAL),
     {0},
 };

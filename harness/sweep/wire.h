@@ -20,6 +20,7 @@ struct work_order {
     uint64_t load_bytes;
     uint64_t room_bytes; /* the most load that this case is likely to be asked for */
     uint64_t seed;
+    uint64_t pace_ns; /* measurer_know_pace() */
     struct measure_options measure;
 };
 
@@ -40,6 +41,7 @@ struct work_result {
     bool *aside; /* [n] */
     double slowdown, slowdown_low, slowdown_high, worst_error;
     double build_ns, verify_ns, warmup_ns, flush_ns, measure_ns;
+    double pace_ns; /* measurer_pace() after it */
 };
 
 void work_result_init(struct work_result *r, enum sample_status status);
