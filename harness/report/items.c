@@ -302,7 +302,7 @@ const struct report_item report_items[] = {
      .caption =
          "Planned: what the policy 'latency' promises within each limit and the time that it "
          "proved no plan can beat, simulated. Measured: runs within limits, and lc-opg under "
-         "several lambda and M_peak, at the peak that they held; the CSV says which is which. "
+         "several lambda, M_peak and (with layers split) mu, at the peak that they held; the CSV says which is which. "
          "Execution alone leaves out the time before the first layer.",
      .note =
          "The paper against itself: it raises lambda and lowers M_peak \"for more preloading\", "

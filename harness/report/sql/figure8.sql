@@ -1,6 +1,6 @@
 -- Figure 8: latency against memory. Planned (plan --pareto): the newest front of the policy 'latency' (one
 -- rate of the disk, one size of chunks) with the bound that it proved, at the limits; measured: runs within limits, and runs of lc-opg under several
--- lambda and M_peak, at the peak that they held. Integrated above, execution alone below.
+-- lambda, M_peak and mu, at the peak that they held. Integrated above, execution alone below.
 -- gnuplot cuts a string at a comma or a double quote, so a panel's name has neither.
 WITH front AS (
     SELECT * FROM (
@@ -21,8 +21,9 @@ WITH front AS (
     FROM current_run r LEFT JOIN plan p ON p.id = r.plan_id
     WHERE r.device_id = ?1 AND r.source = 'disk' AND r.cache = 'cold' AND r.reader = 'ahead'
       AND r.policy IN ('latency', 'lc-opg') AND r.kernel = 'pipelined'
-      AND (r.given = '' OR r.given GLOB '--lambda [0-9.]*' OR r.given GLOB '--m-peak [0-9a-zA-Z.]*')
-      AND instr(substr(r.given, 3), '--') = 0 -- no other option beside it
+      AND (r.given GLOB '--split --mu [0-9.]*'
+           OR (r.given = '' OR r.given GLOB '--lambda [0-9.]*' OR r.given GLOB '--m-peak [0-9a-zA-Z.]*')
+              AND instr(substr(r.given, 3), '--') = 0) -- no other option beside it
 ), point AS (
     SELECT model, dtype, path, 1 AS place, 'planned' AS series, memory_limit_bytes / 1e6 AS mb,
            predicted_ns / 1e6 AS ms, NULL AS low, NULL AS high, '' AS how
@@ -33,7 +34,7 @@ WITH front AS (
     FROM front
     UNION ALL
     SELECT model, dtype, path, iif(policy = 'latency', 3, 4),
-           policy, peak_bytes / 1e6,
+           policy || iif(given GLOB '--split*', ' split', ''), peak_bytes / 1e6,
            integrated_ns / 1e6, integrated_low_ns / 1e6, integrated_high_ns / 1e6,
            coalesce(nullif(given, ''), printf('--memory %.0fMB', memory_limit_bytes / 1e6), 'default')
     FROM swept WHERE n > 1
@@ -45,7 +46,7 @@ WITH front AS (
       AND memory_limit_bytes IS NULL AND given = '' AND kernel = 'pipelined' AND reader = 'ahead'
 ), execution AS (
     SELECT model, dtype, path, iif(policy = 'latency', 3, 4) AS place,
-           policy AS series, peak_bytes / 1e6 AS mb,
+           policy || iif(given GLOB '--split*', ' split', '') AS series, peak_bytes / 1e6 AS mb,
            exec_ns / 1e6 AS ms,
            coalesce(nullif(given, ''), printf('--memory %.0fMB', memory_limit_bytes / 1e6), 'default') AS how
     FROM swept WHERE n > 1
