@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiler/build_log.h"
 #include "profiler/clock.h"
 #include "profiler/hash.h"
+#include "profiler/program_log.h"
 
 /* Programs kept per device in this process: a model needs some tens; a sweep, which never comes
  * back to an old one, must not hold thousands. */
@@ -352,7 +352,7 @@ static int build_failed(cl_program program, cl_device_id id, cl_int code,
     if (clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &n) != CL_SUCCESS ||
         !(log = calloc(1, n + 1)) ||
         clGetProgramBuildInfo(program, id, CL_PROGRAM_BUILD_LOG, n, log, NULL) != CL_SUCCESS ||
-        !(located = build_log_located(log, sources, n_sources))) {
+        !(located = program_log_located(log, sources, n_sources))) {
         free(log);
         return rc;
     }

@@ -1,4 +1,4 @@
-#include "profiler/build_log.h"
+#include "profiler/program_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static const char *whole_text_line(const char *p, long *ret_line)
     return rest > end + 2 && *rest == ':' ? rest : NULL;
 }
 
-char *build_log_located(const char *log, const struct program_source *sources, int n)
+char *program_log_located(const char *log, const struct program_source *sources, int n)
 {
     char *text = NULL;
     size_t size = 0;

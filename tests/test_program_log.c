@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/build_log.h"
+#include "profiler/program_log.h"
 
 #define SOURCE(name, text) {(name), (text), sizeof(text) - 1}
 
@@ -36,7 +36,7 @@ static const struct {
 
 START_TEST(lines_of_the_whole_text)
 {
-    char *text = build_log_located(logs[_i].log, sources, 3);
+    char *text = program_log_located(logs[_i].log, sources, 3);
 
     ck_assert_str_eq(text, logs[_i].want);
     free(text);
@@ -45,8 +45,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("build_log");
-    TCase *t = tcase_create("build_log");
+    Suite *suite = suite_create("program_log");
+    TCase *t = tcase_create("program_log");
     SRunner *runner;
     int failed;
 
