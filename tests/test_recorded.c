@@ -147,6 +147,62 @@ START_TEST(times_and_slopes)
 }
 END_TEST
 
+/* The controls of a run. */
+static void set_controls(struct fixture *f, int64_t run, double kernel_ns, double init_ns,
+                         double disk_ns)
+{
+    struct err err = {0};
+
+    ck_assert_int_eq(store_exec(f->st, &err,
+                                "UPDATE run SET kernel_ns = ?, init_ns = ?, disk_ns = ?"
+                                " WHERE id = ?",
+                                "dddi", kernel_ns, init_ns, disk_ns, run),
+                     0);
+}
+
+/* Three runs while the machine was 4, 2 and 1 times as slow as it can be: a layer of 3 ms took 12, 6
+ * and 3, and so did the kernels alone. On a device of its own each stands for itself. Preloading
+ * took 2, 3 and 4 times as long as reading. */
+START_TEST(a_machine_has_its_days)
+{
+    struct fixture f;
+    struct recorded_speed speed;
+    struct err err = {0};
+    int corrected;
+
+    open_fixture(&f);
+    ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
+                                    &speed, &err), 0);
+    ck_assert_double_eq(speed.preload, 0);
+    ck_assert_double_eq(speed.kernel_ns, 0);
+    for (int i = 0; i < 3; i++) {
+        double slow = 4 >> i;
+        int64_t run = add_run(&f, "tiny", "pipelined", 1);
+
+        set_controls(&f, run, 20e6 * slow, (2 + i) * 5e6, 5e6);
+        add_layer(&f, run, 0, 0, 0, (int64_t)(3e6 * slow));
+    }
+    /* another model's and a direct run's control say nothing of these */
+    set_controls(&f, add_run(&f, "other", "pipelined", 1), 1, 1, 1);
+    set_controls(&f, add_run(&f, "tiny", "direct", 1), 1, 1, 1);
+    ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
+                                    &speed, &err), 0);
+    ck_assert_double_eq(speed.kernel_ns, 20e6);
+    ck_assert_double_eq(speed.preload, 2.5); /* the other model's too: 1, 2, 3 and 4 */
+    ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
+                                      &corrected, &err), 0);
+    ck_assert_double_eq(f.mp.capacity[0].latency_ns, 3e6);
+    f.dev.type = DEVICE_GPU;
+    ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
+                                      &corrected, &err), 0);
+    ck_assert_double_eq(f.mp.capacity[0].latency_ns, 6e6);
+    ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
+                                    &speed, &err), 0);
+    ck_assert_double_eq(speed.kernel_ns, 0);
+    close_fixture(&f);
+}
+END_TEST
+
 /* A run that ran a case often, or on a busy machine, has one vote; another build has none. */
 START_TEST(runs_vote)
 {
@@ -216,6 +272,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, folder_make, folder_remove);
     tcase_add_test(t, times_and_slopes);
+    tcase_add_test(t, a_machine_has_its_days);
     tcase_add_test(t, runs_vote);
     tcase_add_test(t, forms_are_voted_for);
     suite_add_tcase(s, t);

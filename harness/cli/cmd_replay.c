@@ -8,7 +8,6 @@
 #include "harness/cli/opt.h"
 #include "harness/cli/replay_session.h"
 #include "harness/model/npy.h"
-#include "harness/replay/recorded.h"
 #include "harness/text/units.h"
 #include "profiler/clock.h"
 
@@ -343,8 +342,8 @@ static int replay_all(struct replay_session *s, const char *model, struct err *e
     if (rc == 0)
         rc = replay_session_plans(s, err);
     if (rc == 0)
-        rc = recorded_move_ns(s->st, s->device_id, s->m->name, s->m->dtype, s->exec.path,
-                              executor_kernel_name(&s->exec), &ro.move_ns_per_byte, err);
+        rc = recorded_speed(s->st, s->device_id, s->m, &s->dev->info, s->exec.path,
+                            executor_kernel_name(&s->exec), &ro.recorded, err);
     ro.reference = s->reference;
     ro.energy = s->energy;
     s->rounds_began_ns = clock_ns();

@@ -181,7 +181,9 @@ static double last_slope(const struct plan_curve *y)
 {
     int n = y->n;
 
-    return n < 2 ? 0 : (y->ns[n - 1] - y->ns[n - 2]) / (y->bytes[n - 1] - y->bytes[n - 2]);
+    return n < 2 || !(y->bytes[n - 1] > y->bytes[n - 2])
+               ? 0
+               : (y->ns[n - 1] - y->ns[n - 2]) / (y->bytes[n - 1] - y->bytes[n - 2]);
 }
 
 static int by_value(const void *a, const void *b)

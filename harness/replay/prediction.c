@@ -19,34 +19,34 @@ uint64_t prediction_load_bytes(const struct executor *ex, const struct schedule 
 }
 
 double prediction_layer_ns(const struct executor *ex, const struct schedule *s,
-                           const struct model_problem *mp, int l)
+                           const struct model_problem *mp, const struct prediction_speed *speed,
+                           int l)
 {
     const struct capacity *c = mp->capacity ? &mp->capacity[l] : NULL;
     uint64_t bytes = prediction_load_bytes(ex, s, l);
 
     if (!c || !(c->latency_ns >= 0)) /* 0: made in place */
         return NAN;
-    return c->latency_ns * (bytes ? load_curve_at(&c->curve, (double)bytes) : 1);
+    return c->latency_ns * speed->kernel * (bytes ? load_curve_at(&c->curve, (double)bytes) : 1);
 }
 
 double prediction_run_ns(const struct executor *ex, const struct schedule *s,
-                         const struct model_problem *mp, double disk_bytes_per_s,
-                         double move_ns_per_byte)
+                         const struct model_problem *mp, const struct prediction_speed *speed)
 {
     size_t n = (size_t)s->n_layers;
     double *ns = calloc(n, sizeof(*ns)), y = NAN;
     int *carried = calloc(n, sizeof(*carried));
     struct keep_machine k = {
         .layer_ns = ns,
-        .disk_bytes_per_s = disk_bytes_per_s,
-        .move_ns_per_byte = move_ns_per_byte,
+        .disk_bytes_per_s = speed->disk_bytes_per_s,
+        .move_ns_per_byte = speed->move_ns_per_byte,
         .carried = carried,
     };
 
     bool known = ns && carried;
 
     for (int l = 0; known && l < s->n_layers; l++) {
-        ns[l] = prediction_layer_ns(ex, s, mp, l);
+        ns[l] = prediction_layer_ns(ex, s, mp, speed, l);
         carried[l] = s->direct ? 0 : executor_carried(ex, s, l);
         known = !isnan(ns[l]);
     }

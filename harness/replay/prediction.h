@@ -7,14 +7,19 @@
 
 /* Bytes that layer l's own kernel carries. */
 uint64_t prediction_load_bytes(const struct executor *ex, const struct schedule *s, int l);
+/* How fast the machine is now, as the controls say. */
+struct prediction_speed {
+    double disk_bytes_per_s;
+    double move_ns_per_byte; /* of what is moved in front of layers; 0: nothing, beside reading it */
+    double kernel;           /* layers take so many times what the problem says */
+};
 /* Layer l with what it carries; NaN: nobody knows. */
 double prediction_layer_ns(const struct executor *ex, const struct schedule *s,
-                           const struct model_problem *mp, int l);
-/* move_ns_per_byte: of what is moved in front of layers (recorded_move_ns()); 0: nothing, beside
- * reading it. NaN: a layer's time is not known. */
+                           const struct model_problem *mp, const struct prediction_speed *speed,
+                           int l);
+/* NaN: a layer's time is not known. */
 double prediction_run_ns(const struct executor *ex, const struct schedule *s,
-                         const struct model_problem *mp, double disk_bytes_per_s,
-                         double move_ns_per_byte);
+                         const struct model_problem *mp, const struct prediction_speed *speed);
 /* The most that the ledger of a run can hold: less where launches are done while the disk is waited
  * for. 0: not known of schedules that rearrange weights; UINT64_MAX: out of memory. */
 uint64_t prediction_peak_bytes(const struct executor *ex, const struct schedule *s);

@@ -12,27 +12,43 @@ enum { RUNS = 15, MOST = 2048 }; /* newest runs that count, and samples of a cas
 #define LEAST_SLOWDOWN 0.02 /* a curve that rises by less says nothing of its slope */
 #define MOST_STEEPER   8.0
 
+static bool shares_cores(const struct device_info *dev)
+{
+    return dev->type == DEVICE_CPU;
+}
+
 struct sample {
     int64_t run;
     double load, ns;
 };
 
+/* The newest kernel control of a model; ?1: the device. */
+#define NEWEST_CONTROL(model, dtype, path, kernel) \
+    "(SELECT k.kernel_ns FROM run k JOIN session t ON t.id = k.session_id" \
+    " WHERE t.device_id = ?1 AND k.model = " model " AND k.dtype = " dtype " AND k.path = " path \
+    " AND (k.kernel = 'direct') = (" kernel " = 'direct') AND k.kernel_ns > 0" \
+    " ORDER BY k.taken_utc DESC, k.id DESC LIMIT 1)"
+
 /* Newest first, of one case in one variant, of the build that ran it last: another one's kernels
  * are others. Returns how many, or -errno. */
-static int read_samples(struct store *st, int64_t device_id, const char *op_case,
-                        const char *variant, struct sample *s, struct err *err)
+static int read_samples(struct store *st, int64_t device_id, const struct device_info *dev,
+                        const char *op_case, const char *variant, struct sample *s,
+                        struct err *err)
 {
     struct store_query *q;
     int n = 0, runs = 0,
         rc = store_query(st, &q, err,
                          "WITH x AS (SELECT r.id, r.taken_utc, s.program, l.layer, l.load_bytes,"
-                         "  l.end_ns - l.start_ns AS ns FROM run_layer l"
+                         "  (l.end_ns - l.start_ns) * CASE WHEN ?4 AND r.kernel_ns > 0 THEN "
+                         NEWEST_CONTROL("r.model", "r.dtype", "r.path", "r.kernel")
+                         "  / r.kernel_ns ELSE 1.0 END AS ns FROM run_layer l"
                          "  JOIN run r ON r.id = l.run_id JOIN session s ON s.id = r.session_id"
-                         "  WHERE l.op_case = ? AND l.variant = ? AND s.device_id = ?)"
+                         "  WHERE l.op_case = ?2 AND l.variant = ?3 AND s.device_id = ?1)"
                          " SELECT id, load_bytes, ns FROM x WHERE program ="
                          "  (SELECT program FROM x ORDER BY taken_utc DESC, id DESC LIMIT 1)"
-                         " ORDER BY taken_utc DESC, id DESC, layer LIMIT ?",
-                         "ssii", op_case, variant, device_id, (int64_t)MOST);
+                         " ORDER BY taken_utc DESC, id DESC, layer LIMIT ?5",
+                         "issii", device_id, op_case, variant, (int64_t)shares_cores(dev),
+                         (int64_t)MOST);
 
     if (rc < 0)
         return rc;
@@ -101,7 +117,8 @@ static void steepen(struct capacity *c, double by, int64_t texel_bytes)
     c->bytes = (uint64_t)bytes / (uint64_t)texel_bytes * (uint64_t)texel_bytes;
 }
 
-static int correct(struct store *st, int64_t device_id, const struct op_case *op,
+static int correct(struct store *st, int64_t device_id, const struct device_info *dev,
+                   const struct op_case *op,
                    const struct op_variant *v, struct capacity *c, struct err *err)
 {
     struct op_variant alone = *v, loaded = *v;
@@ -114,7 +131,7 @@ static int correct(struct store *st, int64_t device_id, const struct op_case *op
     alone.n_loads = 0;
     op_case_print(op, text);
     op_variant_print(op, &alone, variant);
-    n = read_samples(st, device_id, text, variant, s, err);
+    n = read_samples(st, device_id, dev, text, variant, s, err);
     if (n <= 0)
         return n;
     c->latency_ns = median_ns(s, n);
@@ -122,7 +139,7 @@ static int correct(struct store *st, int64_t device_id, const struct op_case *op
         return 1;
     loaded.n_loads = 1;
     op_variant_print(op, &loaded, variant);
-    n = read_samples(st, device_id, text, variant, s, err);
+    n = read_samples(st, device_id, dev, text, variant, s, err);
     if (n <= 0)
         return n < 0 ? n : 1;
     by = steeper(c, s, n);
@@ -140,7 +157,7 @@ int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
     for (int l = 0; l < m->n_layers; l++) {
         const struct op_case *c = &m->layer[l].c;
         struct best b = best ? best[l] : best_default(dev, c, path, FORM_PIPELINED);
-        int rc = correct(st, device_id, c, &b.v, &mp->capacity[l], err);
+        int rc = correct(st, device_id, dev, c, &b.v, &mp->capacity[l], err);
 
         if (rc < 0)
             return rc;
@@ -152,31 +169,52 @@ int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
     return 0;
 }
 
-int recorded_move_ns(struct store *st, int64_t device_id, const char *model, enum dtype dtype,
-                     enum mem_path path, const char *kernel, double *ret_ns, struct err *err)
+static int newest_control(struct store *st, int64_t device_id, const struct model *m,
+                          enum mem_path path, const char *kernel, double *ret_ns, struct err *err)
 {
-    enum { MOVES = 5 };
-    double ns[MOVES];
     struct store_query *q;
-    int n = 0,
-        rc = store_query(st, &q, err,
-                         "SELECT r.init_ns / r.bytes_read FROM run r"
-                         " JOIN session s ON s.id = r.session_id"
-                         " WHERE s.device_id = ? AND r.policy = 'preload' AND r.source = 'disk'"
-                         " AND r.cache = 'cold' AND r.dtype = ? AND r.path = ? AND r.kernel = ?"
-                         " AND r.init_ns > 0 AND r.bytes_read > 0"
-                         " ORDER BY r.model = ? DESC, r.taken_utc DESC, r.id DESC LIMIT ?",
-                         "issssi", device_id, dtype_name(dtype), mem_path_name(path), kernel, model,
-                         (int64_t)MOVES);
+    int rc = store_query(st, &q, err, "SELECT " NEWEST_CONTROL("?2", "?3", "?4", "?5"), "issss",
+                         device_id, m->name, dtype_name(m->dtype), mem_path_name(path), kernel);
 
     if (rc < 0)
         return rc;
-    while ((rc = store_step(q, err)) == 1)
-        ns[n++] = store_real(q, 0);
+    rc = store_step(q, err);
+    if (rc == 1 && !store_null(q, 0))
+        *ret_ns = store_real(q, 0);
     store_query_done(q);
-    if (rc == 0)
-        *ret_ns = n ? stats_median(ns, n) : 0;
-    return rc;
+    return rc < 0 ? rc : 0;
+}
+
+int recorded_speed(struct store *st, int64_t device_id, const struct model *m,
+                   const struct device_info *dev, enum mem_path path, const char *kernel,
+                   struct recorded_speed *ret_speed, struct err *err)
+{
+    enum { PRELOADS = 5 };
+    struct recorded_speed y = {0};
+    double by[PRELOADS];
+    struct store_query *q;
+    int n = 0, rc;
+
+    rc = store_query(st, &q, err,
+                     "SELECT r.init_ns / r.disk_ns FROM run r JOIN session s ON s.id = r.session_id"
+                     " WHERE s.device_id = ?1 AND r.policy = 'preload' AND r.source = 'disk'"
+                     " AND r.cache = 'cold' AND r.dtype = ?3 AND r.path = ?4 AND r.kernel = ?5"
+                     " AND r.init_ns > 0 AND r.disk_ns > 0"
+                     " ORDER BY r.model = ?2 DESC, r.taken_utc DESC, r.id DESC LIMIT ?6",
+                     "issssi", device_id, m->name, dtype_name(m->dtype), mem_path_name(path), kernel,
+                     (int64_t)PRELOADS);
+    if (rc < 0)
+        return rc;
+    while ((rc = store_step(q, err)) == 1)
+        by[n++] = store_real(q, 0);
+    store_query_done(q);
+    if (rc == 0 && shares_cores(dev))
+        rc = newest_control(st, device_id, m, path, kernel, &y.kernel_ns, err);
+    if (rc < 0)
+        return rc;
+    y.preload = n ? stats_median(by, n) : 0;
+    *ret_speed = y;
+    return 0;
 }
 
 int recorded_kernel(struct store *st, int64_t device_id, const char *model, enum mem_path path,

@@ -6,7 +6,10 @@
 #include "harness/plan/problem.h"
 #include "harness/store/store.h"
 
-/* For each layer of the problem whose case this device ran in the variant of best[l] (NULL: the
+/* Where kernels share the host's cores, whatever else the machine does slows a run as a whole, and its
+ * kernel control with it: there times count as if the control had taken what the model's newest did.
+ *
+ * For each layer of the problem whose case this device ran in the variant of best[l] (NULL: the
  * default), in profiled runs of the newest build that ran it: its time alone becomes the median of
  * the newest runs' medians without load, and its curve rises as much more or less steeply as the
  * newest with load say; capacities follow, in the problem too. The rest stays predicted.
@@ -15,10 +18,14 @@ int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
                      const struct device_info *dev, const struct best *best, enum mem_path path,
                      struct model_problem *mp, int *ret_layers, struct err *err);
 
-/* ns that a byte took, on the median, where the newest runs with this form preloaded: reading, moving
- * and what these cost each other. 0: there were none. */
-int recorded_move_ns(struct store *st, int64_t device_id, const char *model, enum dtype dtype,
-                     enum mem_path path, const char *kernel, double *ret_ns, struct err *err);
+/* What runs before say of runs of a model, beside its layers. */
+struct recorded_speed {
+    double preload; /* preloading, by reading alone: the newest runs' median. 0: there were none */
+    double kernel_ns; /* the kernel control that the times of recorded_correct() are of; 0: any */
+};
+int recorded_speed(struct store *st, int64_t device_id, const struct model *m,
+                   const struct device_info *dev, enum mem_path path, const char *kernel,
+                   struct recorded_speed *ret_speed, struct err *err);
 
 /* Of the forms that were compared on this device and path, the one that was fastest most often: one
  * vote for each model and dtype, and `model` has the last word. "": none were compared. */

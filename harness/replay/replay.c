@@ -175,9 +175,22 @@ static int take_rounds(struct comparison *c, struct err *err)
     return rc;
 }
 
+static struct prediction_speed speed_now(const struct comparison *c, const struct replay_outcome *o)
+{
+    const struct recorded_speed *then = &c->opt->recorded;
+    double byte_ns = o->disk_ns / (double)c->preload.read_bytes;
+
+    return (struct prediction_speed){
+        .disk_bytes_per_s = 1e9 / byte_ns,
+        .move_ns_per_byte = then->preload * byte_ns,
+        .kernel = then->kernel_ns > 0 ? o->kernel_ns / then->kernel_ns : 1,
+    };
+}
+
 static void summarize(const struct comparison *c, struct lane *l)
 {
     struct replay_outcome *o = l->o;
+    struct prediction_speed speed;
     double *exec = malloc((size_t)o->runs * sizeof(double)), nearest = INFINITY;
     int at = 0;
 
@@ -203,9 +216,8 @@ static void summarize(const struct comparison *c, struct lane *l)
     o->disk_ns = stats_median(c->disk, c->rounds);
     o->kernel_ns = stats_median(c->kernel, c->rounds);
     o->bound_ns = o->disk_ns > o->kernel_ns ? o->disk_ns : o->kernel_ns;
-    o->predicted_ns = prediction_run_ns(c->ex, &l->schedule, l->policy->mp,
-                                        (double)c->preload.read_bytes / (o->disk_ns * 1e-9),
-                                        c->opt->move_ns_per_byte);
+    speed = speed_now(c, o);
+    o->predicted_ns = prediction_run_ns(c->ex, &l->schedule, l->policy->mp, &speed);
     o->predicted_peak_bytes = (double)prediction_peak_bytes(c->ex, &l->schedule);
     o->cache = executor_direct(c->ex) ? "cold" : "warm";
     snprintf(o->note, sizeof(o->note), "disk: %s", executor_reader_kind(c->ex));
@@ -214,7 +226,8 @@ static void summarize(const struct comparison *c, struct lane *l)
     l->memory[at] = NULL; /* moved */
     for (int i = 0; i < c->m->n_layers; i++) {
         o->layer_load[i] = prediction_load_bytes(c->ex, &l->schedule, i);
-        o->layer_predicted[i] = prediction_layer_ns(c->ex, &l->schedule, l->policy->mp, i);
+        o->layer_predicted[i] = prediction_layer_ns(c->ex, &l->schedule, l->policy->mp,
+                                                    &speed, i);
         o->variant[i] = executor_variant(c->ex, &l->schedule, i);
     }
     free(exec);

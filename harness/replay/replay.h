@@ -4,6 +4,7 @@
 #define FLASHMEM_HARNESS_REPLAY_REPLAY_H
 
 #include "harness/replay/executor.h"
+#include "harness/replay/recorded.h"
 #include "harness/store/store.h"
 #include "profiler/energy.h"
 #include "profiler/stats.h"
@@ -20,7 +21,7 @@ struct replay_options {
     double target;          /* interval / median at which runs stop; 0.02 */
     uint64_t time_limit_ns; /* of the rounds; 0: none */
     struct energy *energy;  /* NULL: not measured */
-    double move_ns_per_byte; /* for predictions: recorded_move_ns(); 0: not known */
+    struct recorded_speed recorded; /* for predictions; zeroed: nothing is known */
     const float *reference; /* output to compare with; NULL: not verified */
     double tolerance;       /* greatest relative L2 error */
     /* Called after every round; may be NULL. */
@@ -41,7 +42,7 @@ struct replay_outcome {
     double setup_ns; /* of a run, before it: memory and objects of the direct form */
     uint64_t bytes_read;
     double disk_ns, kernel_ns, bound_ns;
-    double predicted_ns, predicted_peak_bytes; /* prediction.h, the disk as its control found it */
+    double predicted_ns, predicted_peak_bytes; /* prediction.h, the machine as the controls found it */
     double *disk, *kernel;  /* the controls of each round, shared by all policies */
     double order_ns, stall_ns; /* the schedule in time, and what of it is waiting for the disk: layers
                                   as profiled, the disk as alone, no more; NaN: not profiled */

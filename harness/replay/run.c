@@ -85,20 +85,18 @@ static int retire_finished(struct run *r, struct err *err)
     return rc;
 }
 
-/* While the disk is waited for, what the device has finished gives its room back: else the disk
- * would have as much less to read ahead as unfinished launches may hold. */
+/* Before the disk is waited for, and meanwhile, what the device has finished gives its room back:
+ * else the disk would have as much less to read ahead as unfinished launches may hold. */
 static int wait_for_item(struct run *r, int i, struct err *err)
 {
     struct reader *reader = run_reader(r->ex, r->s);
-    uint64_t wait_ns = 0;
-    int rc = 0;
+    int rc;
 
-    while (rc == 0 && r->n_flights > 0 && !reader_done(reader, i, wait_ns)) {
+    do {
         rc = retire_finished(r, err);
         if (rc == 0)
             rc = pump(r, err);
-        wait_ns = POLL_NS;
-    }
+    } while (rc == 0 && r->n_flights > 0 && !reader_done(reader, i, POLL_NS));
     return rc < 0 ? rc : reader_wait(reader, i, err);
 }
 
