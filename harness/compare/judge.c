@@ -21,7 +21,7 @@
 #define ITEMS_WEIGHT   12
 #define MAD_WORTH      0.37 /* of an observation in a variance: the efficiency of the deviation */
 #define SEVERAL        3    /* recordings of each side, from which the undisturbed time is told */
-#define UNDISTURBED    0.1  /* quantile of a recording's repeats, where there are several */
+#define UNDISTURBED    0.25 /* quantile of a recording's repeats, where there are several */
 #define RECORDINGS_MAX 50   /* more than anybody makes */
 #define RANKS_DIFFER   0.05
 #define FALSE_SHARE    0.05 /* of what is called slower or faster */
