@@ -10,7 +10,7 @@
 
 #include "profiler/rng.h"
 
-enum { ROWS_LEARN = 256, ROWS_KEPT = 1500, COLS_MAX = 128, ROUNDS = 60 };
+enum { ROWS_LEARN = 256, ROWS_KEPT = 2500, COLS_MAX = 128, ROUNDS = 60 };
 
 /* Places of the hyperparameters behind the lengths; all are logarithms, of SAME the logit. */
 enum { SMOOTH, LINEAR, NOISE, SAME, AMPLITUDES };

@@ -28,7 +28,7 @@ struct gauss_data {
     const bool *teaches; /* [rows] */
 };
 
-/* Lengths come from at most 256 rows that teach and predictions from at most 1500, drawn by seed:
+/* Lengths come from at most 256 rows that teach and predictions from at most 2500, drawn by seed:
  * the cost grows with their third power. -ENODATA: no row teaches; -ENOMEM; -EINVAL: not finite. */
 int gauss_fit(const struct gauss_data *d, uint64_t seed, struct gauss **ret_g, struct err *err);
 void gauss_free(struct gauss *g); /* NULL is fine */
@@ -40,7 +40,7 @@ double gauss_predict(const struct gauss *g, const float *x, int kind, double *re
 /* Of n rows the one whose measurement would lower the mean variance at all of them most, then the
  * next one with that one measured, and so on up to `batch` (Cohn 1996; variances do not depend on
  * what is measured). Rows with taken[i] are never chosen, but count among all. ret_index[batch],
- * ret_n of them. Of more than 1500 rows a draw by seed is looked at. -ENOMEM; -EINVAL: from a text. */
+ * ret_n of them. Of more than 2500 rows a draw by seed is looked at. -ENOMEM; -EINVAL: from a text. */
 int gauss_choose(const struct gauss *g, const float *x, const int *kind, const bool *taken, int n,
                  int batch, uint64_t seed, int *ret_index, int *ret_n, struct err *err);
 

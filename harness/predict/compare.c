@@ -42,46 +42,77 @@ static void add(struct pairs *p, int row, double predicted, double measured)
     p->measured[p->n++] = measured;
 }
 
-/* p and y are scratch. */
-static void score_scope(const struct training *t, const struct pairs *all, const char *scope,
-                        struct predict_score *s, double *p, double *y,
-                        const struct predict_train_options *opt)
+static bool holds(const struct predict_holdout *h, const struct op_case *c)
 {
+    for (int i = 0; i < h->n; i++)
+        if (h->c[i].op == c->op && memcmp(h->c[i].p, c->p, sizeof(c->p)) == 0)
+            return true;
+    return false;
+}
+
+/* Beside the scopes of the metrics "models": the cases of all holdouts, without their neighbours. */
+static bool in_scope(const struct training_row *row, const char *scope,
+                     const struct predict_train_options *opt)
+{
+    bool held = false;
+
+    if (strcmp(scope, "models") != 0)
+        return training_in_scope(row, scope);
+    for (int i = 0; i < opt->n_holdouts && !held; i++)
+        held = holds(&opt->holdout[i], row->c);
+    return held;
+}
+
+/* p and y are scratch. */
+static int score_scope(struct training *t, const struct pairs *all, const char *scope,
+                       struct predict_score *s, double *p, double *y,
+                       const struct predict_train_options *opt, struct err *err)
+{
+    struct predict_score *grown;
     int n = 0;
 
     for (int i = 0; i < all->n; i++) {
-        if (!training_in_scope(&t->row[all->row[i]], scope))
+        if (!in_scope(&t->row[all->row[i]], scope, opt))
             continue;
         p[n] = all->predicted[i];
         y[n++] = all->measured[i];
     }
     if (n == 0)
-        return;
+        return 0;
+    grown = realloc(t->score, ((size_t)t->scores + 1) * sizeof(*grown));
+    if (!grown)
+        return err_set(err, -ENOMEM, "no memory for %d scores", t->scores + 1);
     s->scope = scope;
     s->n = n;
     s->errors = stats_errors(p, y, n);
+    t->score = grown;
+    t->score[t->scores++] = *s;
     opt->score(opt->score_ctx, s);
+    return 0;
 }
 
-static int score(const struct training *t, const struct pairs *all, const char *split,
+static int score(struct training *t, const struct pairs *all, const char *split,
                  const char *method, const struct predict_train_options *opt, struct err *err)
 {
     struct predict_score s = {.target = t->target, .split = split, .method = method,
                               .dtype = t->dtype, .path = t->path};
-    double *p = malloc(((size_t)all->n + 1) * 2 * sizeof(*p));
+    double *p = malloc(((size_t)all->n + 1) * 2 * sizeof(*p)), *y = p ? p + all->n : NULL;
+    int rc;
 
     if (!p)
         return err_set(err, -ENOMEM, "no memory for %d rows", all->n);
-    score_scope(t, all, "all", &s, p, p + all->n, opt);
-    for (int c = OP_ELEMENTAL; c <= OP_HIERARCHICAL; c++)
-        score_scope(t, all, op_class_name((enum op_class)c), &s, p, p + all->n, opt);
-    for (int i = 0; op_table[i]; i++)
-        score_scope(t, all, op_table[i]->name, &s, p, p + all->n, opt);
+    rc = score_scope(t, all, "all", &s, p, y, opt, err);
+    if (rc == 0)
+        rc = score_scope(t, all, "models", &s, p, y, opt, err);
+    for (int c = OP_ELEMENTAL; c <= OP_HIERARCHICAL && rc == 0; c++)
+        rc = score_scope(t, all, op_class_name((enum op_class)c), &s, p, y, opt, err);
+    for (int i = 0; op_table[i] && rc == 0; i++)
+        rc = score_scope(t, all, op_table[i]->name, &s, p, y, opt, err);
     free(p);
-    return 0;
+    return rc;
 }
 
-int training_score(const struct training *t, const double *predicted, const char *split,
+int training_score(struct training *t, const double *predicted, const char *split,
                    const char *method, const struct predict_train_options *opt, struct err *err)
 {
     struct pairs p = {0};
@@ -99,7 +130,7 @@ int training_score(const struct training *t, const double *predicted, const char
 
 /* The floor: where a configuration was measured more than once, each measurement is what the one
  * before it predicts. */
-static int score_again(const struct training *t, const struct predict_train_options *opt,
+static int score_again(struct training *t, const struct predict_train_options *opt,
                        struct err *err)
 {
     double *last = malloc(((size_t)t->rows + 1) * sizeof(*last));
@@ -127,7 +158,7 @@ out:
 
 /* Rows parted at random: near-duplicates stand on both sides, as in most published figures. Rows
  * between two samples go with the first of them, which stands before them. */
-static int score_random(const struct training *t, const signed char *monotone,
+static int score_random(struct training *t, const signed char *monotone,
                         const struct predict_train_options *opt, struct err *err)
 {
     int *group = malloc(((size_t)t->rows + 1) * 2 * sizeof(*group));
@@ -150,16 +181,8 @@ static int score_random(const struct training *t, const signed char *monotone,
     return rc;
 }
 
-static bool holds(const struct predict_holdout *h, const struct op_case *c)
-{
-    for (int i = 0; i < h->n; i++)
-        if (h->c[i].op == c->op && memcmp(h->c[i].p, c->p, sizeof(c->p)) == 0)
-            return true;
-    return false;
-}
-
 /* Leave one model out: what its cases cost, by a regressor that saw none of them. */
-static int score_model(const struct training *t, const struct predict_holdout *h,
+static int score_model(struct training *t, const struct predict_holdout *h,
                        const signed char *monotone, const struct predict_train_options *opt,
                        struct pairs *all, struct err *err)
 {
@@ -186,7 +209,7 @@ static int score_model(const struct training *t, const struct predict_holdout *h
     return rc;
 }
 
-static int score_models(const struct training *t, const signed char *monotone,
+static int score_models(struct training *t, const signed char *monotone,
                         const struct predict_train_options *opt, struct err *err)
 {
     struct pairs all = {0};
@@ -206,14 +229,15 @@ static int score_models(const struct training *t, const signed char *monotone,
     return rc;
 }
 
-int training_compare(const struct training *t, const signed char *monotone,
+int training_compare(struct training *t, const signed char *monotone,
                      const struct predict_train_options *opt, struct err *err)
 {
-    int rc = 0;
+    int rc;
 
     if (!opt->score || !opt->compare)
         return 0;
-    if (t->roof)
+    rc = training_score(t, t->predicted, "shape", "blended", opt, err);
+    if (rc == 0 && t->roof)
         rc = training_score(t, t->plain, "shape", "roofline", opt, err);
     if (rc == 0 && t->roof)
         rc = training_score(t, t->linear, "shape", "linear", opt, err);

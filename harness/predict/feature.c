@@ -17,6 +17,8 @@ static const char *const derived_names[FEATURES_SLOWDOWN - OP_FEATURES] = {
     "log2_moved_per_group",
     "log2_depth",           /* macs behind one element of the output */
     "log2_fill",            /* results that all tiles hold / results there are; NaN without tiles */
+    "log2_passes",          /* of a group through its depth, the last one whole; NaN without stages */
+    "log2_local_bytes",     /* staged by a group: how many of them a unit takes */
     /* slowdown only */
     "log2_latency_ns",      /* of the base, as the latency regressor predicts it */
     "log2_extra_ratio",     /* load bytes / input bytes */
@@ -94,6 +96,37 @@ static double fill(const float *x, double items, double results)
     return items * by_name(x, "tile_m") * by_name(x, "tile_n") / (split > 1 ? split : 1) / results;
 }
 
+/* Attention stages about so many keys at a time. */
+enum { KEYS = 32, TEXEL = 4 };
+
+static double positive(double v)
+{
+    return v >= 1 ? v : 1;
+}
+
+/* Depth is walked in whole blocks of what local memory holds: time goes in steps with it. Of products
+ * whatever their kernel stages, and of attention, whose depth is its keys. */
+static void staging(const struct op_case *c, const struct op_variant *v, double depth, float *x)
+{
+    double bk = by_name(x, "tile_k"), split = positive(by_name(x, "split"));
+    double bm = v->lws[1] / split * positive(by_name(x, "tile_m"));
+    double bn = v->lws[0] * positive(by_name(x, "tile_n")), stage, parts;
+
+    if (bk >= 1) {
+        stage = positive(by_name(x, "stages")) * bk * (bm + bn + 2 * TEXEL);
+        parts = split > 1 ? split * bm * bn : 0;
+        x[OP_FEATURES + 12] = log2_of(ceil(depth / bk));
+        x[OP_FEATURES + 13] = log2_of(sizeof(float) * fmax(stage, parts));
+    } else if (strcmp(c->op->name, "attention") == 0) {
+        double width = ceil((double)op_param_get(c, "d") / TEXEL) * TEXEL;
+
+        x[OP_FEATURES + 12] = log2_of(ceil((double)op_param_get(c, "n") / KEYS));
+        x[OP_FEATURES + 13] = log2_of(sizeof(float) * (bm * width + KEYS * (width + TEXEL)));
+    } else {
+        x[OP_FEATURES + 12] = x[OP_FEATURES + 13] = NAN;
+    }
+}
+
 static int case_features(const struct device_info *dev, const struct op_case *c,
                          const struct op_variant *v, float *x, struct err *err)
 {
@@ -123,6 +156,7 @@ static int case_features(const struct device_info *dev, const struct op_case *c,
     results = by_name(x, "y_rows") * by_name(x, "y_cols");
     x[OP_FEATURES + 10] = log2_of(macs / results);
     x[OP_FEATURES + 11] = log2_of(fill(x, items, results));
+    staging(c, v, macs / results, x);
     return 0;
 }
 

@@ -12,7 +12,6 @@
 #include "harness/predict/feature.h"
 #include "harness/predict/smooth.h"
 #include "harness/predict/training.h"
-#include "profiler/gauss.h"
 #include "profiler/regressor.h"
 
 enum { MAX_OPS = 64, BAND_SAMPLES = 10 };
@@ -32,13 +31,13 @@ struct support {
     struct interval latency, loaded; /* measured over predicted, out of fold */
 };
 
-/* The parts of one regressor: predicted is process ^ share * (base * exp(blend * trees)) ^ (1 - share),
- * base being the roofline of a latency and 1 of a slowdown. */
+/* The parts of one regressor: predicted is smooth ^ share * (base * exp(blend * trees)) ^ (1 - share),
+ * smooth being own process ^ own * joint process ^ (1 - own), base the roofline of a latency and 1 of a slowdown. */
 struct parts {
     struct regressor *trees;
-    struct gauss *gauss;
+    struct processes processes;
     struct smooth columns; /* what the process sees of the features */
-    double blend, share;
+    double blend, own, share;
 };
 
 struct predictor {
@@ -53,7 +52,7 @@ struct predictor {
 static void parts_done(struct parts *p)
 {
     regressor_free(p->trees);
-    gauss_free(p->gauss);
+    processes_done(&p->processes);
 }
 
 void predictor_free(struct predictor *p)
@@ -139,12 +138,13 @@ static int load_parts(struct parts *p, int cols, int64_t id, struct err *err)
 
     p->columns = smooth_columns(cols);
     p->blend = fraction(p->trees, "blend");
+    p->own = fraction(p->trees, "own");
     p->share = fraction(p->trees, "share");
-    text = regressor_text(p->trees, "gauss");
-    if (!text || isnan(p->blend) || isnan(p->share))
+    text = regressor_text(p->trees, "processes");
+    if (!text || isnan(p->blend) || isnan(p->own) || isnan(p->share))
         return err_set(err, -ESTALE,
                        "regressor %" PRId64 " has no smooth part: run 'flashmem train' again", id);
-    return gauss_parse(text, p->columns.n, &p->gauss, err);
+    return processes_parse(text, p->columns.n, &p->processes, err);
 }
 
 /* The latest regressor of a target, by time, for databases merge. `after` > 0: that of the same
@@ -353,12 +353,13 @@ static int predict_parts(const struct parts *p, const float *x, int n, int cols,
     int rc = regressor_predict(p->trees, x, n, cols, trees, err);
 
     for (int i = 0; i < n && rc == 0; i++) {
-        double boosted = p->blend * (double)trees[i] + (base ? log(base[i]) : 0), smooth = 0;
+        double boosted = p->blend * (double)trees[i] + (base ? log(base[i]) : 0), joint = 0,
+               own = 0;
 
         smooth_row(&p->columns, x + (size_t)i * (size_t)cols, row);
         if (p->share > 0)
-            smooth = gauss_predict(p->gauss, row, kind[i], NULL);
-        ret[i] = exp(p->share * smooth + (1 - p->share) * boosted);
+            processes_predict(&p->processes, row, kind[i], &joint, &own);
+        ret[i] = exp(p->share * (p->own * own + (1 - p->own) * joint) + (1 - p->share) * boosted);
     }
     return rc;
 }

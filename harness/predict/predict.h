@@ -27,7 +27,8 @@ struct predict_holdout {
     const struct op_case *c; /* dtype does not matter */
 };
 
-/* Errors over one scope ("all", a class, an operator), noisy samples included.
+/* Errors over one scope ("all", "models": the holdouts' cases, a class, an operator), noisy samples
+ * included.
  *   split    "shape"  alike shapes are never parted      "random"  rows parted at random
  *            "model"  each holdout's cases by what saw none of them, and so under each one's name
  *            "again"  no split: a measurement by the one before it of the same configuration
@@ -54,8 +55,8 @@ struct predict_train_options {
     /* Called with one line of text per thing left out; may be NULL. */
     void (*note)(void *ctx, const char *text);
     void *note_ctx;
-    /* NULL, or: called with every score other than the stored metrics (which are of "shape",
-     * "blended"). */
+    /* NULL, or: called with every score (the stored metrics are of "shape", "blended"). All are stored,
+     * too (014-score.sql). */
     void (*score)(void *ctx, const struct predict_score *s);
     void *score_ctx;
     bool compare; /* with score: parts and other splits; costs as many trainings again as there are

@@ -71,7 +71,7 @@ static void note_importance(const struct training *t, const struct predict_train
 }
 
 /* What the regressors of opt->transfer_from are worth here, if there are any of this dtype and path. */
-static int transfer(struct store *st, const struct training *latency,
+static int transfer(struct store *st, struct training *latency,
                     const struct predict_train_options *opt, struct err *err)
 {
     struct predictor *from = NULL;

@@ -47,8 +47,9 @@ void training_done(struct training *t)
     free(t->group);
     free(t->predicted);
     free(t->roof);
+    free(t->score);
     roofline_free(t->roofline);
-    gauss_free(t->gauss);
+    processes_done(&t->processes);
     regressor_free(t->regressor);
     *t = (struct training){0};
 }
@@ -167,12 +168,13 @@ static int smooth_data_new(const struct training *t, struct smooth_data *ret_s, 
 
 /* To all rows that teach, but for those of one fold (fold may be NULL). */
 static int smooth_fit(const struct training *t, struct smooth_data *s, const int *fold, int without,
-                      const struct predict_train_options *opt, struct gauss **ret_g, struct err *err)
+                      const struct predict_train_options *opt, struct processes *ret_p,
+                      struct err *err)
 {
     for (int i = 0; i < t->rows; i++)
         s->teaches[i] = teaches(&t->row[i], opt) && !t->row[i].between &&
                         !(fold && fold[i] == without);
-    return gauss_fit(&s->d, opt->seed, ret_g, err);
+    return processes_fit(&s->d, opt->seed, opt->threads, ret_p, err);
 }
 
 /* ---- predictions out of fold ---- */
@@ -182,7 +184,7 @@ static int smooth_fit(const struct training *t, struct smooth_data *s, const int
 struct outside {
     const struct training *t;
     const struct predict_train_options *opt;
-    double *plain, *linear, *smooth; /* NaN where a row was in no fold; smooth is a logarithm */
+    double *plain, *linear, *joint, *own; /* NaN where a row was in no fold; the last two are logarithms */
     float *residual;
     struct smooth_data data;
 };
@@ -191,7 +193,8 @@ static void outside_done(struct outside *o)
 {
     free(o->plain);
     free(o->linear);
-    free(o->smooth);
+    free(o->joint);
+    free(o->own);
     free(o->residual);
     smooth_data_done(&o->data);
 }
@@ -201,15 +204,16 @@ static int outside_new(const struct training *t, const struct predict_train_opti
 {
     size_t n = (size_t)t->rows + 1;
     struct outside o = {t, opt, malloc(n * sizeof(double)), malloc(n * sizeof(double)),
-                        malloc(n * sizeof(double)), malloc(n * sizeof(float)),
+                        malloc(n * sizeof(double)), malloc(n * sizeof(double)),
+                        malloc(n * sizeof(float)),
                         {{0}, NULL, NULL, NULL, NULL}};
 
-    if (!o.plain || !o.linear || !o.smooth || !o.residual) {
+    if (!o.plain || !o.linear || !o.joint || !o.own || !o.residual) {
         outside_done(&o);
         return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
     }
     for (int i = 0; i < t->rows; i++) {
-        o.plain[i] = o.linear[i] = o.smooth[i] = NAN;
+        o.plain[i] = o.linear[i] = o.joint[i] = o.own[i] = NAN;
         o.residual[i] = NAN;
     }
     if (smooth_data_new(t, &o.data, err) < 0) {
@@ -222,15 +226,15 @@ static int outside_new(const struct training *t, const struct predict_train_opti
 
 static int smooth_outside(struct outside *o, const int *fold, int which, struct err *err)
 {
-    struct gauss *g;
-    int rc = smooth_fit(o->t, &o->data, fold, which, o->opt, &g, err);
+    struct processes p;
+    int rc = smooth_fit(o->t, &o->data, fold, which, o->opt, &p, err);
 
     for (int i = 0; i < o->t->rows && rc == 0; i++)
         if (fold[i] == which)
-            o->smooth[i] = gauss_predict(g, o->data.x + (size_t)i * (size_t)o->data.d.cols,
-                                         o->data.kind[i], NULL);
+            processes_predict(&p, o->data.x + (size_t)i * (size_t)o->data.d.cols, o->data.kind[i],
+                              &o->joint[i], &o->own[i]);
     if (rc == 0)
-        gauss_free(g);
+        processes_done(&p);
     return rc;
 }
 
@@ -298,35 +302,49 @@ static double boosted(const struct outside *o, int row, double blend)
     return (o->t->roof ? o->plain[row] : 1) * exp(blend * (double)o->residual[row]);
 }
 
-static double blended(const struct outside *o, int row, double blend, double share)
+static double smooth(const struct outside *o, int row, double own)
 {
-    return exp(share * o->smooth[row] + (1 - share) * log(boosted(o, row, blend)));
+    return exp(own * o->own[row] + (1 - own) * o->joint[row]);
+}
+
+/* How much of each part is believed. */
+struct mix {
+    double blend, own, share;
+};
+
+static double blended(const struct outside *o, int row, struct mix m)
+{
+    return exp(m.share * log(smooth(o, row, m.own)) +
+               (1 - m.share) * log(boosted(o, row, m.blend)));
 }
 
 /* How much of what the trees add is to be believed, for with few samples they may learn noise alone,
- * and how much of the process: each one of five values, by the mean error out of fold of all rows
- * that teach. */
-static void choose_blend(const struct outside *o, const struct predict_train_options *opt,
-                         double *ret_blend, double *ret_share)
+ * how much of the processes, and of these how much of a family's own: each one of five values (the
+ * last of three), by the mean error out of fold of all rows that teach. */
+static struct mix choose_mix(const struct outside *o, const struct predict_train_options *opt)
 {
+    enum { FIVE = 5, THREE = 3 };
     static const double most = 1;
+    struct mix best = {0};
     double least = INFINITY;
 
-    for (int choice = 0; choice < 25; choice++) {
-        double blend = o->t->roof ? choice % 5 / 4.0 : 1, share = choice / 5 / 4.0, sum = 0;
+    for (int choice = 0; choice < FIVE * FIVE * THREE; choice++) {
+        struct mix m = {o->t->roof ? choice % FIVE / 4.0 : 1, choice / (FIVE * FIVE) / 2.0,
+                        choice / FIVE % FIVE / 4.0};
+        double sum = 0;
 
         for (int i = 0; i < o->t->rows; i++) {
             const struct training_row *row = &o->t->row[i];
 
             if (teaches(row, opt) && !row->between)
-                sum += fmin(most, fabs(log(blended(o, i, blend, share) / row->measured)));
+                sum += fmin(most, fabs(log(blended(o, i, m) / row->measured)));
         }
         if (sum < least) {
             least = sum;
-            *ret_blend = blend;
-            *ret_share = share;
+            best = m;
         }
     }
+    return best;
 }
 
 int training_predict(const struct training *t, const int *fold, int folds,
@@ -340,7 +358,7 @@ int training_predict(const struct training *t, const int *fold, int folds,
         return rc;
     rc = look_outside(t, fold, folds, monotone, opt, &o, err);
     for (int i = 0; i < t->rows && rc == 0; i++)
-        ret_predicted[i] = blended(&o, i, t->blend, t->share);
+        ret_predicted[i] = blended(&o, i, (struct mix){t->blend, t->own, t->share});
     outside_done(&o);
     return rc;
 }
@@ -361,22 +379,25 @@ static int keep_parts(struct training *t, struct err *err)
         text = NULL;
     }
     if (rc == 0)
-        rc = gauss_print(t->gauss, &text, err);
+        rc = processes_print(&t->processes, &text, err);
     if (rc == 0)
-        rc = regressor_set_text(t->regressor, "gauss", text, err);
+        rc = regressor_set_text(t->regressor, "processes", text, err);
     free(text);
     snprintf(number, sizeof(number), "%g", t->blend);
     if (rc == 0)
         rc = regressor_set_text(t->regressor, "blend", number, err);
+    snprintf(number, sizeof(number), "%g", t->own);
+    if (rc == 0)
+        rc = regressor_set_text(t->regressor, "own", number, err);
     snprintf(number, sizeof(number), "%g", t->share);
     return rc == 0 ? regressor_set_text(t->regressor, "share", number, err) : rc;
 }
 
-static int train_all(struct training *t, struct smooth_data *smooth, const signed char *monotone,
+static int train_all(struct training *t, struct smooth_data *data, const signed char *monotone,
                      const struct predict_train_options *opt, struct err *err)
 {
     struct regressor_options tune = tuning(opt, monotone);
-    struct regressor_data data = {.rows = t->rows, .cols = t->cols, .x = t->x,
+    struct regressor_data rows = {.rows = t->rows, .cols = t->cols, .x = t->x,
                                   .names = feature_names()};
     float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y));
     int rc;
@@ -384,15 +405,15 @@ static int train_all(struct training *t, struct smooth_data *smooth, const signe
     if (!y)
         return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
     targets(t, opt, y, y + t->rows);
-    rc = smooth_fit(t, smooth, NULL, 0, opt, &t->gauss, err);
+    rc = smooth_fit(t, data, NULL, 0, opt, &t->processes, err);
     if (rc == 0 && t->roof)
         rc = roofline_fit(t->roof, t->rows, NULL, 0, &t->roofline, err);
     for (int i = 0; i < t->rows && rc == 0 && t->roof; i++)
         y[i] = (float)log(t->row[i].measured / roofline_ns(t->roofline, &t->roof[i]));
-    data.y = y;
-    data.weight = y + t->rows;
+    rows.y = y;
+    rows.weight = y + t->rows;
     if (rc == 0)
-        rc = regressor_train(&data, &tune, &t->regressor, err);
+        rc = regressor_train(&rows, &tune, &t->regressor, err);
     if (rc == 0)
         rc = keep_parts(t, err);
     free(y);
@@ -403,6 +424,7 @@ int training_run(struct training *t, const signed char *monotone,
                  const struct predict_train_options *opt, struct err *err)
 {
     struct outside o;
+    struct mix mix;
     int rc = outside_new(t, opt, &o, err);
 
     if (rc < 0)
@@ -414,11 +436,14 @@ int training_run(struct training *t, const signed char *monotone,
         rc = look_outside(t, t->fold, opt->folds, monotone, opt, &o, err);
     if (rc < 0)
         goto out;
-    choose_blend(&o, opt, &t->blend, &t->share);
+    mix = choose_mix(&o, opt);
+    t->blend = mix.blend;
+    t->own = mix.own;
+    t->share = mix.share;
     for (int i = 0; i < t->rows; i++) {
-        t->predicted[i] = blended(&o, i, t->blend, t->share);
-        t->boosted[i] = boosted(&o, i, t->blend);
-        t->smooth[i] = exp(o.smooth[i]);
+        t->predicted[i] = blended(&o, i, mix);
+        t->boosted[i] = boosted(&o, i, mix.blend);
+        t->smooth[i] = smooth(&o, i, mix.own);
         t->plain[i] = o.plain[i];
         t->linear[i] = o.linear[i];
     }
@@ -488,6 +513,25 @@ static int store_metrics(const struct training *t, struct store *st, int64_t reg
     return rc;
 }
 
+static int store_scores(const struct training *t, struct store *st, int64_t regressor_id,
+                        struct err *err)
+{
+    int rc = 0;
+
+    for (int i = 0; i < t->scores && rc == 0; i++) {
+        const struct predict_score *s = &t->score[i];
+
+        rc = store_exec(st, err,
+                        "INSERT INTO score (regressor_id, split, method, scope, samples,"
+                        " within_5pct, within_10pct, mape, rmspe, spearman)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "isssiddddd", regressor_id, s->split, s->method, s->scope, (int64_t)s->n,
+                        s->errors.within_5pct, s->errors.within_10pct, s->errors.mape,
+                        s->errors.rmspe, s->errors.spearman);
+    }
+    return rc;
+}
+
 static int store_predictions(const struct training *t, struct store *st, int64_t regressor_id,
                              struct err *err)
 {
@@ -550,6 +594,8 @@ int training_store(const struct training *t, struct store *st, int64_t device_id
         goto out;
     id = store_last_id(st);
     rc = store_metrics(t, st, id, err);
+    if (rc == 0)
+        rc = store_scores(t, st, id, err);
     if (rc == 0)
         rc = store_predictions(t, st, id, err);
 out:

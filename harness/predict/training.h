@@ -4,9 +4,9 @@
 #define FLASHMEM_HARNESS_PREDICT_TRAINING_H
 
 #include "harness/predict/predict.h"
+#include "harness/predict/processes.h"
 #include "harness/predict/roofline.h"
 #include "harness/predict/smooth.h"
-#include "profiler/gauss.h"
 #include "profiler/regressor.h"
 
 struct training_row {
@@ -41,10 +41,13 @@ struct training {
     double *plain;     /* out of fold, by the roofline alone; NaN without */
     double *linear;    /* out of fold, by the roofline's pool alone; NaN without */
     double *boosted;   /* out of fold, by the roofline and the trees alone */
-    double *smooth;    /* out of fold, by the process alone */
+    double *smooth;    /* out of fold, by the processes alone */
     double blend;      /* boosted is roofline * exp(blend * what the trees say) */
+    double own;        /* smooth is family's process ^ own * joint process ^ (1 - own) */
     double share;      /* predicted is smooth ^ share * boosted ^ (1 - share) */
-    struct gauss *gauss;         /* fitted to all rows */
+    struct predict_score *score; /* what training_score() found, for training_store() */
+    int scores;
+    struct processes processes;  /* fitted to all rows */
     struct roofline *roofline;   /* fitted to all rows; NULL without */
     struct regressor *regressor; /* trained on all rows */
 };
@@ -66,19 +69,19 @@ int training_predict(const struct training *t, const int *fold, int folds,
                      const signed char *monotone, const struct predict_train_options *opt,
                      double *ret_predicted, struct err *err);
 
-/* Regressor, metrics and predictions, inside the caller's transaction. */
+/* Regressor, metrics, scores and predictions, inside the caller's transaction. */
 int training_store(const struct training *t, struct store *st, int64_t device_id,
                    const struct predict_train_options *opt, struct err *err);
 
 /* compare.c: errors of less than the regressor, of the noise, and under other splits, to opt->score.
  * After training_run(). */
-int training_compare(const struct training *t, const signed char *monotone,
+int training_compare(struct training *t, const signed char *monotone,
                      const struct predict_train_options *opt, struct err *err);
-/* Every row that is a sample, by a given list of predictions (NaN: not this one), to opt->score. */
-int training_score(const struct training *t, const double *predicted, const char *split,
+/* Every row that is a sample, by a given list of predictions (NaN: not this one), to opt->score and t->score. */
+int training_score(struct training *t, const double *predicted, const char *split,
                    const char *method, const struct predict_train_options *opt, struct err *err);
 /* transfer.c: rows by few of themselves and a regressor of another device, to opt->score. */
-int training_transfer(const struct training *t, const struct predictor *from,
+int training_transfer(struct training *t, const struct predictor *from,
                       const struct device_info *from_info, const struct predict_train_options *opt,
                       struct err *err);
 bool training_in_scope(const struct training_row *row, const char *scope);

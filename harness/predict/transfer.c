@@ -159,7 +159,7 @@ static int predict_all(struct field *f, int n, uint64_t seed, double *ret_alone,
     return rc;
 }
 
-int training_transfer(const struct training *t, const struct predictor *from,
+int training_transfer(struct training *t, const struct predictor *from,
                       const struct device_info *from_info, const struct predict_train_options *opt,
                       struct err *err)
 {
