@@ -19,7 +19,7 @@ char rows_db[96], rows_out[96];
 struct store *rows_st;
 static char old_path[4096];
 
-void rows_exec(const char *sql)
+void exec(const char *sql)
 {
     struct err err = {0};
 
@@ -90,37 +90,45 @@ static void insert_run(const struct fixture_run *r, int64_t session_id)
 }
 
 /* GPTN-S as it streamed (500 ms, 100 MB) in another configuration. */
-void rows_another(const char *policy, const char *kernel, const char *more, int ms, int avg_mb)
+void another(const char *policy, const char *kernel, const char *more, int ms, int avg_mb)
 {
     char sql[600];
 
-    rows_exec("CREATE TEMP TABLE copied AS SELECT * FROM run WHERE integrated_ns = 500e6");
+    exec("CREATE TEMP TABLE copied AS SELECT * FROM run WHERE integrated_ns = 500e6");
     snprintf(sql, sizeof(sql),
              "UPDATE copied SET id = NULL, policy = '%s', kernel = '%s', integrated_ns = %d * 1e6,"
              " integrated_low_ns = %d * 0.9e6, integrated_high_ns = %d * 1.1e6, avg_bytes = %d * 1e6,"
              " options = ''%s%s", policy, kernel, ms, ms, ms, avg_mb, *more ? ", " : "", more);
-    rows_exec(sql);
-    rows_exec("INSERT INTO run SELECT * FROM copied");
-    rows_exec("DROP TABLE copied");
+    exec(sql);
+    exec("INSERT INTO run SELECT * FROM copied");
+    exec("DROP TABLE copied");
 }
 
 /* What the study's figures are made of: steps, naive policies, another disk, plans under limits. */
 static void insert_study(void)
 {
-    rows_another("preload", "naive", "", 900, 400);
-    rows_another("lc-opg", "naive", "", 600, 200);
-    rows_another("lc-opg", "naive", "options = '--split'", 600, 100);
-    rows_another("lc-opg", "pipelined", "options = '--split'", 400, 100);
-    rows_another("lc-opg", "pipelined", "options = '--variants default --split'", 800, 100);
-    rows_another("always-next", "pipelined", "", 1500, 300);
-    rows_another("lc-opg", "pipelined", "options = '--lambda 0.5', peak_bytes = 90e6", 700, 80);
-    rows_another("preload", "pipelined", "source = 'ram', disk_ns = 60e6, init_ns = 120e6", 900, 400);
-    rows_another("lc-opg", "pipelined", "source = 'ram', disk_ns = 60e6", 600, 100);
-    rows_exec("INSERT INTO plan VALUES (8, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "
+#define KEPT(mb) \
+    "options = '--keep 0', cache = 'kept', note = 'disk: x; " mb "000000 bytes stay between the " \
+    "runs of 3 sequences of 2; medians without the first'"
+    another("preload", "naive", "", 900, 400);
+    another("lc-opg", "naive", "", 600, 200);
+    another("lc-opg", "naive", "options = '--split'", 600, 100);
+    another("lc-opg", "pipelined", "options = '--split'", 400, 100);
+    another("lc-opg", "pipelined", "options = '--variants default --split'", 800, 100);
+    another("always-next", "pipelined", "", 1500, 300);
+    another("lc-opg", "pipelined", "options = '--lambda 0.5', peak_bytes = 90e6", 700, 80);
+    another("preload", "pipelined", "source = 'ram', disk_ns = 60e6, init_ns = 120e6", 900, 400);
+    another("lc-opg", "pipelined", "source = 'ram', disk_ns = 60e6", 600, 100);
+    another("preload", "direct", KEPT("495"), 100, 500);
+    another("latency", "direct", KEPT("0"), 600, 100);
+    exec("INSERT INTO run_repeat SELECT r.id, v.key, v.value * 1000000, 1, 1, 1, 1, 1 FROM run r,"
+         " json_each(iif(r.policy = 'preload', '[900, 100, 950, 90, 800, 130]',"
+         " '[500, 600, 400, 700, 550, 500]')) v WHERE r.cache = 'kept'");
+    exec("INSERT INTO plan VALUES (8, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "
          "'streamed', NULL, 6000000000, 0.9, 1, '', 5, NULL, 'INFEASIBLE', 1, 100, NULL, 1, NULL, NULL)");
-    rows_exec("INSERT INTO plan VALUES (9, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "
+    exec("INSERT INTO plan VALUES (9, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "
          "'streamed', NULL, 16000000000, 0.9, 1, '', 5, NULL, 'OPTIMAL', 1, 7000000000, NULL, 1, NULL, NULL)");
-    rows_exec("INSERT INTO plan_weight SELECT column1, 'w', 3000000000, 1, 1, 1, NULL FROM (VALUES (8), (9))");
+    exec("INSERT INTO plan_weight SELECT column1, 'w', 3000000000, 1, 1, 1, NULL FROM (VALUES (8), (9))");
 }
 
 /* One matmul in three forms, up to ratio 3; and at more ratios, another in one form alone. */
@@ -160,30 +168,30 @@ static void insert_samples(int64_t session_id)
     static const double slowdown[] = {1.1, 1.3};
     struct err err = {0};
 
-    rows_exec("INSERT INTO plan VALUES (1, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
+    exec("INSERT INTO plan VALUES (1, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
          "'streamed', NULL, NULL, 0.9, 1, '', 1, 1, 'OPTIMAL', 1, 1, NULL, 1, NULL, NULL)");
-    rows_exec("INSERT INTO plan_weight VALUES (1, 'w', 1, 1, 1, 1, NULL)");
-    rows_exec("INSERT INTO plan VALUES (2, '2020', NULL, 'gptneo-s.1m.tight', '', '', 'lc-opg', 'bytes', "
+    exec("INSERT INTO plan_weight VALUES (1, 'w', 1, 1, 1, 1, NULL)");
+    exec("INSERT INTO plan VALUES (2, '2020', NULL, 'gptneo-s.1m.tight', '', '', 'lc-opg', 'bytes', "
          "'streamed', 9, NULL, 0.9, 1, '', 4, 4, 'OPTIMAL', 1, 1, NULL, 2000000, NULL, NULL)");
-    rows_exec("INSERT INTO plan VALUES (3, '2020', NULL, 'gptneo-s.1m.tight', '', '', 'cp-sat', 'bytes', "
+    exec("INSERT INTO plan VALUES (3, '2020', NULL, 'gptneo-s.1m.tight', '', '', 'cp-sat', 'bytes', "
          "'streamed', 9, NULL, 0.9, 1, '', 5, 3, 'FEASIBLE', 1, 1, NULL, 7e9, NULL, NULL)");
-    rows_exec("INSERT INTO plan VALUES (4, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
+    exec("INSERT INTO plan VALUES (4, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
          "'streamed', NULL, 200000000, 0.9, 1, '', 5, NULL, 'FEASIBLE', 1, 100, 30e6, 1, 29e6, 2e9)");
-    rows_exec("INSERT INTO plan VALUES (5, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
+    exec("INSERT INTO plan VALUES (5, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
          "'streamed', NULL, 400000000, 0.9, 1, '', 5, NULL, 'OPTIMAL', 1, 100, 20e6, 1, 20e6, 2e9)");
-    rows_exec("UPDATE run SET plan_id = 1 WHERE integrated_ns = 500e6");
+    exec("UPDATE run SET plan_id = 1 WHERE integrated_ns = 500e6");
     /* A newer run, by capacities at random: it takes no place but in its own table. */
-    rows_exec("INSERT INTO plan VALUES (6, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
+    exec("INSERT INTO plan VALUES (6, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
          "'streamed', NULL, NULL, 0.9, 1, 'random 1; elemental=3 reusable=0.2', 8, 8, 'OPTIMAL', "
          "2000000, 1, NULL, 1, NULL, NULL)");
-    rows_exec("CREATE TEMP TABLE other AS SELECT * FROM run WHERE integrated_ns = 500e6");
-    rows_exec("UPDATE other SET id = 99, plan_id = 6, integrated_ns = 440e6, taken_utc = '2030'");
-    rows_exec("INSERT INTO run SELECT * FROM other");
-    rows_exec("INSERT INTO regressor VALUES (1, 1, '2020', 'latency', 'f32', 'image', 2, 1, 2, '', '', "
+    exec("CREATE TEMP TABLE other AS SELECT * FROM run WHERE integrated_ns = 500e6");
+    exec("UPDATE other SET id = 99, plan_id = 6, integrated_ns = 440e6, taken_utc = '2030'");
+    exec("INSERT INTO run SELECT * FROM other");
+    exec("INSERT INTO regressor VALUES (1, 1, '2020', 'latency', 'f32', 'image', 2, 1, 2, '', '', "
          "'{}')");
-    rows_exec("INSERT INTO metric VALUES (1, 'all', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
-    rows_exec("INSERT INTO metric VALUES (1, 'matmul', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
-    rows_exec("INSERT INTO metric VALUES (1, 'all', 0, 1, 0, 1, 0.05, 0.05, NULL)");
+    exec("INSERT INTO metric VALUES (1, 'all', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
+    exec("INSERT INTO metric VALUES (1, 'matmul', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
+    exec("INSERT INTO metric VALUES (1, 'all', 0, 1, 0, 1, 0.05, 0.05, NULL)");
     for (int i = 0; i < N(slowdown); i++) {
         int rc = store_exec(
             rows_st, &err,
@@ -215,12 +223,12 @@ static void insert_peers(void)
     " '" name "', '" version "', 'cpu', '" model "', 'f32', " threads ", " ns ", 'cold',"          \
     " '" status "' FROM device"
 #define NONE "0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"
-    rows_exec(PEER("2020", "onnxruntime", "1.1", "2", "GPTN-S", "7, 1, 2, 3, 6, 5, 7, 8, 9", "ok"));
-    rows_exec(PEER("2021", "onnxruntime", "1.2", "2", "GPTN-S",
+    exec(PEER("2020", "onnxruntime", "1.1", "2", "GPTN-S", "7, 1, 2, 3, 6, 5, 7, 8, 9", "ok"));
+    exec(PEER("2021", "onnxruntime", "1.2", "2", "GPTN-S",
               "7, 10000000, 20000000, 20000000, 50000000, 40000000, 60000000, 8000000, 6000000",
               "ok"));
-    rows_exec(PEER("2020", "mnn", "3.6", "1", "GPTN-S", NONE, "no such operator"));
-    rows_exec(PEER("2020", "mnn", "3.6", "1", "Unrun", "7, 1, 2, 3, 6, 5, 7, 8, 9", "ok"));
+    exec(PEER("2020", "mnn", "3.6", "1", "GPTN-S", NONE, "no such operator"));
+    exec(PEER("2020", "mnn", "3.6", "1", "Unrun", "7, 1, 2, 3, 6, 5, 7, 8, 9", "ok"));
 }
 
 /* Passes over a workload: first in first out, with an urgent one that interrupts, and a preload that
@@ -322,7 +330,7 @@ void rows_report_csv(void)
     setenv("PATH", old_path, 1);
 }
 
-bool rows_there(const char *name)
+bool there(const char *name)
 {
     char path[512];
     struct stat s;
@@ -331,7 +339,7 @@ bool rows_there(const char *name)
     return stat(path, &s) == 0 && s.st_size > 0;
 }
 
-char *rows_slurp(const char *name)
+char *slurp(const char *name)
 {
     char path[512], *text = NULL;
     size_t size = 0;
@@ -347,17 +355,17 @@ char *rows_slurp(const char *name)
     return text;
 }
 
-void rows_has(const char *name, const char *want)
+void has(const char *name, const char *want)
 {
-    char *text = rows_slurp(name);
+    char *text = slurp(name);
 
     ck_assert_msg(strstr(text, want) != NULL, "%s has no '%s':\n%.4000s", name, want, text);
     free(text);
 }
 
-void rows_has_not(const char *name, const char *want)
+void has_not(const char *name, const char *want)
 {
-    char *text = rows_slurp(name);
+    char *text = slurp(name);
 
     ck_assert_msg(strstr(text, want) == NULL, "%s has '%s'", name, want);
     free(text);

@@ -1,5 +1,6 @@
-/* Rows of a results database, written by hand, and the report made of them: what the suites `report` and `page`
- * expect is worked out from report_rows.c (and, for the paper's, from datasets/paper), never read off the code. */
+/* Rows of a results database, written by hand, and the report made of them: what the suites
+ * `report` and `page` expect is worked out from report_rows.c (and, for the paper's, from
+ * datasets/paper), never read off the code. */
 #ifndef FLASHMEM_TESTS_REPORT_ROWS_H
 #define FLASHMEM_TESTS_REPORT_ROWS_H
 
@@ -15,9 +16,9 @@ void rows_open_empty(void);
 void rows_close(void);
 
 int64_t rows_session(void);
-void rows_exec(const char *sql);
+void exec(const char *sql);
 /* GPTN-S as it streamed (500 ms, 100 MB) in another configuration; `more`: "column = value, ...". */
-void rows_another(const char *policy, const char *kernel, const char *more, int ms, int avg_mb);
+void another(const char *policy, const char *kernel, const char *more, int ms, int avg_mb);
 
 /* report --all: its return value; with pictures, which must work; without. */
 int rows_report(struct err *err);
@@ -25,9 +26,9 @@ void rows_report_ok(void);
 void rows_report_csv(void);
 
 /* Files of the report. slurp: the caller frees it. */
-bool rows_there(const char *name);
-char *rows_slurp(const char *name);
-void rows_has(const char *name, const char *want);
-void rows_has_not(const char *name, const char *want);
+bool there(const char *name);
+char *slurp(const char *name);
+void has(const char *name, const char *want);
+void has_not(const char *name, const char *want);
 
 #endif

@@ -1,5 +1,5 @@
-/* The page and the pictures of harness/report: which files there are, what they may hold, and what happens without
- * gnuplot or without anything measured. */
+/* The page and the pictures of harness/report: which files there are, what they may hold, and what
+ * happens without gnuplot or without anything measured. */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,14 +19,14 @@ START_TEST(every_file)
     rows_report_ok();
     for (const struct report_item *i = report_items; i->name; i++) {
         snprintf(name, sizeof(name), "%s.csv", i->name);
-        ck_assert_msg(rows_there(name), "no %s", name);
+        ck_assert_msg(there(name), "no %s", name);
         for (int k = 0; i->gnuplot && k < N(kinds); k++) {
             snprintf(name, sizeof(name), "%s.%s", i->name, kinds[k]);
-            ck_assert_msg(rows_there(name), "no %s", name);
+            ck_assert_msg(there(name), "no %s", name);
         }
     }
-    rows_has_not("index.html", "Nothing was measured");
-    rows_has_not("index.html", "Not drawn");
+    has_not("index.html", "Nothing was measured");
+    has_not("index.html", "Not drawn");
 }
 END_TEST
 
@@ -35,12 +35,12 @@ START_TEST(page_escapes_and_stands_alone)
     char *text, *at;
 
     rows_report_ok();
-    rows_has("index.html", "A&lt;B&amp;C");
-    rows_has_not("index.html", "A<B");
-    rows_has_not("index.html", "src=");
-    rows_has_not("index.html", "<link");
-    rows_has_not("index.html", "@import");
-    text = rows_slurp("index.html");
+    has("index.html", "A&lt;B&amp;C");
+    has_not("index.html", "A<B");
+    has_not("index.html", "src=");
+    has_not("index.html", "<link");
+    has_not("index.html", "@import");
+    text = slurp("index.html");
     for (at = text; (at = strstr(at, " href=\"")) != NULL;) {
         char target[256];
 
@@ -52,7 +52,7 @@ START_TEST(page_escapes_and_stands_alone)
             snprintf(id, sizeof(id), "id=\"%s\"", target + 1);
             ck_assert_msg(strstr(text, id) != NULL, "no %s", id);
         } else if (strncmp(target, "https://arxiv.org/", 18) != 0) {
-            ck_assert_msg(rows_there(target), "a link to '%s', which is not there", target);
+            ck_assert_msg(there(target), "a link to '%s', which is not there", target);
         }
     }
     free(text);
@@ -62,20 +62,20 @@ END_TEST
 /* A name reaches gnuplot's script as text alone: a backtick there would run a command. */
 START_TEST(names_are_not_code)
 {
-    rows_exec("UPDATE run SET model = 'it''s `touch ' || char(34) || '$(x),_y`' WHERE model = 'Alone'");
+    exec("UPDATE run SET model = 'it''s `touch ' || char(34) || '$(x),_y`' WHERE model = 'Alone'");
     rows_report_ok();
-    rows_has("memory.gp", "'it''s `touch  $(x) _y` (f32 image)'");
-    ck_assert(rows_there("memory.svg"));
+    has("memory.gp", "'it''s `touch  $(x) _y` (f32 image)'");
+    ck_assert(there("memory.svg"));
 }
 END_TEST
 
 START_TEST(nothing_measured)
 {
     rows_report_ok();
-    rows_has("index.html", "Nothing was measured");
-    rows_has("table7.csv", "model,policy,setting,runs,");
-    ck_assert(!rows_there("figure2.svg"));
-    rows_has_not("index.html", "table7.csv");
+    has("index.html", "Nothing was measured");
+    has("table7.csv", "model,policy,setting,runs,");
+    ck_assert(!there("figure2.svg"));
+    has_not("index.html", "table7.csv");
 }
 END_TEST
 
@@ -103,11 +103,11 @@ START_TEST(without_gnuplot)
         char name[64];
 
         snprintf(name, sizeof(name), "%s.csv", i->name);
-        ck_assert_msg(rows_there(name), "no %s", name);
+        ck_assert_msg(there(name), "no %s", name);
     }
-    ck_assert_msg(!rows_there("figure2.svg"), "an older picture stayed");
-    rows_has("index.html", "Not drawn");
-    rows_has_not("index.html", ".pdf\"");
+    ck_assert_msg(!there("figure2.svg"), "an older picture stayed");
+    has("index.html", "Not drawn");
+    has_not("index.html", ".pdf\"");
 }
 END_TEST
 
@@ -121,7 +121,7 @@ START_TEST(one_figure_without_gnuplot)
     setenv("PATH", rows_out, 1);
     ck_assert_int_eq(report_write(r, report_find("figure2"), rows_out, &rows, &err), -ENOENT);
     ck_assert_int_eq(rows, -1);
-    ck_assert(rows_there("figure2.csv") && rows_there("figure2.gp"));
+    ck_assert(there("figure2.csv") && there("figure2.gp"));
     report_close(r);
 }
 END_TEST
@@ -141,15 +141,15 @@ START_TEST(narrowed)
     ck_assert_msg(report_narrow(r, report_find("figure5"), &where, &err) == 0, "%s", err.text);
     report_size(r, 7, 2.5);
     ck_assert_msg(report_write(r, report_find("figure5"), rows_out, &rows, &err) == 0, "%s", err.text);
-    rows_has("figure5.csv", "branching");
-    rows_has("figure5.csv", ",1.25,");
-    rows_has_not("figure5.csv", ",1.05,");
-    rows_has("figure5.gp", "size 7in,2.50in");
-    rows_has("figure5.gp", "size 2240,800");
+    has("figure5.csv", "branching");
+    has("figure5.csv", ",1.25,");
+    has_not("figure5.csv", ",1.05,");
+    has("figure5.gp", "size 7in,2.50in");
+    has("figure5.gp", "size 2240,800");
     report_close(r);
     snprintf(command, sizeof(command), "cd '%s' && rm *.svg *.pdf *.png && gnuplot figure5.gp", rows_out);
     ck_assert_int_eq(system(command), 0);
-    ck_assert(rows_there("figure5.svg") && rows_there("figure5.pdf") && rows_there("figure5.png"));
+    ck_assert(there("figure5.svg") && there("figure5.pdf") && there("figure5.png"));
 }
 END_TEST
 

@@ -64,7 +64,7 @@ static void put_query(FILE *f, const char *sql, const char *said)
     fputs("</pre></details>\n", f);
 }
 
-/* Rows of findings.sql that name this item: what the paper says, what is seen on each device, why. */
+/* Rows of findings.sql that name this item: what the paper says, what each device shows, why. */
 static void put_findings(FILE *f, const struct report_item *item, const struct grid *findings)
 {
     const char *said = NULL;
@@ -77,7 +77,8 @@ static void put_findings(FILE *f, const struct report_item *item, const struct g
         if (strcmp(grid_cell(findings, r, 0), item->name) != 0)
             continue;
         if (!again) {
-            fputs(said ? "</p>\n<p class=\"finding\">The paper: " : "<p class=\"finding\">The paper: ", f);
+            fputs(said ? "</p>\n" : "", f);
+            fputs("<p class=\"finding\">The paper: ", f);
             html_text(f, says);
             fputs(".", f);
         }

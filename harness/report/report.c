@@ -224,7 +224,8 @@ void report_size(struct report *r, double width_in, double height_in)
 static int query_others(struct report *r, const char *sql, struct grid *g, struct err *err)
 {
     struct store_query *q = NULL;
-    int rc = store_query(r->st, &q, err, "SELECT DISTINCT device_id FROM current_run WHERE device_id <> ? ORDER BY 1",
+    int rc = store_query(r->st, &q, err,
+                         "SELECT DISTINCT device_id FROM current_run WHERE device_id <> ? ORDER BY 1",
                          "i", r->device_id);
 
     while (rc >= 0 && (rc = store_step(q, err)) == 1) {

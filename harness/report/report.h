@@ -20,8 +20,8 @@ struct report_item {
     const char *gnuplot; /* embedded file; NULL for a table */
     double height;       /* of a figure, a panel: inches, at 3.3 inches of width */
     const char *note;    /* what the paper itself says otherwise; NULL: nothing */
-    bool every_device;   /* asked for each device that has runs, the page's first: rows that agree in their
-                          * first two columns stand together */
+    bool every_device;   /* asked for each device that has runs, the page's first: rows
+                          * that agree in their first two columns stand together */
     bool folded;         /* a long table: the page shows it when asked */
 };
 extern const struct report_item report_items[]; /* in the order of the page; ended by a NULL name */
