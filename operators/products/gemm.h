@@ -45,7 +45,7 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
         "ORDER", 1, 1, {1, 2}, "global x walks 1: n, 2: m"                                         \
     }
 #define GEMM_TILES                                                                                 \
-    {"TM", 4, 8, {1, 2, 4, 8, 12, 16}, "results of an item along m"},                              \
+    {"TM", 4, 8, {1, 2, 4, 6, 8, 12, 16}, "results of an item along m"},                              \
         {"TN", 4, 8, {4, 8, 12, 16}, "results of an item along n"},                                \
         {"BK", 16, 16, {8, 16, 32, 64, 128, 256}, "k staged at a time"},                           \
         {"STAGES", 2, 2, {1, 2}, "tiles in local memory: one or two in turns"}, GEMM_ORDER,        \

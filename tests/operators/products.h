@@ -9,7 +9,7 @@ static const struct row products_cases[] = {
     {"matmul", "m=1,n=257,k=129,bias=1", false, {"staged:lws=1x1"}, false},
     {"matmul", "m=129,n=257,k=257", false, /* a block and one more, each way */
      {"tiled:TM=8,TN=8,BK=8,STAGES=1,lws=8x4", "tiled:TM=4,TN=4,BK=32,TURNS=2,lws=16x4",
-      "tiled:TM=12,TN=12,BK=16,lws=4x4"}, false},
+      "tiled:TM=6,TN=12,BK=16,lws=4x4", "tiled:TM=8,TN=12,BK=8,lws=8x24"}, false},
     {"matmul", "m=2,n=8209,k=5", false, {NULL}, false},    /* b folded by its rows */
     {"matmul", "m=8195,n=3,k=4", false, {NULL}, false},    /* a and y folded by theirs */
     {"matmul", "m=3,n=2,k=32777", false, {NULL}, false},   /* a and b folded by their columns */
