@@ -6,7 +6,7 @@
 //   group: LX * LY * SK items for LY * TM x LX * TN results; ORDER 1: x walks n, 2: x walks m
 //   local: STAGES tiles of BK values of k from both operands; SK > 1: or all partial sums
 //   Any size: rows past the end repeat the last one, k past the end is zero, neither is written.
-//   BK / 4 divides the number of items; SK divides BK / 4; TM is 1, 2 or a multiple of 4.
+//   BK / 4 divides the number of items; SK divides BK / 4; TM is 1, 2, 6 or a multiple of 4.
 //
 // Both operands lie in local memory as [k][row], whatever their texels run along, so that an item
 // reads four neighbouring rows at once. Texels along k are turned while they are stored; their k
@@ -281,6 +281,24 @@
     }
 #endif
 
+// The pipelined form divides up its load behind the first fetch, from images only if there is one:
+// so a load of nothing costs least (H100: a product of 1024 from buffers 4 % over naive, now
+// nothing; a convolution from images 2.4 %, now nothing).
+#if FORM != 2
+#define LOAD_LATE 0
+#elif IMAGE
+#define LOAD_LATE 2
+#else
+#define LOAD_LATE 1
+#if !LOAD_BLOCK
+#undef LOAD_UNROLL
+#define LOAD_UNROLL _Pragma("unroll 1")
+#endif
+#endif
+#define BEGIN_LOAD                                                                                 \
+    LOAD_BEGIN((get_group_id(1) * get_num_groups(0) + get_group_id(0)) * ITEMS + l,                \
+               get_num_groups(0) * get_num_groups(1) * ITEMS, (KS + RUN - 1) / RUN)
+
 __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GEMM_PARAMS)
 {
     __local float tile[LOCAL] __attribute__((aligned(16)));
@@ -317,17 +335,25 @@ __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GE
 #endif
 
     EACH(i, TM) EACH(j, TN / 4) acc[i][j] = ZERO;
-    LOAD_BEGIN((get_group_id(1) * get_num_groups(0) + get_group_id(0)) * ITEMS + l,
-               get_num_groups(0) * get_num_groups(1) * ITEMS, (KS + RUN - 1) / RUN)
-
+#if !LOAD_LATE
+    BEGIN_LOAD
+#endif
     FETCH(0)
+#if LOAD_LATE == 1
+    BEGIN_LOAD
+#endif
     KEEP_A(tile, 0)
     KEEP_B(tile + BK * LDA, 0)
     barrier(CLK_LOCAL_MEM_FENCE);
 
     int kt0 = 0;
 #if FORM == 2
+#if LOAD_LATE == 2
+    if (LOAD_TOTAL > 0) {
+        BEGIN_LOAD
+#else
     if (LOAD_ITERS > 0) {
+#endif
         for (const int end = min(LOAD_ITERS * RUN, KS); kt0 < end; kt0 += RUN)
             PASS(kt0, LOAD_TAKE(kt0 / RUN), LOAD_GIVE(kt0 / RUN))
         LOAD_END(); // here, so that the other loop has the registers to itself
