@@ -42,7 +42,7 @@ ROWS_KERNEL layernorm(IN(x), VEC(gamma), VEC(beta), OUT(y), const int rows, cons
 
     ROWS_LOAD_BEGIN(mine)
     // gamma and beta are zero in the padding, but zero times infinity is not.
-    EACH_LOADING(j, mine, PUTW(y, FOLD_Y, ct, r, AT(j),
+    EACH_LOADING(EACH_APART, j, mine, PUTW(y, FOLD_Y, ct, r, AT(j),
                                keep_wide(fma(THIRD(j) * scale, GETVW(gamma, ct, AT(j)),
                                              GETVW(beta, ct, AT(j))),
                                          cols - 4 * AT(j)));)

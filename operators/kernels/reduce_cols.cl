@@ -24,7 +24,7 @@ ROWS_KERNEL reduce_cols(IN(x), OUT(y), const int rows, const int cols, const int
 
     fill_slots(slot, START);
     ROWS_LOAD_BEGIN(mine)
-    EACH_LOADING(j, mine,
+    EACH_LOADING(EACH, j, mine,
                  slot[SLOT(j)] = BOTH(slot[SLOT(j)], fill_behind(GETW(x, FOLD_X, ct, r, AT(j)),
                                                                  cols - 4 * AT(j), START));)
     ROWS_LOAD_END()

@@ -10,7 +10,8 @@
 //   UNROLL  1: loops over kept vectors have KEPT turns, so that they stay in registers (GPU)
 //
 // EACH(j, n) {}           for the item's vectors j = 0..n-1; slot[SLOT(j)] is their strands'
-// EACH_LOADING(j, n, ...) the same, with an iteration of extra load in each, between
+// EACH_APART(j, n) {}     the same without slots
+// EACH_LOADING(EACH, j, n, ...) one of these, with an iteration of extra load in each, between
 //                         ROWS_LOAD_BEGIN(n) and ROWS_LOAD_END()
 // ROWS_LOAD_APART         first of all: GPUs in the pipelined form carry here, and nothing there.
 //                         Memory bounds rows, so there is nothing to hide a load behind, and beside
@@ -52,6 +53,12 @@
         _Pragma("unroll") for (int slot_of = 0, j = j##_from; slot_of < SLOTS; slot_of++, j++)     \
         if (j < (n))
 #endif
+// Without slots: a plain loop where kept vectors are in memory.
+#if KEPT && UNROLL
+#define EACH_APART EACH
+#else
+#define EACH_APART(j, n) for (int j = 0; j < (n); j++)
+#endif
 
 #if FORM == 2 && UNROLL
 #define ROWS_LOAD_APART                                                                            \
@@ -67,13 +74,13 @@
 #define ROWS_LOAD_END() LOAD_END()
 #endif
 #if FORM == 2 && UNROLL
-#define EACH_LOADING(j, n, ...)                                                                    \
+#define EACH_LOADING(EACH, j, n, ...)                                                             \
     EACH(j, n)                                                                                     \
     {                                                                                              \
         __VA_ARGS__                                                                                \
     }
 #elif FORM == 2
-#define EACH_LOADING(j, n, ...)                                                                    \
+#define EACH_LOADING(EACH, j, n, ...)                                                             \
     if (LOAD_ITERS > 0) {                                                                          \
         EACH(j, n)                                                                                 \
         {                                                                                          \
@@ -87,7 +94,7 @@
         }                                                                                          \
     }
 #else
-#define EACH_LOADING(j, n, ...)                                                                    \
+#define EACH_LOADING(EACH, j, n, ...)                                                             \
     EACH(j, n)                                                                                     \
     {                                                                                              \
         LOAD_STEP(j)                                                                               \

@@ -35,11 +35,11 @@ ROWS_KERNEL softmax(IN(x), OUT(y), const int rows, const int cols, const int ct,
 
     fill_slots(slot, 0.0f);
     ROWS_LOAD_BEGIN(mine)
-    EACH_LOADING(j, mine, slot[SLOT(j)] += SECOND(j);)
+    EACH_LOADING(EACH, j, mine, slot[SLOT(j)] += SECOND(j);)
     ROWS_LOAD_END()
 
     const float scale = 1.0f / join_sum(part2, slot, l);
-    EACH(j, all)
+    EACH_APART(j, all)
     {
         PUTW(y, FOLD_Y, ct, r, AT(j), j < mine ? THIRD(j) * scale : (wide)(0.0f));
     }
