@@ -1,6 +1,7 @@
 /* What the code that could carry extra load costs when it carries none: each form of a kernel with
  * its loads unused, beside the naive form. */
 #include <stdio.h>
+#include <string.h>
 
 #include "tests/bench/bench.h"
 
@@ -36,13 +37,20 @@ static void forms(struct bench *b, const char *op_case, const char *path)
         bench_op_done(&sides[i]);
 }
 
+/* `--only NAME`: the cases whose names begin so. */
 int main(int argc, char **argv)
 {
+    const char *only = "";
     struct bench b;
 
     bench_open(&b, argc, argv);
     bench_head(&b, "naive time / pipelined time at ratio 0");
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], "--only") == 0)
+            only = argv[i + 1];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (strncmp(cases[i], only, strlen(only)) != 0)
+            continue;
         forms(&b, cases[i], "buffer");
         if (b.dev->info.images)
             forms(&b, cases[i], "image");
