@@ -423,6 +423,36 @@ START_TEST(stored_rows_agree)
 }
 END_TEST
 
+static void count_score(void *ctx, const struct predict_score *s)
+{
+    (void)s;
+    ++*(int *)ctx;
+}
+
+/* Every score that is told is stored; the one of the split that the metrics are of is the metric. */
+START_TEST(scores_are_stored)
+{
+    struct predict_train_options o = options();
+    struct err err = {0};
+    struct bench b;
+    int told = 0, trained = 0;
+
+    bench_open(&b);
+    sweep(&b, 20, 0, 10);
+    o.compare = true;
+    o.score = count_score;
+    o.score_ctx = &told;
+    ck_assert_msg(predict_train(b.st, b.device_id, &o, &trained, &err) == 0, "%s", err.text);
+    ck_assert(told > 20 && number(&b, "SELECT count(*) FROM score") == told);
+    ck_assert(number(&b, "SELECT count(*) FROM metric m JOIN score s USING (regressor_id, scope)"
+                         " WHERE noisy = 1 AND split = 'shape' AND method = 'blended' AND"
+                         " s.samples = m.samples AND abs(s.mape - m.mape) < 1e-12") ==
+              number(&b, "SELECT count(*) FROM metric WHERE noisy = 1"));
+    ck_assert(number(&b, "SELECT count(DISTINCT method) FROM score WHERE split = 'shape'") == 5);
+    bench_close(&b);
+}
+END_TEST
+
 START_TEST(same_samples_same_regressors)
 {
     struct bench b;
@@ -812,6 +842,7 @@ int main(void)
     tcase_add_test(t, alike_cases_share_a_group);
     tcase_add_test(t, law_is_recovered);
     tcase_add_test(t, stored_rows_agree);
+    tcase_add_test(t, scores_are_stored);
     tcase_add_test(t, same_samples_same_regressors);
     tcase_add_test(t, capacity_by_rule);
     tcase_add_test(t, capacity_is_censored);
