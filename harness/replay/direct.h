@@ -25,10 +25,10 @@ struct direct {
     uint64_t bytes;
     struct tensor *weight; /* [n_weights + 1] over their places; the last is the bundle */
     bool *mapped;          /* [n_items]: the host may write */
-    struct read_part *part;     /* item i's are first_part[i] .. first_part[i + 1] - 1, in their order */
+    struct read_part *part; /* item i's: first_part[i] .. first_part[i + 1] - 1, in order */
     int *first_part;       /* [n_items + 1] */
-    int *block_last;       /* [bytes / DIRECT_BLOCK] the layer after which nobody needs a block of
-                              weights; INT_MAX: it has been given back, or holds activations */
+    int *block_last; /* [bytes / DIRECT_BLOCK] the layer after which nobody needs a block of
+                        weights; INT_MAX: it has been given back, or holds activations */
     uint64_t given_bytes;  /* so much of it */
     bool inputs_mapped;
     struct activations acts;
@@ -40,13 +40,20 @@ int direct_open(struct executor *ex, const struct schedule *s, struct direct *re
 void direct_close(struct direct *d); /* safe on a zeroed one */
 uint64_t direct_bytes(const struct executor *ex, const struct schedule *s);
 
+/* An item's weight, all of them, or the inputs: for the host to write, or (map false) the device's
+ * again; nothing where they are that already. */
+int direct_map_weight(struct direct *d, int item, bool map, cl_command_queue queue,
+                      struct err *err);
+int direct_map_all(struct direct *d, bool map, struct err *err); /* and waits */
+int direct_map_inputs(struct direct *d, bool map, cl_command_queue queue, struct err *err);
+
 struct direct_run {
     struct direct *d;
     cl_command_queue queue;
     bool resident;         /* the weights are there: nothing is read */
     bool kept;             /* those that stay are: they are not read */
-    bool gives_back;       /* it is the last: what no layer needs any more goes back to the system, and
-                              from the ledger, once all is read */
+    bool gives_back;       /* it is the last: once all is read, what no layer needs any more goes
+                              back to the system, and from the ledger */
     cl_event *layer_event; /* [n_layers] when profiled; NULL for layers with nothing to run */
     uint64_t began_ns, init_ns, ran_ns; /* when it began; what preloading, and all of it, took */
 };
