@@ -209,6 +209,7 @@ START_TEST(policies_agree)
         for (int l = 0; l < f.m->n_layers; l++)
             busy += (double)(out[k].layer[l].end_ns - out[k].layer[l].start_ns);
         ck_assert_double_eq_tol(out[k].order_ns, busy + out[k].stall_ns, 1);
+        ck_assert_double_ge(out[k].least_ns, out[k].kernel_ns * 0.999);
         ck_assert(out[k].stall_ns > 0 && strstr(out[k].note, "of it waiting"));
         /* only the gathered rows of the table of 3001 are read */
         ck_assert_uint_lt(out[k].bytes_read, f.file.size_bytes - 2000 * 800 / (cases[_i].dtype + 1));

@@ -165,6 +165,9 @@ static void print_row(struct table *t, const struct replay_session *s, int k)
         table_int(t, (int64_t)o->predicted_peak_bytes);
     else
         table_empty(t);
+    table_real(t, o->integrated_ns.mid / o->bound_ns, 3);
+    table_real(t, (o->disk_ns + o->kernel_ns) / o->bound_ns, 3);
+    table_real(t, o->least_ns / 1e6, 4);
 }
 
 static int print_all(const struct replay_session *s, struct err *err)
@@ -174,7 +177,7 @@ static int print_all(const struct replay_session *s, struct err *err)
         "build_ms,init_ms,exec_ms,integrated_ms,integrated_low_ms,integrated_high_ms,peak_bytes,"
         "avg_bytes,mem_byte_s,rss_peak_bytes,bytes_read,disk_ms,kernel_ms,bound_ms,predicted_ms,"
         "energy_j,verified,integrated_mean_ms,verify_error,status,device_peak_bytes,"
-        "predicted_peak_bytes");
+        "predicted_peak_bytes,bound_ratio,ceiling,least_ms");
     int rc;
 
     if (!t)

@@ -7,10 +7,6 @@
 
 #include "profiler/pinned.h"
 
-/* Small enough for a place to be taken again while its tenant's neighbours are still in use; what
- * stands side by side is read together all the same. */
-#define PART_BYTES (UINT64_C(1) << 20)
-
 uint64_t direct_bytes(const struct executor *ex, const struct schedule *s)
 {
     return s->place_bytes + ex->layout.bytes;
@@ -137,54 +133,19 @@ static int open_activations(struct direct *d, struct err *err)
     return rc;
 }
 
-/* The layer after which nobody uses [from, from + bytes) of those who lay there before item i. */
-static int free_after(const struct schedule *s, int i, uint64_t from, uint64_t bytes)
-{
-    int after = 0;
-
-    for (int k = 0; k < i; k++) {
-        const struct item *it = &s->item[k];
-
-        if (it->place < from + bytes && from < it->place + it->stay_bytes && it->last_use > after)
-            after = it->last_use;
-    }
-    return after;
-}
-
-/* Item i in parts, soonest free first; returns how many (part NULL: they are only counted). */
-static int cut_item(const struct schedule *s, int i, struct read_part *part)
-{
-    const struct item *it = &s->item[i];
-    int n = 0;
-
-    for (uint64_t at = 0, len; at < it->bytes; at += len) {
-        struct read_part p = {.byte = at};
-        int k = n++;
-
-        p.bytes = len = it->bytes - at > PART_BYTES && !it->rows ? PART_BYTES : it->bytes - at;
-        if (!part)
-            continue;
-        p.after = free_after(s, i, it->place + at, len);
-        for (; k > 0 && part[k - 1].after > p.after; k--)
-            part[k] = part[k - 1];
-        part[k] = p;
-    }
-    return n;
-}
-
 static int cut_items(struct direct *d, struct err *err)
 {
     const struct schedule *s = d->s;
     int n = 0;
 
     for (int i = 0; i < s->n_items; i++)
-        n += cut_item(s, i, NULL);
+        n += parts_cut(s, i, NULL);
     d->first_part = calloc((size_t)s->n_items + 1, sizeof(*d->first_part));
     d->part = calloc((size_t)n + 1, sizeof(*d->part));
     if (!d->first_part || !d->part)
         return err_set(err, -ENOMEM, "out of memory for %d reads", n);
     for (int i = 0; i < s->n_items; i++)
-        d->first_part[i + 1] = d->first_part[i] + cut_item(s, i, d->part + d->first_part[i]);
+        d->first_part[i + 1] = d->first_part[i] + parts_cut(s, i, d->part + d->first_part[i]);
     return 0;
 }
 
@@ -197,7 +158,7 @@ static int find_blocks(struct direct *d, struct err *err)
     if (!d->block_last)
         return err_set(err, -ENOMEM, "out of memory for %d blocks", n);
     for (int b = 0; b < n; b++)
-        d->block_last[b] = b < weights ? free_after(s, s->n_items, (uint64_t)b * DIRECT_BLOCK,
+        d->block_last[b] = b < weights ? parts_free_after(s, s->n_items, (uint64_t)b * DIRECT_BLOCK,
                                                     DIRECT_BLOCK)
                                        : INT_MAX;
     return 0;

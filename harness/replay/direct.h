@@ -7,13 +7,8 @@
 #ifndef FLASHMEM_HARNESS_REPLAY_DIRECT_H
 #define FLASHMEM_HARNESS_REPLAY_DIRECT_H
 
+#include "harness/replay/parts.h"
 #include "harness/replay/run.h"
-
-/* A weight is read in parts: each when what lay there is no longer used. */
-struct read_part {
-    uint64_t byte, bytes; /* of its item's place */
-    int after;            /* the layer that must have run before; 0: none */
-};
 
 /* Memory goes back in huge pages. */
 #define DIRECT_BLOCK (UINT64_C(2) << 20)

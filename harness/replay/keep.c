@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/replay/parts.h"
+
 /* ---- a run in time ---- */
 
 /* The layer that must have run before item i of a ring may be read: see pump() in run.c. */
@@ -22,6 +24,25 @@ static int ring_after(const struct schedule *s, int i)
     if (after >= s->item[i].layer)
         after = s->item[i].layer - 1;
     return after > 0 ? after : 0; /* nothing runs before what is preloaded */
+}
+
+/* When the disk has read item i in its parts, having been at it from disk_ns on. */
+static double read_parts_ns(const struct schedule *s, int i, const double *end, double per_byte,
+                            double disk_ns)
+{
+    const struct item *it = &s->item[i];
+    int n = parts_cut(s, i, NULL);
+    struct read_part *p = malloc((size_t)n * sizeof(*p));
+
+    if (!p || it->after == 0) {
+        free(p);
+        return fmax(disk_ns, end[it->after]) + (double)it->read_bytes * per_byte;
+    }
+    parts_cut(s, i, p);
+    for (int k = 0; k < n; k++)
+        disk_ns = fmax(disk_ns, end[p[k].after]) + (double)p[k].bytes * per_byte;
+    free(p);
+    return disk_ns;
 }
 
 static bool skipped(const struct item *it, bool warm)
@@ -66,11 +87,12 @@ double keep_simulate_ns(const struct schedule *s, const struct keep_machine *k, 
                 last = i;
         for (; next <= last; next++) {
             const struct item *it = &s->item[next];
-            int after = s->direct ? it->after : ring_after(s, next);
 
             if (skipped(it, warm))
                 continue;
-            disk = fmax(disk, end[after]) + (double)it->read_bytes * per_byte;
+            disk = s->direct ? read_parts_ns(s, next, end, per_byte, disk)
+                             : fmax(disk, end[ring_after(s, next)]) +
+                                   (double)it->read_bytes * per_byte;
             there = disk;
             if (moved_before(s, k, next))
                 queue = fmax(queue, disk) + (double)it->bytes * k->move_ns_per_byte;

@@ -37,7 +37,7 @@ int replay_outcome_new(struct replay_outcome *o, int max_runs, struct err *err)
     double **array[] = {&o->integrated, &o->init,   &o->peak,  &o->avg,  &o->byte_s,
                         &o->rss,        &o->device, &o->setup, &o->disk, &o->kernel};
 
-    o->verify_error = o->energy_j = o->order_ns = o->stall_ns = NAN;
+    o->verify_error = o->energy_j = o->order_ns = o->stall_ns = o->least_ns = NAN;
     for (size_t i = 0; i < sizeof(array) / sizeof(*array); i++) {
         *array[i] = calloc((size_t)max_runs, sizeof(double));
         if (!*array[i])
@@ -310,9 +310,13 @@ static void account(const struct comparison *c, struct lane *l)
         o->stall_ns = 0;
         for (size_t i = 0; i < n; i++)
             o->stall_ns += stall[i];
+        for (size_t i = 0; i < n && busy > 0; i++)
+            ns[i] *= o->kernel_ns / busy;
+        o->least_ns = keep_simulate_ns(&l->schedule, &k, false, NULL);
         snprintf(o->note + at, sizeof(o->note) - at,
-                 "; layers %.1f ms, in this order and room %.1f ms, %.1f of it waiting", busy / 1e6,
-                 o->order_ns / 1e6, o->stall_ns / 1e6);
+                 "; layers %.1f ms, in this order and room %.1f ms, %.1f of it waiting, %.1f ms "
+                 "with kernels as alone",
+                 busy / 1e6, o->order_ns / 1e6, o->stall_ns / 1e6, o->least_ns / 1e6);
     }
     free(ns);
     free(stall);

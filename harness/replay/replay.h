@@ -46,6 +46,7 @@ struct replay_outcome {
     double *disk, *kernel;  /* the controls of each round, shared by all policies */
     double order_ns, stall_ns; /* the schedule in time, and what of it is waiting for the disk: layers
                                   as profiled, the disk as alone, no more; NaN: not profiled */
+    double least_ns; /* the same with layers as fast together as the kernels alone */
     double energy_j; /* of one run: the mean of many in a row; NaN: not known, the note says why */
     char note[320];  /* what reads, what told the energy */
     uint64_t output_hash;
