@@ -26,7 +26,7 @@ extern const char *const plan_price_names[], *const plan_limit_names[]; /* NULL-
 
 /* Time of a layer over the bytes that it moves: convex, non-decreasing, linear between points and
  * beyond the last; bytes[0] = 0 is the layer alone. */
-#define PLAN_CURVE_POINTS 25
+#define PLAN_CURVE_POINTS 26 /* one more in problem.c, and one in policy_latency.c */
 struct plan_curve {
     int n;
     double bytes[PLAN_CURVE_POINTS], ns[PLAN_CURVE_POINTS];

@@ -164,7 +164,7 @@ static int fill_capacity(const struct model *m, const struct device_info *dev,
 /* The regressor's curve in ns; none where the operator was never sampled with load. */
 static void fill_curve(const struct capacity *c, struct plan_curve *y, struct plan_layer *layer)
 {
-    _Static_assert(PLAN_CURVE_POINTS >= CURVE_POINTS, "a curve has room");
+    _Static_assert(PLAN_CURVE_POINTS >= CURVE_POINTS + 2, "a curve has room");
     if (c->curve.n < 2 || !(c->latency_ns > 0))
         return;
     y->n = c->curve.n;
@@ -217,7 +217,7 @@ static void extend_curves(struct model_problem *mp)
 
         if (!mp->layer[l].curve)
             *y = (struct plan_curve){.n = 1, .ns = {mp->layer[l].time_us * 1e3}};
-        if (y->most_bytes >= ring || y->n == PLAN_CURVE_POINTS)
+        if (y->most_bytes >= ring || y->n > PLAN_CURVE_POINTS - 2)
             continue;
         y->bytes[y->n] = ring;
         y->ns[y->n] =
