@@ -83,8 +83,10 @@ START_TEST(another_device)
 
     snprintf(info.name, sizeof(info.name), "Other");
     ck_assert_int_eq(store_device(rows_st, &info, &device_id, &err), 0);
-    snprintf(sql, sizeof(sql), "INSERT INTO session SELECT NULL, 'other', %d, '2000', NULL, host,"
-             " os, cpu, cpus, memory_bytes, program, compiler, command, NULL, NULL, NULL FROM session LIMIT 1", (int)device_id);
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO session (uuid, device_id, started_utc, host, os, cpu, cpus, memory_bytes,"
+             " program, compiler, command) SELECT 'other', %d, '2000', host, os, cpu, cpus,"
+             " memory_bytes, program, compiler, command FROM session LIMIT 1", (int)device_id);
     exec(sql);
     another("lc-opg", "pipelined", "session_id = (SELECT max(id) FROM session)", 250, 100);
     another("preload", "pipelined", "session_id = (SELECT max(id) FROM session)", 750, 300);
@@ -229,8 +231,9 @@ START_TEST(newest_by_time)
 {
     rows_report_csv();
     has("figure5.csv", "1.5");
-    exec("INSERT INTO session SELECT NULL, 'zz', device_id, '2000', NULL, host, os, cpu, cpus,"
-         " memory_bytes, program, compiler, command, NULL, NULL, NULL FROM session LIMIT 1");
+    exec("INSERT INTO session (uuid, device_id, started_utc, host, os, cpu, cpus, memory_bytes,"
+         " program, compiler, command) SELECT 'zz', device_id, '2000', host, os, cpu, cpus,"
+         " memory_bytes, program, compiler, command FROM session LIMIT 1");
     exec("INSERT INTO sample (session_id, config_id, taken_utc, status, base_median_ns, slowdown,"
          " slowdown_low, slowdown_high) SELECT (SELECT max(id) FROM session), config_id, '2000',"
          " 'ok', 1, 77, 77, 77 FROM sample WHERE slowdown IS NOT NULL");
