@@ -96,7 +96,7 @@ static void fill(const char *path)
                   "INSERT INTO device VALUES (9, 'P', 'N', 'v', 'd', 'gpu', -9223372036854775808,"
                   " 9223372036854775807, 3, 0, 1, 4, 5, 6);"
                   "INSERT INTO session VALUES (5, 'u', 9, '', NULL, '', 'o', 'c', 2, 8, 'p', 'g',"
-                  " 'cmd', NULL, 1e999, -1e999)");
+                  " 'cmd', NULL, 1e999, -1e999, NULL)");
     for (int i = 0; i < 2000; i++) {
         double x = i < N(reals) ? reals[i] : any_real(&seed);
 

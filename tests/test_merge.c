@@ -71,7 +71,7 @@ static void make_database(const char *path, int first, int last, int seed)
         " 'gpu', 16384, 8192, 49152, 0, 1, 4, 256, 1000;"
         "INSERT INTO session SELECT NULL, 'uuid-@s', (SELECT id FROM device WHERE name = 'G' ||"
         " (@s % 2)), '2020-01-0@sT00:00:00Z', NULL, 'h', 'o', 'c', 2, 8, 'p', 'gcc', 'cmd',"
-        " NULL, NULL, 0.@s;"
+        " NULL, NULL, 0.@s, NULL;"
         "INSERT INTO sample (session_id, config_id, taken_utc, status, median_ns, error)"
         " SELECT s.id, c.id, '2020-01-0@sT00:00:0' || substr(key, 4) || 'Z', 'ok',"
         " @s + substr(key, 4) / 8.0, nullif(@s % 3, 0) FROM session s, config c"

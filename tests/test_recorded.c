@@ -226,7 +226,7 @@ START_TEST(runs_vote)
     ck_assert_int_eq(store_exec(f.st, &err, "INSERT INTO session SELECT 2, 'u', device_id,"
                                 " started_utc, ended_utc, host, os, cpu, cpus, memory_bytes,"
                                 " program || '-next', compiler, command, clock_mhz, temperature_c,"
-                                " load_avg FROM session WHERE id = ?", "i", f.session_id), 0);
+                                " load_avg, pace_ns FROM session WHERE id = ?", "i", f.session_id), 0);
     f.session_id = 2;
     add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 0, 0, 1000000);
     ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
