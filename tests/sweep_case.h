@@ -1,5 +1,6 @@
-/* tests/sweep_case.h - a small sweep in this process and what is in its database. The program is its
- * own worker ("--device N worker", worker_run()): drivers do not survive fork() without exec(). */
+/* tests/sweep_case.h - a small sweep in this process and what is in its database. The program is
+ * its own worker ("--device N worker", worker_run()): drivers do not survive fork() without exec().
+ */
 #ifndef FLASHMEM_TESTS_SWEEP_CASE_H
 #define FLASHMEM_TESTS_SWEEP_CASE_H
 
@@ -35,8 +36,8 @@ static inline struct sweep_options options(void)
     return o;
 }
 
-static inline void sweep_into(const char *spec_path, const char *db,
-                              const struct sweep_options *o, struct sweep_summary *s)
+static inline void sweep_into(const char *spec_path, const char *db, const struct sweep_options *o,
+                              struct sweep_summary *s)
 {
     struct device_info info;
     struct device *dev;
