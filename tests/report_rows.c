@@ -1,6 +1,5 @@
 #include "tests/report_rows.h"
 
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,6 +299,16 @@ void rows_close(void)
     store_close(rows_st);
     rows_st = NULL;
     folder_remove();
+}
+
+TCase *rows_case(Suite *s, const char *name, SFun setup)
+{
+    TCase *t = tcase_create(name);
+
+    tcase_add_checked_fixture(t, setup, rows_close);
+    tcase_set_timeout(t, 60);
+    suite_add_tcase(s, t);
+    return t;
 }
 
 int rows_report(struct err *err)

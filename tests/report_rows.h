@@ -4,6 +4,8 @@
 #ifndef FLASHMEM_TESTS_REPORT_ROWS_H
 #define FLASHMEM_TESTS_REPORT_ROWS_H
 
+#include <check.h>
+
 #include "harness/report/report.h"
 
 extern const struct device_info rows_device;
@@ -14,6 +16,9 @@ extern char rows_db[96], rows_out[96]; /* the database's file; the folder of the
 void rows_open(void);
 void rows_open_empty(void);
 void rows_close(void);
+
+/* A case of a suite, with one of these as its fixture. */
+TCase *rows_case(Suite *s, const char *name, SFun setup);
 
 int64_t rows_session(void);
 void exec(const char *sql);

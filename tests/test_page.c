@@ -159,22 +159,12 @@ static void session_alone(void)
     rows_session();
 }
 
-static TCase *add(Suite *s, const char *name, SFun setup)
-{
-    TCase *t = tcase_create(name);
-
-    tcase_add_checked_fixture(t, setup, rows_close);
-    tcase_set_timeout(t, 60);
-    suite_add_tcase(s, t);
-    return t;
-}
-
 int main(void)
 {
     Suite *s = suite_create("page");
-    TCase *filled = add(s, "filled", rows_open);
-    TCase *empty = add(s, "empty", session_alone);
-    TCase *none = add(s, "none", rows_open_empty);
+    TCase *filled = rows_case(s, "filled", rows_open);
+    TCase *empty = rows_case(s, "empty", session_alone);
+    TCase *none = rows_case(s, "none", rows_open_empty);
     SRunner *runner = srunner_create(s);
     int failed;
 

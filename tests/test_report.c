@@ -248,20 +248,10 @@ START_TEST(newest_by_time)
 }
 END_TEST
 
-static TCase *add(Suite *s, const char *name, SFun setup)
-{
-    TCase *t = tcase_create(name);
-
-    tcase_add_checked_fixture(t, setup, rows_close);
-    tcase_set_timeout(t, 60);
-    suite_add_tcase(s, t);
-    return t;
-}
-
 int main(void)
 {
     Suite *s = suite_create("report");
-    TCase *filled = add(s, "filled", rows_open);
+    TCase *filled = rows_case(s, "filled", rows_open);
     SRunner *runner = srunner_create(s);
     int failed;
 
