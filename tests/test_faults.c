@@ -325,13 +325,56 @@ START_TEST(every_call)
 }
 END_TEST
 
-/* A limit that the driver did not tell. */
+/* What stays between the runs of a sequence goes when one of them fails. */
+START_TEST(sequence_ends)
+{
+    struct world w;
+    struct schedule s;
+    struct run_result r;
+    struct err err = {0};
+    bool *keep;
+    int live;
+
+    if (!form_runs_here(cases[_i].direct))
+        return;
+    open_world(&w, _i, NULL);
+    live = fault.live;
+    keep = malloc((size_t)w.m->n_weights + 1);
+    ck_assert_ptr_nonnull(keep);
+    memset(keep, true, (size_t)w.m->n_weights + 1);
+    ck_assert_int_eq(schedule_keep(&w.s, keep, w.m->n_weights, 0, 0, &s, &err), 0);
+    for (int at = 1; at <= 4; at += 3) {
+        ck_assert_int_eq(executor_hold(w.ex, &s, &err), 0);
+        for (int run = 0; run < 2; run++) {
+            ck_assert_msg(executor_run(w.ex, &s, NULL, &r, &err) == 0, "%s", err.text);
+            ck_assert_uint_eq(r.output_hash, w.hash);
+        }
+        ck_assert_int_gt(fault.live, live);
+        arm(LAUNCH, at, CL_OUT_OF_RESOURCES, false);
+        ck_assert_int_lt(executor_run(w.ex, &s, NULL, &r, &err), 0);
+        ck_assert_msg(strstr(err.text, "CL_OUT_OF_RESOURCES") != NULL, "%s", err.text);
+        arm(LAUNCH, 0, 0, false);
+        executor_let_go(w.ex);
+        ck_assert_int_eq(fault.live, live);
+        ck_assert_uint_eq(executor_live_bytes(w.ex), 0);
+        run_well(&w);
+    }
+    schedule_done(&s);
+    free(keep);
+    close_world(&w);
+}
+END_TEST
+
+/* A limit that the driver did not tell: of the images that are made, and of those over memory that
+ * is read in place. */
 START_TEST(image_refused)
 {
     struct world w;
     struct run_result r;
     struct err err = {0};
 
+    if (cases[_i].path != PATH_IMAGE || !form_runs_here(cases[_i].direct))
+        return;
     open_world(&w, _i, NULL);
     arm(CREATE, 3, CL_INVALID_IMAGE_SIZE, false);
     ck_assert_int_eq(executor_run(w.ex, &w.s, NULL, &r, &err), -EINVAL);
@@ -433,7 +476,8 @@ int main(void)
     tcase_add_checked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, every_call, 0, 3);
-    tcase_add_test(t, image_refused);
+    tcase_add_loop_test(t, sequence_ends, 0, 3);
+    tcase_add_loop_test(t, image_refused, 0, 3);
     tcase_add_loop_test(t, lost_context, 0, 3);
     tcase_add_loop_test(t, disk_fails, 0, 3);
     tcase_add_loop_test(t, slow_disk, 0, 3);
