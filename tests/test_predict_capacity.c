@@ -113,12 +113,15 @@ START_TEST(capacities_as_measured)
         {"relu:f32:rows=512,cols=512", 2, 1.9},
         /* half way between no load and 1; 4 was not reached; the interval leaves 1 at once */
         {"relu:f32:rows=256,cols=512", 1, 1.4},
+        {"relu:f32:rows=256,cols=512", 2, 1.5},
         /* 1.05 counts as the 1.1 before it: 2 + 2 * 0.1 / 5, and 2 + 2 * 2.9 / 5; 1 is left after 2 */
         {"relu:f32:rows=512,cols=1024", 1, 1.1},
         {"relu:f32:rows=512,cols=1024", 2, 1.05},
         {"relu:f32:rows=512,cols=1024", 4, 6.1},
+        /* one load is no curve */
+        {"relu:f32:rows=128,cols=512", 1, 5},
     };
-    static const double want[3][3] = {{0.25, 0.5, 1.25}, {0.625, 0.75, 1.395}, {1.5, 2, 2.58}};
+    static const double want[3][3] = {{0.25, 0.5, 1.25}, {0.625, 0.75, 1.395}, {2, 2, 2.58}};
     static const int censored[3] = {0, 0, 2};
     struct bench b;
     struct err err = {0};

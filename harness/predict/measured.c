@@ -63,13 +63,14 @@ static int read_lines(struct store *st, int64_t device_id, enum dtype dtype, enu
     int rc;
 
     rc = store_query(st, &q, err,
-                     "SELECT c.op, substr(c.key, 1, instr(c.key, '|load=')), c.load_bytes,"
-                     " c.extra_ratio, avg(s.slowdown), min(s.slowdown_low)"
+                     "SELECT * FROM (SELECT c.op, substr(c.key, 1, instr(c.key, '|load=')),"
+                     " c.load_bytes, c.extra_ratio, avg(s.slowdown), min(s.slowdown_low),"
+                     " count(*) OVER (PARTITION BY substr(c.key, 1, instr(c.key, '|load='))) AS n"
                      " FROM sample s JOIN config c ON c.id = s.config_id"
                      " JOIN session e ON e.id = s.session_id"
                      " WHERE e.device_id = ? AND c.dtype = ? AND c.path = ? AND c.form = ?"
                      " AND s.status IN ('ok', 'noisy') AND s.slowdown > 0 AND c.load_bytes > 0"
-                     " AND c.cache = 'flushed' GROUP BY c.id ORDER BY 2, 3",
+                     " AND c.cache = 'flushed' GROUP BY c.id) WHERE n > 1 ORDER BY 2, 3",
                      "isss", device_id, dtype_name(dtype), mem_path_name(path),
                      op_form_name(form));
     if (rc < 0)
@@ -169,7 +170,8 @@ int measured_capacities(struct store *st, int64_t device_id, enum dtype dtype, e
 
     if (rc == 0 && l.n == 0)
         rc = err_set(err, -ENODATA,
-                     "no samples of %s %s %s with extra load in '%s': run 'flashmem sweep SPEC'",
+                     "no samples of %s %s %s with two extra loads or more in '%s': run 'flashmem "
+                     "sweep SPEC'",
                      dtype_name(dtype), mem_path_name(path), op_form_name(form), store_path(st));
     if (rc == 0) {
         scratch = malloc((size_t)l.n * 2 * sizeof(*scratch));

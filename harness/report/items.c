@@ -92,7 +92,7 @@ const struct report_item report_items[] = {
      .caption =
          "Extra load, in multiples of the kernel's own input bytes, at which the measured "
          "slowdown first passes a threshold: median (least to most) over curves, one for each "
-         "shape and variant. >= marks a lower bound: the sweep ended before the threshold. Shaded: "
+         "shape and variant measured with two loads or more. >= marks a lower bound: the sweep ended before the threshold. Shaded: "
          "the paper's threshold for the class. Hierarchical operators carry nothing by its rule; "
          "the table shows what the rule gives up."},
     {.name = "figure4",

@@ -1,11 +1,13 @@
 -- Load capacity by operator, from measured slowdowns: per curve (shape and variant) the extra load at
 -- which a threshold is first crossed, linear between points, from (0, 1). A curve that ends below
 -- the threshold counts with its last ratio, as a lower bound ('>='); so does a median above such a curve.
+-- One load alone is no curve: neighbours with one load each would make a bound of every median.
 WITH point AS (
     SELECT op, class, shape, variant, extra_ratio AS x, slowdown AS y FROM current_sample
     WHERE device_id = ?1 AND slowdown IS NOT NULL AND form = 'pipelined' AND extra_ratio > 0
 ), curve AS (
     SELECT op, class, shape, variant, max(x) AS last FROM point GROUP BY op, class, shape, variant
+    HAVING count(*) > 1
 ), threshold (t) AS (VALUES (1.2), (1.3), (4.0)), step AS (
     SELECT *, lag(x, 1, 0.0) OVER w AS x0, lag(y, 1, 1.0) OVER w AS y0
     FROM point WINDOW w AS (PARTITION BY op, shape, variant ORDER BY x)
