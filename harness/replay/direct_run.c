@@ -360,7 +360,9 @@ int direct_run(struct direct_run *dr, struct err *err)
     for (int i = 0; i < d->s->n_items && !dr->resident && rc == 0; i++)
         if (!dr->kept || !d->s->item[i].kept)
             rc = direct_map_weight(d, i, true, d->ex->transfer, err);
-    clFinish(d->ex->transfer);
+    cl_int mapped = clFinish(d->ex->transfer);
+    if (rc == 0 && mapped != CL_SUCCESS)
+        rc = cl_err(err, mapped, "mapping weights for the disk to read into");
     r.began_ns = dr->began_ns = clock_ns();
     if (rc == 0)
         rc = walk_layers(&w, &r, &dr->init_ns, err);
