@@ -16,11 +16,11 @@ START_TEST(queues)
     has("queues.csv", "urgent ones interrupt,200.0,0.1,2.0,");
     has_not("queues.csv", "999.0");
     has("urgent.csv", "\npaper.csv,2,Fast,20.0,9.0,80.0,40.0,2.0,\"Slow, layer 7\",100.0,100.0,yes\n");
-    has("figure6.csv", "\nlatency within 200 MB: 0.1 s; 50 MB on average,Slow,0.025,0.05,1.0,,-\n");
-    has("figure6.csv", "\nlatency preempting within 200 MB: 0.1 s; 60 MB on average,Fast,0.025,0.05,1.0,");
-    has("figure6.csv", "average,Slow,0.075,0.1,3.0,,-\n");
-    has("figure6.csv", "\npreload without a limit: 0.2 s; 200 MB on average,Slow,0.075,0.2,3.0,,-\n");
-    has("figure6.csv", "average,Fast,0.165,,200.0,,Fast\n");
+    has("figure6.csv", "\nlatency within 200 MB: 0.1 s; mean 50 MB,Slow,0.025,0.05,1.0,,-\n");
+    has("figure6.csv", "\nlatency preempting within 200 MB: 0.1 s; mean 60 MB,Fast,0.025,0.05,1.0,");
+    has("figure6.csv", " MB,Slow,0.075,0.1,3.0,,-\n");
+    has("figure6.csv", "\npreload without a limit: 0.2 s; mean 200 MB,Slow,0.075,0.2,3.0,,-\n");
+    has("figure6.csv", " MB,Fast,0.165,,200.0,,Fast\n");
 }
 END_TEST
 

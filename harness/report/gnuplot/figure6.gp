@@ -3,7 +3,7 @@ stats data using 5 every ::1 nooutput
 set yrange [0:STATS_max * 1.15]
 stats data using 4 every ::1 nooutput
 set xrange [0:STATS_max]
-set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 3 maxrows 0 width -3 height 0 samplen 1
+set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 3 maxrows 0 width 0 height 0 samplen 1
 set xlabel "time since the first request, s"
 set style fill solid 0.75 noborder
 set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 8 spacing 0, char 6

@@ -25,8 +25,10 @@ do for [p = 1:n_panels] {
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
              with points lc rgb colour(i) pt mark(i) ps 0.6 notitle, \
-         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every ::1 \
-             with labels left offset 0.4,0.2 notitle
+         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::1 \
+             with labels left offset 0.4,0.2 notitle, \
+         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::2 \
+             with labels right offset -0.4,0.2 notitle
 }
 unset multiplot
 unset ylabel

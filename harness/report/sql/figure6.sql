@@ -12,7 +12,7 @@ shown AS (
     SELECT p.*, p.policy || iif(p.preempt, ' preempting', '')
         || iif(p.memory_limit_bytes IS NULL, ' without a limit',
                printf(' within %.0f MB', p.memory_limit_bytes / 1e6))
-        || printf(': %.1f s; %.0f MB on average', p.total_ns / 1e9, p.avg_bytes / 1e6) AS panel
+        || printf(': %.1f s; mean %.0f MB', p.total_ns / 1e9, p.avg_bytes / 1e6) AS panel
     FROM pass p WHERE p.session_id IN newest),
 stretch AS (
     SELECT p.panel, m.t_ns,
