@@ -30,7 +30,7 @@ of(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
 apart(i) = 0.012 * (i - (n_series + 1) / 2.0)  # so that bars at one ratio stand side by side
 unset xlabel
 part = 1.0 / n_panels
-set multiplot layout n_panels, 1 margins 0.15, 0.96, 0.25 * part, 1 - 0.32 * part \
+set multiplot layout n_panels, 1 margins 0.15, 0.96, 0.32 * part, 1 - 0.32 * part \
     spacing 0, 0.3 * part
 do for [p = 1:n_panels] {
     set yrange [*:*]  # stats would leave out what is outside
@@ -68,7 +68,7 @@ of(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
 apart(i) = 0.012 * (i - (n_series + 1) / 2.0)  # so that bars at one ratio stand side by side
 unset xlabel
 part = 1.0 / n_panels
-set multiplot layout n_panels, 1 margins 0.15, 0.96, 0.25 * part, 1 - 0.32 * part \
+set multiplot layout n_panels, 1 margins 0.15, 0.96, 0.32 * part, 1 - 0.32 * part \
     spacing 0, 0.3 * part
 do for [p = 1:n_panels] {
     set yrange [*:*]  # stats would leave out what is outside
@@ -106,7 +106,7 @@ of(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
 apart(i) = 0.012 * (i - (n_series + 1) / 2.0)  # so that bars at one ratio stand side by side
 unset xlabel
 part = 1.0 / n_panels
-set multiplot layout n_panels, 1 margins 0.15, 0.96, 0.25 * part, 1 - 0.32 * part \
+set multiplot layout n_panels, 1 margins 0.15, 0.96, 0.32 * part, 1 - 0.32 * part \
     spacing 0, 0.3 * part
 do for [p = 1:n_panels] {
     set yrange [*:*]  # stats would leave out what is outside

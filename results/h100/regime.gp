@@ -1,7 +1,7 @@
 # When does streaming pay?: run `gnuplot regime.gp` in this folder; restyle at will, the data is regime.csv.
 data = "regime.csv"
 n_panels = 3
-array panels[3] = ['speed-up over preload', 'average memory: preload / streaming', 'where they lie (up: transfer / kernels)']
+array panels[3] = ['speed-up over preload', 'average memory: preload / streaming', 'where they lie; beside each its speed-up']
 n_series = 3
 array series[3] = ['ceiling of overlap', 'measured: NVIDIA H100 80GB HBM3', 'paper''s phone (over SmartMem)']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
@@ -22,97 +22,121 @@ colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
 set terminal svg noenhanced name 'regime' size 528,1248 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "regime.svg"
-set logscale x
-set format x "%g"
-set xrange [0.03:30]
+set logscale xy
+set format xy "%g"
+set xrange [0.03:200]
 set xlabel "disk alone / kernels alone"
-set lmargin 8
-set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set multiplot layout n_panels, 1
+set key at screen 0.13, screen 0.997 left top Left reverse vertical maxcols 1 width 0 height 0 samplen 1
+set multiplot layout n_panels, 1 margins char 9, char 3, char 4, char 10 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
-    set logscale y
-    set format y "%g"
-    set yrange [*:*]
+    map = panels[p][1:5] eq 'where'
+    set yrange [0.5:*]
+    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
+         for [i = 1:n_series] keyentry with points lc rgb (back(i) ? "#888888" : colour(i)) \
+             pt (series[i] eq 'ceiling of overlap' ? 0 : back(i) ? 7 : mark(i)) ps (back(i) ? 0.3 : 0.6) \
+             title series[i].(series[i] eq 'ceiling of overlap' ? ' (broken line)' : ''), \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'ceiling of overlap' ? $3 : NaN):4 every ::1 \
-             with lines dt 2 lc rgb "#666666" lw 1 title (series[i] eq 'ceiling of overlap' ? series[i] : ""), \
+             with lines dt 2 lc rgb "#666666" lw 1 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
-             with points lc rgb "#bbbbbb" pt 7 ps 0.3 title (series[i] eq 'simulated' ? series[i] : ""), \
+             with points lc rgb "#bbbbbb" pt 7 ps 0.3 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
-             with points lc rgb colour(i) pt mark(i) ps 0.6 title (back(i) ? "" : series[i])
+             with points lc rgb colour(i) pt mark(i) ps 0.6 notitle, \
+         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::1 \
+             with labels left offset 0.4,0.2 notitle, \
+         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::2 \
+             with labels right offset -0.4,0.2 notitle
 }
 unset multiplot
+unset ylabel
 unset logscale xy
+set format xy
 set key
 unset output
 set terminal pngcairo noenhanced size 1056,2496 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
 set output "regime.png"
-set logscale x
-set format x "%g"
-set xrange [0.03:30]
+set logscale xy
+set format xy "%g"
+set xrange [0.03:200]
 set xlabel "disk alone / kernels alone"
-set lmargin 8
-set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set multiplot layout n_panels, 1
+set key at screen 0.13, screen 0.997 left top Left reverse vertical maxcols 1 width 0 height 0 samplen 1
+set multiplot layout n_panels, 1 margins char 9, char 3, char 4, char 10 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
-    set logscale y
-    set format y "%g"
-    set yrange [*:*]
+    map = panels[p][1:5] eq 'where'
+    set yrange [0.5:*]
+    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
+         for [i = 1:n_series] keyentry with points lc rgb (back(i) ? "#888888" : colour(i)) \
+             pt (series[i] eq 'ceiling of overlap' ? 0 : back(i) ? 7 : mark(i)) ps (back(i) ? 0.3 : 0.6) \
+             title series[i].(series[i] eq 'ceiling of overlap' ? ' (broken line)' : ''), \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'ceiling of overlap' ? $3 : NaN):4 every ::1 \
-             with lines dt 2 lc rgb "#666666" lw 1 title (series[i] eq 'ceiling of overlap' ? series[i] : ""), \
+             with lines dt 2 lc rgb "#666666" lw 1 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
-             with points lc rgb "#bbbbbb" pt 7 ps 0.3 title (series[i] eq 'simulated' ? series[i] : ""), \
+             with points lc rgb "#bbbbbb" pt 7 ps 0.3 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
-             with points lc rgb colour(i) pt mark(i) ps 0.6 title (back(i) ? "" : series[i])
+             with points lc rgb colour(i) pt mark(i) ps 0.6 notitle, \
+         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::1 \
+             with labels left offset 0.4,0.2 notitle, \
+         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::2 \
+             with labels right offset -0.4,0.2 notitle
 }
 unset multiplot
+unset ylabel
 unset logscale xy
+set format xy
 set key
 unset output
 set terminal pdfcairo noenhanced size 3.3in,7.80in font 'Helvetica,8'
 set output "regime.pdf"
-set logscale x
-set format x "%g"
-set xrange [0.03:30]
+set logscale xy
+set format xy "%g"
+set xrange [0.03:200]
 set xlabel "disk alone / kernels alone"
-set lmargin 8
-set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set multiplot layout n_panels, 1
+set key at screen 0.13, screen 0.997 left top Left reverse vertical maxcols 1 width 0 height 0 samplen 1
+set multiplot layout n_panels, 1 margins char 9, char 3, char 4, char 10 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
-    set logscale y
-    set format y "%g"
-    set yrange [*:*]
+    map = panels[p][1:5] eq 'where'
+    set yrange [0.5:*]
+    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
+         for [i = 1:n_series] keyentry with points lc rgb (back(i) ? "#888888" : colour(i)) \
+             pt (series[i] eq 'ceiling of overlap' ? 0 : back(i) ? 7 : mark(i)) ps (back(i) ? 0.3 : 0.6) \
+             title series[i].(series[i] eq 'ceiling of overlap' ? ' (broken line)' : ''), \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'ceiling of overlap' ? $3 : NaN):4 every ::1 \
-             with lines dt 2 lc rgb "#666666" lw 1 title (series[i] eq 'ceiling of overlap' ? series[i] : ""), \
+             with lines dt 2 lc rgb "#666666" lw 1 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
-             with points lc rgb "#bbbbbb" pt 7 ps 0.3 title (series[i] eq 'simulated' ? series[i] : ""), \
+             with points lc rgb "#bbbbbb" pt 7 ps 0.3 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
-             with points lc rgb colour(i) pt mark(i) ps 0.6 title (back(i) ? "" : series[i])
+             with points lc rgb colour(i) pt mark(i) ps 0.6 notitle, \
+         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::1 \
+             with labels left offset 0.4,0.2 notitle, \
+         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::2 \
+             with labels right offset -0.4,0.2 notitle
 }
 unset multiplot
+unset ylabel
 unset logscale xy
+set format xy
 set key
 unset output

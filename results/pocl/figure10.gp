@@ -2,8 +2,8 @@
 data = "figure10.csv"
 n_panels = 2
 array panels[2] = ['latency: preload / streaming', 'average memory: preload / streaming']
-n_series = 2
-array series[2] = ['pthread-skylake-avx512-AMD EPYC', 'pthread-skylake-avx512-AMD EPYC buffer']
+n_series = 3
+array series[3] = ['pthread-skylake-avx512-AMD EPYC', 'pthread-skylake-avx512-AMD EPYC buffer in place', 'pthread-skylake-avx512-AMD EPYC in place']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -21,8 +21,11 @@ array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
 set xtics ()
-set xtics add ('GPTN-S f32' 1)
-set xtics add ('ResNet f32' 2)
+set xtics add ('GPTN-1.3B f16' 1)
+set xtics add ('GPTN-S f32' 2)
+set xtics add ('ResNet f32' 3)
+set xtics add ('SD-UNet f16' 4)
+set xtics add ('ViT f32' 5)
 set terminal svg noenhanced name 'figure10' size 528,832 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure10.svg"
 set ylabel "preload / streaming" offset 0.5,0

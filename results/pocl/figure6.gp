@@ -1,9 +1,9 @@
 # Figure 6: models one after another: run `gnuplot figure6.gp` in this folder; restyle at will, the data is figure6.csv.
 data = "figure6.csv"
 n_panels = 2
-array panels[2] = ['latency within 1500 MB: 8.4 s; 959 MB on average', 'preload without a limit: 19.4 s; 2075 MB on average']
+array panels[2] = ['latency within 1500 MB: 28.7 s; mean 776 MB', 'preload without a limit: 91.0 s; mean 2045 MB']
 n_series = 6
-array series[6] = ['Whisp-M', 'DepA-S', 'ViT', 'between two', 'SD-UNet', 'GPTN-1.3B']
+array series[6] = ['Whisp-M', 'GPTN-1.3B', 'between two', 'SD-UNet', 'ViT', 'DepA-S']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -27,11 +27,10 @@ stats data using 5 every ::1 nooutput
 set yrange [0:STATS_max * 1.15]
 stats data using 4 every ::1 nooutput
 set xrange [0:STATS_max]
-set lmargin 8
-set key above left horizontal maxcols 4 maxrows 0 width 0 height 0 samplen 1
+set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 3 maxrows 0 width 0 height 0 samplen 1
 set xlabel "time since the first request, s"
 set style fill solid 0.75 noborder
-set multiplot layout n_panels, 1
+set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 8 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     if (p == 2) {unset key}
@@ -52,11 +51,10 @@ stats data using 5 every ::1 nooutput
 set yrange [0:STATS_max * 1.15]
 stats data using 4 every ::1 nooutput
 set xrange [0:STATS_max]
-set lmargin 8
-set key above left horizontal maxcols 4 maxrows 0 width 0 height 0 samplen 1
+set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 3 maxrows 0 width 0 height 0 samplen 1
 set xlabel "time since the first request, s"
 set style fill solid 0.75 noborder
-set multiplot layout n_panels, 1
+set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 8 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     if (p == 2) {unset key}
@@ -77,11 +75,10 @@ stats data using 5 every ::1 nooutput
 set yrange [0:STATS_max * 1.15]
 stats data using 4 every ::1 nooutput
 set xrange [0:STATS_max]
-set lmargin 8
-set key above left horizontal maxcols 4 maxrows 0 width 0 height 0 samplen 1
+set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 3 maxrows 0 width 0 height 0 samplen 1
 set xlabel "time since the first request, s"
 set style fill solid 0.75 noborder
-set multiplot layout n_panels, 1
+set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 8 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     if (p == 2) {unset key}

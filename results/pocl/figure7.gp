@@ -2,8 +2,8 @@
 data = "figure7.csv"
 n_panels = 2
 array panels[2] = ['latency: gained by adding it / lost without it', 'average memory: gained / lost without it']
-n_series = 2
-array series[2] = ['GPTN-S', 'ResNet']
+n_series = 3
+array series[3] = ['GPTN-1.3B f16', 'SD-UNet f16', 'ViT']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -34,7 +34,7 @@ set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1
 set xrange [1.4:9.6]
 set xtics rotate by -28 left scale 0 offset -0.8,0.2
 set logscale y
-set yrange [*:*]
+set yrange [0.5:*]
 set ytics autofreq
 set format y "%g"
 set lmargin 6
@@ -66,7 +66,7 @@ set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1
 set xrange [1.4:9.6]
 set xtics rotate by -28 left scale 0 offset -0.8,0.2
 set logscale y
-set yrange [*:*]
+set yrange [0.5:*]
 set ytics autofreq
 set format y "%g"
 set lmargin 6
@@ -98,7 +98,7 @@ set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1
 set xrange [1.4:9.6]
 set xtics rotate by -28 left scale 0 offset -0.8,0.2
 set logscale y
-set yrange [*:*]
+set yrange [0.5:*]
 set ytics autofreq
 set format y "%g"
 set lmargin 6

@@ -1,9 +1,9 @@
 # Figure 8: latency against memory: run `gnuplot figure8.gp` in this folder; restyle at will, the data is figure8.csv.
 data = "figure8.csv"
-n_panels = 8
-array panels[8] = ['GPTN-S f32 buffer: integrated', 'GPTN-S f32 buffer: execution alone', 'GPTN-S f32 image: integrated', 'GPTN-S f32 image: execution alone', 'ResNet f32 buffer: integrated', 'ResNet f32 buffer: execution alone', 'ResNet f32 image: integrated', 'ResNet f32 image: execution alone']
-n_series = 2
-array series[2] = ['latency direct', 'preload']
+n_panels = 2
+array panels[2] = ['GPTN-S f32 image: integrated', 'GPTN-S f32 image: execution alone']
+n_series = 3
+array series[3] = ['lc-opg', 'lc-opg split', 'preload']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -20,7 +20,7 @@ array okabe_ito[7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5
 array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
-set terminal svg noenhanced name 'figure8' size 528,2944 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
+set terminal svg noenhanced name 'figure8' size 528,736 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure8.svg"
 set ylabel "ms"
 set xlabel "memory, MB (planned: the limit; measured: the peak held)"
@@ -47,7 +47,7 @@ do for [p = 1:n_panels] {
 unset multiplot
 set key
 unset output
-set terminal pngcairo noenhanced size 1056,5888 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
+set terminal pngcairo noenhanced size 1056,1472 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
 set output "figure8.png"
 set ylabel "ms"
 set xlabel "memory, MB (planned: the limit; measured: the peak held)"
@@ -74,7 +74,7 @@ do for [p = 1:n_panels] {
 unset multiplot
 set key
 unset output
-set terminal pdfcairo noenhanced size 3.3in,18.40in font 'Helvetica,8'
+set terminal pdfcairo noenhanced size 3.3in,4.60in font 'Helvetica,8'
 set output "figure8.pdf"
 set ylabel "ms"
 set xlabel "memory, MB (planned: the limit; measured: the peak held)"

@@ -1,9 +1,9 @@
 # Memory over time: run `gnuplot memory.gp` in this folder; restyle at will, the data is memory.csv.
 data = "memory.csv"
-n_panels = 6
-array panels[6] = ['GPTN-S (f32 buffer direct)', 'GPTN-S (f32 image direct)', 'GPTN-S (f32 image)', 'ResNet (f32 buffer direct)', 'ResNet (f32 image direct)', 'ResNet (f32 image)']
+n_panels = 5
+array panels[5] = ['ResNet (f32 image)', 'ViT (f32 image)', 'GPTN-S (f32 image)', 'SD-UNet (f16 image)', 'GPTN-1.3B (f16 image)']
 n_series = 6
-array series[6] = ['preload', 'latency', 'always-next', 'lc-opg', 'preload-transform', 'same-op-type']
+array series[6] = ['preload', 'always-next', 'latency', 'lc-opg', 'preload-transform', 'same-op-type']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -20,57 +20,63 @@ array okabe_ito[7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5
 array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
-set terminal svg noenhanced name 'memory' size 528,2208 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
+set terminal svg noenhanced name 'memory' size 528,1840 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "memory.svg"
 set ylabel "live memory, MB"
 set yrange [0:*]
 set ytics autofreq
-set lmargin 8
 set xrange [0:*]
-set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1.5
+set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 2 maxrows 0 width -3 height 0 samplen 1
 set xlabel "time since the first byte was asked for, ms"
-set multiplot layout n_panels, 1
+set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 8 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
-    plot for [i = 1:n_series] data \
+    if (p > 1) { unset key }
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 title series[i], \
+        for [i = 1:n_series] data \
         using (strcol(1) eq panels[p] && strcol(2) eq series[i] ? $3 : NaN):4 every ::1 \
-        with steps lc rgb colour(i) lw 1.5 title series[i]
+        with steps lc rgb colour(i) lw 1.5 notitle
 }
 unset multiplot
+set key
 unset output
-set terminal pngcairo noenhanced size 1056,4416 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
+set terminal pngcairo noenhanced size 1056,3680 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
 set output "memory.png"
 set ylabel "live memory, MB"
 set yrange [0:*]
 set ytics autofreq
-set lmargin 8
 set xrange [0:*]
-set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1.5
+set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 2 maxrows 0 width -3 height 0 samplen 1
 set xlabel "time since the first byte was asked for, ms"
-set multiplot layout n_panels, 1
+set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 8 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
-    plot for [i = 1:n_series] data \
+    if (p > 1) { unset key }
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 title series[i], \
+        for [i = 1:n_series] data \
         using (strcol(1) eq panels[p] && strcol(2) eq series[i] ? $3 : NaN):4 every ::1 \
-        with steps lc rgb colour(i) lw 1.5 title series[i]
+        with steps lc rgb colour(i) lw 1.5 notitle
 }
 unset multiplot
+set key
 unset output
-set terminal pdfcairo noenhanced size 3.3in,13.80in font 'Helvetica,8'
+set terminal pdfcairo noenhanced size 3.3in,11.50in font 'Helvetica,8'
 set output "memory.pdf"
 set ylabel "live memory, MB"
 set yrange [0:*]
 set ytics autofreq
-set lmargin 8
 set xrange [0:*]
-set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1.5
+set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 2 maxrows 0 width -3 height 0 samplen 1
 set xlabel "time since the first byte was asked for, ms"
-set multiplot layout n_panels, 1
+set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 8 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
-    plot for [i = 1:n_series] data \
+    if (p > 1) { unset key }
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 title series[i], \
+        for [i = 1:n_series] data \
         using (strcol(1) eq panels[p] && strcol(2) eq series[i] ? $3 : NaN):4 every ::1 \
-        with steps lc rgb colour(i) lw 1.5 title series[i]
+        with steps lc rgb colour(i) lw 1.5 notitle
 }
 unset multiplot
+set key
 unset output
