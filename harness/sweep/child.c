@@ -118,10 +118,11 @@ static int greeting(struct child *c, struct err *err)
 {
     const struct device_info *want = c->opt.info;
     const char *platform = "", *name = "", *driver = "", *text = NULL;
+    struct wire_deadline deadline = wire_within(START_TIMEOUT_NS);
     json_t *j = NULL;
     int rc;
 
-    rc = wire_receive(&c->reader, clock_ns() + START_TIMEOUT_NS, c->opt.interrupted, &j, err);
+    rc = wire_receive(&c->reader, &deadline, c->opt.interrupted, &j, err);
     if (rc == -EPIPE) {
         char said[LAST_WORDS] = "";
 
@@ -195,13 +196,13 @@ static void describe_death(const struct child *c, int status, char *text, size_t
 /* Read until the result; stages on the way are remembered. */
 static int await(struct child *c, struct work_result *ret_r, struct err *err)
 {
-    uint64_t deadline = clock_ns() + c->opt.timeout_ns;
+    struct wire_deadline deadline = wire_within(c->opt.timeout_ns);
 
     for (;;) {
         const json_t *result;
         const char *stage;
         json_t *j = NULL;
-        int rc = wire_receive(&c->reader, deadline, c->opt.interrupted, &j, err);
+        int rc = wire_receive(&c->reader, &deadline, c->opt.interrupted, &j, err);
 
         if (rc < 0)
             return rc;

@@ -12,6 +12,8 @@
 #include "profiler/clock.h"
 
 #define LINE_BYTES_MAX (64u << 20)
+#define LOOK_MS        500 /* a signal between the check and poll() is seen this much later */
+#define LOOK_NS        (LOOK_MS * UINT64_C(1000000))
 #define STOPPED_NS     UINT64_C(1000000000) /* no scheduler is so late */
 
 void work_result_init(struct work_result *r, enum sample_status status)
@@ -371,29 +373,39 @@ static int fill(struct wire_reader *r, struct err *err)
     return 0;
 }
 
-int wire_receive(struct wire_reader *r, uint64_t deadline_ns,
+struct wire_deadline wire_within(uint64_t ns)
+{
+    uint64_t now = clock_ns();
+
+    return (struct wire_deadline){.at_ns = now + ns, .looked_ns = now};
+}
+
+int wire_receive(struct wire_reader *r, struct wire_deadline *deadline,
                  const volatile sig_atomic_t *interrupted, json_t **ret_j, struct err *err)
 {
     for (;;) {
         struct pollfd p = {.fd = r->fd, .events = POLLIN};
-        uint64_t now, spent;
-        int wait_ms = 500; /* a signal between the check and poll() is seen this much later */
+        int wait_ms = LOOK_MS;
         int rc = take_line(r, ret_j, err);
 
         if (rc != 0)
             return rc < 0 ? rc : 0;
         if (interrupted && *interrupted)
             return err_set(err, -EINTR, "interrupted");
-        now = clock_ns();
-        if (deadline_ns && now >= deadline_ns)
-            return err_set(err, -ETIMEDOUT, "no answer in time");
-        if (deadline_ns && deadline_ns - now < 500000000)
-            wait_ms = (int)((deadline_ns - now) / 1000000) + 1;
+        if (deadline) {
+            uint64_t now = clock_ns(), since = deadline->looked_ns;
+
+            /* Stopped (Ctrl-Z, a suspended laptop), and the worker with us: that is nobody's time.
+             */
+            if (now - since > LOOK_NS + STOPPED_NS)
+                deadline->at_ns += now - since - LOOK_NS;
+            deadline->looked_ns = now;
+            if (now >= deadline->at_ns)
+                return err_set(err, -ETIMEDOUT, "no answer in time");
+            if (deadline->at_ns - now < LOOK_NS)
+                wait_ms = (int)((deadline->at_ns - now) / 1000000) + 1;
+        }
         rc = poll(&p, 1, wait_ms);
-        spent = clock_ns() - now;
-        /* Stopped (Ctrl-Z, a suspended laptop), and the worker with us: that is nobody's time. */
-        if (deadline_ns && spent > (uint64_t)wait_ms * 1000000 + STOPPED_NS)
-            deadline_ns += spent - (uint64_t)wait_ms * 1000000;
         if (rc > 0) {
             rc = fill(r, err);
             if (rc < 0)

@@ -64,9 +64,15 @@ struct wire_reader {
     char *data;
     size_t n, room;
 };
-/* The next line as JSON (new reference). `deadline_ns` on clock_ns(), 0: none; `interrupted` may be
- * NULL. -ETIMEDOUT, -EINTR (*interrupted was set), -EPIPE (the other side is gone), -EPROTO. */
-int wire_receive(struct wire_reader *r, uint64_t deadline_ns,
+/* Until when to wait, on clock_ns(). Moved on by the time for which this process was stopped, in
+ * whatever call or between two. */
+struct wire_deadline {
+    uint64_t at_ns, looked_ns;
+};
+struct wire_deadline wire_within(uint64_t ns); /* from now on */
+/* The next line as JSON (new reference). `deadline` and `interrupted` may be NULL. -ETIMEDOUT,
+ * -EINTR (*interrupted was set), -EPIPE (the other side is gone), -EPROTO. */
+int wire_receive(struct wire_reader *r, struct wire_deadline *deadline,
                  const volatile sig_atomic_t *interrupted, json_t **ret_j, struct err *err);
 void wire_reader_done(struct wire_reader *r);
 

@@ -337,7 +337,7 @@ static int serve(struct worker *w, struct wire_reader *reader, struct err *err)
         struct work_order o;
         struct work_result r;
         json_t *j = NULL;
-        int rc = wire_receive(reader, 0, NULL, &j, err);
+        int rc = wire_receive(reader, NULL, NULL, &j, err);
 
         if (rc < 0)
             return rc == -EPIPE ? 0 : rc;
