@@ -31,7 +31,8 @@
 #define CALIBRATIONS 16
 
 /* While the machine is slow, pauses grow from the first to the last; a sample waits so many times its
- * limit, or so long; after so many samples that waited for nothing, this is how fast it is. */
+ * limit, or so long, and all together no longer than they measure and once so long. After so many
+ * samples that waited for nothing, this is how fast it is. */
 #define PAUSE_NS     2000000
 #define PAUSE_MAX_NS 64000000
 #define WAIT         30
@@ -44,6 +45,7 @@ struct measurer {
     struct flush *flush;
     struct pace *pace; /* NULL: nobody can tell */
     int in_vain;       /* samples in a row that waited for a faster machine */
+    uint64_t measured_ns, waited_ns; /* by all samples */
     uint64_t launch_ns;     /* enqueue and finish of an all but empty kernel, less its run */
     uint64_t resolution_ns; /* of event times */
 };
@@ -480,10 +482,14 @@ static int wait_while_slow(struct run *run, struct err *err)
 {
     struct measurer *m = run->m;
     uint64_t since = clock_ns(), pause_ns = PAUSE_NS, most = WAIT * run->opt->max_time_ns;
-    bool slow = m->pace && pairs_slow(&run->p);
+    uint64_t budget = m->measured_ns + WAIT_MAX_NS;
+    bool slow = m->pace && pairs_slow(&run->p), whole;
     int rc = 0;
 
     most = most < WAIT_MAX_NS ? most : WAIT_MAX_NS;
+    budget = budget > m->waited_ns ? budget - m->waited_ns : 0;
+    whole = most <= budget;
+    most = whole ? most : budget;
     if (run->paused_ns > most)
         return 0;
 
@@ -493,7 +499,7 @@ static int wait_while_slow(struct run *run, struct err *err)
         rc = ask_pace(run, PACE_ASKED, err);
         slow = pairs_slow(&run->p);
         if (slow && run->paused_ns + (clock_ns() - since) > most) {
-            if (++m->in_vain >= IN_VAIN_MAX) {
+            if (whole && ++m->in_vain >= IN_VAIN_MAX) {
                 pace_forget(m->pace);
                 m->in_vain = 0;
             }
@@ -576,6 +582,8 @@ int measure(struct measurer *m, const struct measure_subject *subject,
     if (rc < 0)
         goto out;
     r.measure_ns = clock_ns() - start;
+    m->waited_ns += run.paused_ns;
+    m->measured_ns += r.measure_ns - run.paused_ns;
     r.flush_ns = run.flush_ns < r.measure_ns ? run.flush_ns : r.measure_ns;
     r.measure_ns -= r.flush_ns;
     r.timer = run.host ? "host" : "event";

@@ -33,7 +33,7 @@ void pace_know(struct pace *p, uint64_t best_ns); /* 0: nothing */
 /* The machine will not be as fast again: what comes from now on counts. */
 void pace_forget(struct pace *p);
 
-#define PACE_SLOW 1.25 /* of the best, and more: the machine is slow. 1.33 let 12 % of image kernels stray */
+#define PACE_SLOW 1.25 /* of the best, and more: the machine is slow */
 
 /* The median of probes [i - 2, i + 2] of n, as far as they are: one of them may have met another
  * process. NaN if none is known. */

@@ -284,6 +284,32 @@ START_TEST(slow_machine_is_given_up)
 }
 END_TEST
 
+/* Each sample's wait is rewarded, but all together they wait ten seconds more than they measure. */
+START_TEST(waiting_has_an_end)
+{
+    struct planned p = {.base_ns = {3 * MS, 0}, .fail_at = -1, .slow_from = 6, .slow_to = 1000,
+                        .slow_ns = 2900 * MS};
+    struct measure_options opt = exactly(10);
+
+    if (dev->info.type != DEVICE_CPU || !dev->info.images)
+        return;
+    opt.max_time_ns = 100 * MS;
+    for (int i = 1; i <= 5; i++) {
+        struct measure_result r = planned_result(&p, 1, &opt);
+
+        if (i <= 3) {
+            ck_assert_int_eq(r.status, SAMPLE_OK);
+            ck_assert_uint_ge(plan_slept_ns, 2900 * MS);
+        } else {
+            ck_assert_int_eq(r.status, SAMPLE_NOISY);
+            ck_assert_uint_lt(plan_slept_ns, (i == 4 ? 2000 : 1000) * MS);
+        }
+        ck_assert_int_eq(plan_in_vain(), 0);
+        measure_done(&r);
+    }
+}
+END_TEST
+
 /* The process's own time is not taken for that of others. */
 START_TEST(crowd_is_seen)
 {
@@ -321,6 +347,7 @@ int main(void)
     tcase_add_test(tc, narrow_kernel);
     tcase_add_test(tc, slow_machine_is_waited_for);
     tcase_add_test(tc, slow_machine_is_given_up);
+    tcase_add_test(tc, waiting_has_an_end);
     tcase_add_test(tc, crowd_is_seen);
     suite_add_tcase(s, tc);
     srunner_run_all(sr, CK_NORMAL);

@@ -316,7 +316,7 @@ static int measure_one(struct run *run, const struct sweep_config *g, uint64_t r
     *ret_s = (struct slowdown){r.slowdown, r.slowdown_low};
     if (rc == 0)
         book(run->sum, &r);
-    if (r.pace_ns > 0)
+    if (!isnan(r.pace_ns)) /* 0 as well: what was known is given up */
         run->pace_ns = (uint64_t)r.pace_ns;
     run->crashes = is_crash(r.status) ? run->crashes + 1 : 0;
     work_result_done(&r);

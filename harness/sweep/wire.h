@@ -41,7 +41,7 @@ struct work_result {
     bool *aside; /* [n] */
     double slowdown, slowdown_low, slowdown_high, worst_error;
     double build_ns, verify_ns, warmup_ns, flush_ns, measure_ns;
-    double pace_ns; /* measurer_pace() after it */
+    double pace_ns; /* measurer_pace() after it; NaN: not measured */
 };
 
 void work_result_init(struct work_result *r, enum sample_status status);

@@ -230,8 +230,7 @@ static int time_it(struct worker *w, struct job *job, struct work_result *r)
 
     measurer_know_pace(w->m, job->order->pace_ns);
     rc = measure(w->m, &subject, &job->order->measure, &m, &e);
-    if (measurer_pace(w->m))
-        r->pace_ns = (double)measurer_pace(w->m);
+    r->pace_ns = (double)measurer_pace(w->m);
     if (rc < 0)
         return failed(r, SAMPLE_LAUNCH_FAILED, &e);
     rc = keep(&m, r);
