@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "profiler/gauss.h"
+#include "profiler/learn/gauss.h"
 #include "profiler/rng.h"
 
 static struct gauss *parsed(const char *text, int cols)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/replay/keep.h"
+#include "harness/schedule/keep.h"
 #include "profiler/rng.h"
 
 enum { LAYERS = 14, WEIGHTS = 10 };

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "harness/predict/group.h"
-#include "profiler/regressor.h"
+#include "profiler/learn/regressor.h"
 #include "tests/predict_law.h"
 
 /* ---- groups ---- */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "harness/predict/measured.h"
-#include "profiler/regressor.h"
+#include "profiler/learn/regressor.h"
 #include "tests/predict_law.h"
 
 START_TEST(capacity_by_rule)

@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "harness/replay/disk.h"
-#include "harness/replay/reader.h"
+#include "harness/reader/disk.h"
+#include "harness/reader/reader.h"
 #include "tests/folder.h"
 
 #define MIB (UINT64_C(1) << 20)

@@ -1,4 +1,4 @@
-/* profiler/regressor.c on functions that are known. */
+/* profiler/learn/regressor.c on functions that are known. */
 #include <check.h>
 #include <errno.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "profiler/regressor.h"
+#include "profiler/learn/regressor.h"
 #include "profiler/rng.h"
 
 enum { ROWS = 1200, COLS = 3 };

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/replay/placement.h"
-#include "harness/replay/schedule.h"
+#include "harness/schedule/placement.h"
+#include "harness/schedule/schedule.h"
 #include "profiler/rng.h"
 
 #define CHUNK UINT64_C(65536)

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "harness/cli/cli.h"
-#include "harness/replay/disk.h"
+#include "harness/reader/disk.h"
 #include "profiler/clock.h"
 #include "profiler/device.h"
 

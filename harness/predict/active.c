@@ -9,7 +9,7 @@
 #include "harness/predict/feature.h"
 #include "harness/predict/group.h"
 #include "harness/predict/smooth.h"
-#include "profiler/gauss.h"
+#include "profiler/learn/gauss.h"
 #include "profiler/rng.h"
 
 /* Items as a Gaussian process sees them; kernels on other paths and types are kinds of their own. */

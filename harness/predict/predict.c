@@ -12,7 +12,7 @@
 #include "harness/predict/feature.h"
 #include "harness/predict/smooth.h"
 #include "harness/predict/training.h"
-#include "profiler/regressor.h"
+#include "profiler/learn/regressor.h"
 
 enum { MAX_OPS = 64, BAND_SAMPLES = 10 };
 

@@ -3,7 +3,7 @@
 #ifndef FLASHMEM_HARNESS_PREDICT_PROCESSES_H
 #define FLASHMEM_HARNESS_PREDICT_PROCESSES_H
 
-#include "profiler/gauss.h"
+#include "profiler/learn/gauss.h"
 
 /* Products, attention, rows, element by element, layout. A family's process has lengths of its own;
  * where few of its samples teach there is none, and the joint one speaks. */

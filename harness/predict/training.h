@@ -7,7 +7,7 @@
 #include "harness/predict/processes.h"
 #include "harness/predict/roofline.h"
 #include "harness/predict/smooth.h"
-#include "profiler/regressor.h"
+#include "profiler/learn/regressor.h"
 
 struct training_row {
     const struct op_case *c; /* borrowed */

@@ -7,7 +7,7 @@
 #ifndef FLASHMEM_HARNESS_REPLAY_DIRECT_H
 #define FLASHMEM_HARNESS_REPLAY_DIRECT_H
 
-#include "harness/replay/parts.h"
+#include "harness/schedule/parts.h"
 #include "harness/replay/run.h"
 
 /* Memory goes back in huge pages. */

@@ -8,7 +8,7 @@
 #define FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
 
 #include "harness/predict/best.h"
-#include "harness/replay/schedule.h"
+#include "harness/schedule/schedule.h"
 
 #define EXECUTOR_FLIGHTS 3
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "harness/replay/keep.h"
+#include "harness/schedule/keep.h"
 #include "harness/replay/run.h"
 
 /* ---- time ---- */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/replay/keep.h"
+#include "harness/schedule/keep.h"
 #include "harness/replay/prediction.h"
 #include "profiler/clock.h"
 

@@ -6,8 +6,8 @@
 
 #include "harness/replay/activations.h"
 #include "harness/replay/executor.h"
-#include "harness/replay/layout.h"
-#include "harness/replay/reader.h"
+#include "harness/schedule/layout.h"
+#include "harness/reader/reader.h"
 #include "operators/rearrange.h"
 
 struct direct;

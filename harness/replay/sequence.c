@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/replay/keep.h"
+#include "harness/schedule/keep.h"
 
 #define LEVEL     0.95
 #define RESAMPLES 1000

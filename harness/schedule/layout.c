@@ -1,10 +1,10 @@
-#include "harness/replay/layout.h"
+#include "harness/schedule/layout.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/replay/placement.h"
+#include "harness/schedule/placement.h"
 
 /* How outputs stand inside each other. */
 struct nest {

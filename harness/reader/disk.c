@@ -1,4 +1,4 @@
-#include "harness/replay/disk.h"
+#include "harness/reader/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <liburing.h>
 #endif
 
-#include "harness/replay/reader.h"
+#include "harness/reader/reader.h"
 #include "profiler/clock.h"
 
 #define MIB          (UINT64_C(1) << 20)

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "harness/replay/reader_engine.h"
+#include "harness/reader/engine.h"
 #include "profiler/clock.h"
 
 #define BLOCK_BYTES (UINT64_C(4) << 20)

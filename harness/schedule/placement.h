@@ -1,8 +1,8 @@
-/* harness/replay/placement.h - where tensors lie in one piece of memory, decided before a run. Pure
+/* harness/schedule/placement.h - where tensors lie in one piece of memory, decided before a run. Pure
  * arithmetic: offsets and sizes are bytes, everything starts at a multiple of PLACE_ALIGN. Layers
  * count from 1. */
-#ifndef FLASHMEM_HARNESS_REPLAY_PLACEMENT_H
-#define FLASHMEM_HARNESS_REPLAY_PLACEMENT_H
+#ifndef FLASHMEM_HARNESS_SCHEDULE_PLACEMENT_H
+#define FLASHMEM_HARNESS_SCHEDULE_PLACEMENT_H
 
 #include <stdint.h>
 

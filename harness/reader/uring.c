@@ -6,7 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "harness/replay/reader_engine.h"
+#include "harness/reader/engine.h"
 
 #ifdef HAVE_URING
 #include <liburing.h>

@@ -1,10 +1,10 @@
-#include "harness/replay/schedule.h"
+#include "harness/schedule/schedule.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/replay/placement.h"
+#include "harness/schedule/placement.h"
 
 static uint64_t round_up(uint64_t v, uint64_t to)
 {

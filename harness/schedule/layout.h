@@ -1,10 +1,10 @@
-/* harness/replay/layout.h - where activations lie when they are carved from one piece of memory:
+/* harness/schedule/layout.h - where activations lie when they are carved from one piece of memory:
  * offsets by lifetime, decided once for a model. Pure arithmetic.
  *
  * A concat along columns is then no work at all: its parts are written where they will stand, as
  * images whose rows are as far apart as those of the whole. Buffers have no such rows. */
-#ifndef FLASHMEM_HARNESS_REPLAY_LAYOUT_H
-#define FLASHMEM_HARNESS_REPLAY_LAYOUT_H
+#ifndef FLASHMEM_HARNESS_SCHEDULE_LAYOUT_H
+#define FLASHMEM_HARNESS_SCHEDULE_LAYOUT_H
 
 #include "harness/model/model.h"
 

@@ -1,5 +1,5 @@
-/* profiler/regressor.c - see regressor.h. XGBoost's return codes stop here. */
-#include "profiler/regressor.h"
+/* profiler/learn/regressor.c - see regressor.h. XGBoost's return codes stop here. */
+#include "profiler/learn/regressor.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,11 +1,11 @@
-/* harness/replay/reader_engine.h - between the reader's queue (reader.c) and what reads
- * (reader_uring.c, reader_threads.c). Private. */
-#ifndef FLASHMEM_HARNESS_REPLAY_READER_ENGINE_H
-#define FLASHMEM_HARNESS_REPLAY_READER_ENGINE_H
+/* harness/reader/engine.h - between the reader's queue (reader.c) and what reads
+ * (uring.c, threads.c). Private. */
+#ifndef FLASHMEM_HARNESS_READER_ENGINE_H
+#define FLASHMEM_HARNESS_READER_ENGINE_H
 
 #include <pthread.h>
 
-#include "harness/replay/reader.h"
+#include "harness/reader/reader.h"
 
 #define BOUNCE_BYTES (UINT64_C(64) << 10) /* one buffer; a gathered run of rows is cut to it */
 #define BOUNCES      32                   /* so many reads of rows may be in flight */

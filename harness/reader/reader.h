@@ -1,10 +1,10 @@
-/* harness/replay/reader.h - the disk reader: O_DIRECT reads, several in flight, begun in the order
+/* harness/reader/reader.h - the disk reader: O_DIRECT reads, several in flight, begun in the order
  * posted. Jobs that are neighbours both in the file and in memory are read together; long ones are
  * cut. One thread waits on an io_uring; where that is refused, a few threads call pread(). Where
  * the file system refuses O_DIRECT, reads are buffered and the file's pages are dropped before
  * each run. */
-#ifndef FLASHMEM_HARNESS_REPLAY_READER_H
-#define FLASHMEM_HARNESS_REPLAY_READER_H
+#ifndef FLASHMEM_HARNESS_READER_READER_H
+#define FLASHMEM_HARNESS_READER_READER_H
 
 #include <stdbool.h>
 #include <stdint.h>

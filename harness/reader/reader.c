@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "harness/replay/reader_engine.h"
+#include "harness/reader/engine.h"
 
 /* The first read of an idle disk is so long, the next twice, and so on to the engine's blocks: the
  * first weights are there early, and the disk is at its rate a millisecond later. */

@@ -1,11 +1,11 @@
-#include "harness/replay/keep.h"
+#include "harness/schedule/keep.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/replay/parts.h"
+#include "harness/schedule/parts.h"
 
 /* ---- a run in time ---- */
 

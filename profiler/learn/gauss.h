@@ -1,4 +1,4 @@
-/* profiler/gauss.h - a Gaussian process: smooth regression of few samples in many dimensions.
+/* profiler/learn/gauss.h - a Gaussian process: smooth regression of few samples in many dimensions.
  *
  * Where trees need samples on both sides of every step, this draws a smooth surface, and says what
  * follows from a handful of neighbours. Covariance of two rows of kinds p and q:
@@ -10,8 +10,8 @@
  * (Rasmussen and Williams 2006, chapters 2, 4.2 and 5.4.) Columns are standardised, the mean is
  * taken out. Lengths and amplitudes maximise the marginal likelihood times weak priors. Knows
  * nothing of what it predicts. */
-#ifndef FLASHMEM_PROFILER_GAUSS_H
-#define FLASHMEM_PROFILER_GAUSS_H
+#ifndef FLASHMEM_PROFILER_LEARN_GAUSS_H
+#define FLASHMEM_PROFILER_LEARN_GAUSS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
-/* harness/replay/parts.h - a weight of a direct schedule is read in parts: each when what lay there
+/* harness/schedule/parts.h - a weight of a direct schedule is read in parts: each when what lay there
  * is no longer used. Pure arithmetic. */
-#ifndef FLASHMEM_HARNESS_REPLAY_PARTS_H
-#define FLASHMEM_HARNESS_REPLAY_PARTS_H
+#ifndef FLASHMEM_HARNESS_SCHEDULE_PARTS_H
+#define FLASHMEM_HARNESS_SCHEDULE_PARTS_H
 
-#include "harness/replay/schedule.h"
+#include "harness/schedule/schedule.h"
 
 struct read_part {
     uint64_t byte, bytes; /* of its item's place */

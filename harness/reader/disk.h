@@ -1,7 +1,7 @@
-/* harness/replay/disk.h - how fast a disk gives a file, and how fast our reader takes it: plain
+/* harness/reader/disk.h - how fast a disk gives a file, and how fast our reader takes it: plain
  * pread and io_uring loops with O_DIRECT into huge pages beside the reader, in turns. */
-#ifndef FLASHMEM_HARNESS_REPLAY_DISK_H
-#define FLASHMEM_HARNESS_REPLAY_DISK_H
+#ifndef FLASHMEM_HARNESS_READER_DISK_H
+#define FLASHMEM_HARNESS_READER_DISK_H
 
 #include <stdbool.h>
 #include <stdint.h>

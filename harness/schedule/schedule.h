@@ -1,16 +1,16 @@
-/* harness/replay/schedule.h - a plan turned into what the disk reads and who moves it, in order.
+/* harness/schedule/schedule.h - a plan turned into what the disk reads and who moves it, in order.
  * Pure arithmetic.
  *
  * An item is one run of bytes of one weight: read from the file into the ring, then moved into the
  * weight's texture by one launch of layer `layer` (0: before execution). Items are in order of
  * that layer, so the ring is a queue. Ring positions only grow; position % ring_bytes is where an
  * item stands, and no item wraps around the end. */
-#ifndef FLASHMEM_HARNESS_REPLAY_SCHEDULE_H
-#define FLASHMEM_HARNESS_REPLAY_SCHEDULE_H
+#ifndef FLASHMEM_HARNESS_SCHEDULE_SCHEDULE_H
+#define FLASHMEM_HARNESS_SCHEDULE_SCHEDULE_H
 
 #include "harness/model/weights.h"
 #include "harness/plan/problem.h"
-#include "harness/replay/reader.h"
+#include "harness/reader/reader.h"
 
 struct item {
     int weight;           /* into model->weight; -1: the vector bundle */

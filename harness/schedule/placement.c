@@ -1,4 +1,4 @@
-#include "harness/replay/placement.h"
+#include "harness/schedule/placement.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -1,9 +1,9 @@
-/* profiler/regressor.h - gradient-boosted trees (XGBoost) behind a few functions.
+/* profiler/learn/regressor.h - gradient-boosted trees (XGBoost) behind a few functions.
  *
  * Knows nothing of what it predicts: rows of named features, one target. Missing values are NaN.
  * Built without XGBoost, every function returns -ENOTSUP with a message that says so. */
-#ifndef FLASHMEM_PROFILER_REGRESSOR_H
-#define FLASHMEM_PROFILER_REGRESSOR_H
+#ifndef FLASHMEM_PROFILER_LEARN_REGRESSOR_H
+#define FLASHMEM_PROFILER_LEARN_REGRESSOR_H
 
 #include <stdint.h>
 

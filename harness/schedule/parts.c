@@ -1,4 +1,4 @@
-#include "harness/replay/parts.h"
+#include "harness/schedule/parts.h"
 
 /* Small enough for a place to be taken again while its tenant's neighbours are still in use; what
  * stands side by side is read together all the same. */

@@ -1,5 +1,5 @@
-/* profiler/gauss.c - see gauss.h. */
-#include "profiler/gauss.h"
+/* profiler/learn/gauss.c - see gauss.h. */
+#include "profiler/learn/gauss.h"
 
 #include <errno.h>
 #include <inttypes.h>

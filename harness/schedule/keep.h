@@ -1,13 +1,13 @@
-/* harness/replay/keep.h - which weights stay between runs of one model. Pure arithmetic.
+/* harness/schedule/keep.h - which weights stay between runs of one model. Pure arithmetic.
  *
  * A byte that stays spares the disk the time to read it, and takes room in which the disk could
  * have read ahead. What is kept of the first layers lets kernels start at once; what is kept here
  * and there keeps the disk busy beside all of them. Which is better depends on where the disk and
  * the kernels wait for each other, so a run is played in time for each of some patterns. */
-#ifndef FLASHMEM_HARNESS_REPLAY_KEEP_H
-#define FLASHMEM_HARNESS_REPLAY_KEEP_H
+#ifndef FLASHMEM_HARNESS_SCHEDULE_KEEP_H
+#define FLASHMEM_HARNESS_SCHEDULE_KEEP_H
 
-#include "harness/replay/schedule.h"
+#include "harness/schedule/schedule.h"
 
 struct keep_machine {
     const double *layer_ns; /* [n_layers], alone */
