@@ -1,5 +1,5 @@
-/* A folder of a suite's own for the files that its tests write: made by main() or before each test,
- * removed with all that is in it, whether or not the tests passed. */
+/* A folder of its own for the files that a suite or a test writes, as a fixture of Check: removed
+ * with all that is in it, whether or not the tests passed. */
 #ifndef FLASHMEM_TESTS_FOLDER_H
 #define FLASHMEM_TESTS_FOLDER_H
 

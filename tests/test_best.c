@@ -10,6 +10,7 @@
 
 #include "harness/predict/best.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 static const struct device_info dev = {
     .platform = "synthetic", .name = "law", .version = "OpenCL 1.2", .driver = "1",
@@ -212,8 +213,6 @@ int main(void)
 {
     Suite *s = suite_create("best");
     TCase *t = tcase_create("best");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, nothing_known);
@@ -221,9 +220,5 @@ int main(void)
     tcase_add_test(t, base_sides);
     tcase_add_test(t, median_of_sessions);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -9,6 +9,7 @@
 
 #include "harness/plan/capacities.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 static const struct device_info dev = {
     .platform = "synthetic", .name = "law", .version = "OpenCL 1.2", .driver = "1",
@@ -211,8 +212,6 @@ int main(void)
 {
     Suite *s = suite_create("capacities");
     TCase *t = tcase_create("all");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, of_the_most_similar_shape);
@@ -222,9 +221,5 @@ int main(void)
     tcase_add_test(t, without_samples);
     tcase_add_test(t, for_the_record);
     suite_add_tcase(s, t);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -10,6 +10,7 @@
 #include "harness/compare/compare.h"
 #include "profiler/rng.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 /* A standard normal draw: Box and Muller 1958. */
 static double normal(uint64_t *rng)
@@ -447,10 +448,8 @@ int main(void)
 {
     Suite *s = suite_create("compare");
     TCase *t = tcase_create("compare");
-    SRunner *r;
-    int failed;
 
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, changes_and_none);
     tcase_add_test(t, machine_or_change);
@@ -462,10 +461,5 @@ int main(void)
     tcase_add_test(t, sides);
     tcase_add_test(t, runs);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    folder_remove();
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

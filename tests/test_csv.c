@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "harness/text/csv.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -233,8 +234,6 @@ int main(void)
 {
     Suite *s = suite_create("csv");
     TCase *t = tcase_create("csv");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, make_path, drop_path);
     tcase_set_timeout(t, 60);
@@ -246,9 +245,5 @@ int main(void)
     tcase_add_test(t, round_trip);
     tcase_add_test(t, garbage);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -4,6 +4,7 @@
 
 #include "harness/predict/curve.h"
 #include "profiler/rng.h"
+#include "tests/suite.h"
 
 /* Independent: scipy.optimize.minimize(method="SLSQP") over the six values themselves, with slopes
  * >= 0 and increasing as constraints and the sum of squared relative errors as the objective; and
@@ -107,17 +108,11 @@ int main(void)
 {
     Suite *s = suite_create("curve");
     TCase *t = tcase_create("curve");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, curve_is_least_squares);
     tcase_add_test(t, curve_keeps_what_is_convex);
     tcase_add_test(t, curve_on_random_steps);
     tcase_add_test(t, curve_is_inverted);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -7,6 +7,7 @@
 
 #include "operators/custom.h"
 #include "operators/expression.h"
+#include "tests/suite.h"
 
 static int named(const void *ctx, const char *name, int64_t *ret_v)
 {
@@ -263,8 +264,6 @@ int main(void)
 {
     Suite *s = suite_create("custom");
     TCase *t = tcase_create("custom");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, expressions);
@@ -273,9 +272,5 @@ int main(void)
     tcase_add_test(t, mistakes);
     tcase_add_test(t, noise);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

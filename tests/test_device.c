@@ -7,6 +7,7 @@
 
 #include "profiler/device.h"
 #include "tests/need_device.h"
+#include "tests/suite.h"
 
 START_TEST(codes_have_names_and_errnos)
 {
@@ -190,8 +191,6 @@ int main(void)
 {
     Suite *s = suite_create("device");
     TCase *tc = tcase_create("device");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     need_device();
     tcase_set_timeout(tc, 60);
@@ -204,8 +203,5 @@ int main(void)
     tcase_add_test(tc, queue_profiles_when_asked);
     tcase_add_test(tc, no_platform_names_the_package);
     suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -12,6 +12,7 @@
 #include "profiler/energy.h"
 #include "profiler/nvml.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 static struct device cpu = {.info = {.platform = "Portable Computing Language", .name = "a cpu",
                                      .type = DEVICE_CPU, .unified = true}};
@@ -263,8 +264,6 @@ int main(void)
 {
     Suite *s = suite_create("energy");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_checked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 20);
@@ -275,9 +274,5 @@ int main(void)
     tcase_add_test(t, nvml);
     tcase_add_test(t, no_nvml);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

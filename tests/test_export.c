@@ -13,6 +13,7 @@
 #include "harness/store/exchange.h"
 #include "harness/store/value.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -422,8 +423,6 @@ int main(void)
 {
     Suite *s = suite_create("export");
     TCase *t = tcase_create("export");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 60);
@@ -434,9 +433,5 @@ int main(void)
     tcase_add_test(t, interrupted);
     tcase_add_test(t, mutated);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -14,6 +14,7 @@
 #include "profiler/clock.h"
 #include "tests/folder.h"
 #include "tests/need_device.h"
+#include "tests/suite.h"
 
 /* ---- calls that fail ---- */
 
@@ -469,8 +470,6 @@ int main(void)
 {
     Suite *s = suite_create("faults");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     need_device();
     tcase_add_checked_fixture(t, folder_make, folder_remove);
@@ -482,9 +481,5 @@ int main(void)
     tcase_add_loop_test(t, disk_fails, 0, 3);
     tcase_add_loop_test(t, slow_disk, 0, 3);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 
 #include "profiler/learn/gauss.h"
 #include "profiler/rng.h"
+#include "tests/suite.h"
 
 static struct gauss *parsed(const char *text, int cols)
 {
@@ -211,8 +212,6 @@ int main(void)
 {
     Suite *s = suite_create("gauss");
     TCase *t = tcase_create("gauss");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_test(t, covariance_by_numpy);
@@ -224,9 +223,5 @@ int main(void)
     tcase_add_test(t, bad_texts_are_refused);
     tcase_add_test(t, bad_data_is_refused);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

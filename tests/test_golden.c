@@ -5,12 +5,12 @@
 
 #include "harness/import/import.h"
 #include "harness/replay/replay.h"
-#include "need_device.h"
+#include "tests/folder.h"
 #include "tests/golden.h"
+#include "tests/need_device.h"
+#include "tests/suite.h"
 
 #define RING (UINT64_C(4) << 20)
-
-static char folder[] = "/tmp/test_golden.XXXXXX";
 
 static const struct {
     const char *golden;
@@ -98,20 +98,11 @@ int main(void)
 {
     Suite *s = suite_create("golden");
     TCase *t = tcase_create("golden");
-    char command[64];
-    SRunner *r;
-    int failed;
 
     need_device();
-    if (!mkdtemp(folder))
-        return 1;
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, as_onnx_runtime, 0, sizeof(cases) / sizeof(*cases));
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command) != 0 || failed ? 1 : 0;
+    return suite_run(s);
 }

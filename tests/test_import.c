@@ -12,35 +12,12 @@
 #include "harness/model/reference.h"
 #include "harness/model/split.h"
 #include "profiler/rng.h"
+#include "tests/folder.h"
 #include "tests/golden.h"
 #include "tests/onnx_file.h"
+#include "tests/suite.h"
 
-static char folder[64];
 static char notes[8192]; /* lines that the last import told */
-
-static void set_up(void)
-{
-    snprintf(folder, sizeof(folder), "/tmp/test_import.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void tear_down(void)
-{
-    char command[128];
-
-    snprintf(command, sizeof(command), "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][PATH_MAX];
-    static int turn;
-
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], PATH_MAX, "%s/%s", folder, name);
-    return path[turn];
-}
 
 static void take_note(void *ctx, const char *line)
 {
@@ -510,16 +487,14 @@ int main(void)
 {
     Suite *s = suite_create("import");
     TCase *golden = tcase_create("golden"), *hostile = tcase_create("hostile");
-    SRunner *r;
-    int failed;
 
-    tcase_add_checked_fixture(golden, set_up, tear_down);
+    tcase_add_checked_fixture(golden, folder_make, folder_remove);
     tcase_set_timeout(golden, 60);
     tcase_add_loop_test(golden, test_golden, 0, GOLDENS);
     tcase_add_loop_test(golden, test_passes, 0, GOLDENS);
     tcase_add_test(golden, test_fused);
     tcase_add_loop_test(golden, test_split, 0, GOLDENS);
-    tcase_add_checked_fixture(hostile, set_up, tear_down);
+    tcase_add_checked_fixture(hostile, folder_make, folder_remove);
     tcase_set_timeout(hostile, 60);
     tcase_add_test(hostile, test_small);
     tcase_add_test(hostile, test_cycles);
@@ -532,9 +507,5 @@ int main(void)
     tcase_add_loop_test(hostile, test_fuzz, 0, 4);
     suite_add_tcase(s, golden);
     suite_add_tcase(s, hostile);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 
 #include "harness/schedule/keep.h"
 #include "profiler/rng.h"
+#include "tests/suite.h"
 
 enum { LAYERS = 14, WEIGHTS = 10 };
 #define PAGE UINT64_C(4096)
@@ -273,17 +274,11 @@ int main(void)
 {
     Suite *s = suite_create("keep");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(t, in_time);
     tcase_add_test(t, choice);
     tcase_add_test(t, places_apart);
     tcase_add_test(t, ring);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

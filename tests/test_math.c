@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "operators/op.h"
+#include "tests/suite.h"
 #include "tests/with_device.h"
 
 enum { SIDE = 1024, DENSE = SIDE * SIDE };
@@ -283,8 +284,6 @@ int main(void)
 {
     Suite *suite = suite_create("math");
     TCase *t = tcase_create("math");
-    SRunner *runner;
-    int failed;
 
     need_device();
     tcase_add_checked_fixture(t, setup, teardown);
@@ -294,9 +293,5 @@ int main(void)
     tcase_add_test(t, special_rows);
     tcase_set_timeout(t, 120);
     suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

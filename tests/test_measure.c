@@ -11,6 +11,7 @@
 #include "profiler/rng.h"
 #include "tests/need_device.h"
 #include "tests/planned.h"
+#include "tests/suite.h"
 
 START_TEST(statuses_have_names)
 {
@@ -369,8 +370,6 @@ int main(void)
 {
     Suite *s = suite_create("measure");
     TCase *tc = tcase_create("measure");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     need_device();
     tcase_set_timeout(tc, 120);
@@ -388,8 +387,5 @@ int main(void)
     tcase_add_test(tc, short_kernel);
     tcase_add_test(tc, flush_makes_it_cold);
     suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 
 #include "profiler/clock.h"
 #include "profiler/memory.h"
+#include "tests/suite.h"
 
 #define MS 1000000u
 
@@ -310,8 +311,6 @@ int main(void)
 {
     Suite *s = suite_create("memory");
     TCase *tc = tcase_create("memory");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, kinds_have_names);
@@ -325,8 +324,5 @@ int main(void)
     tcase_add_test(tc, another_is_watched);
     tcase_add_test(tc, threads_share_it);
     suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -14,6 +14,7 @@
 #include "harness/store/exchange.h"
 #include "tests/folder.h"
 #include "tests/older.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -677,8 +678,6 @@ int main(void)
 {
     Suite *s = suite_create("merge");
     TCase *t = tcase_create("merge");
-    SRunner *r;
-    int failed;
 
     tcase_add_unchecked_fixture(t, make_models, folder_remove);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -693,9 +692,5 @@ int main(void)
     tcase_add_loop_test(t, refused, 0, N(hostile));
     tcase_add_loop_test(t, fuzz, 0, 4);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -13,20 +13,12 @@
 #include "harness/model/weights.h"
 #include "profiler/hash.h"
 #include "profiler/rng.h"
+#include "tests/folder.h"
+#include "tests/suite.h"
 
 #define N(x)    ((int)(sizeof(x) / sizeof((x)[0])))
 #define HEAD    "flashmem-graph,1\nkind,name,op,params,inputs,weights,init\n"
 #define PRODUCT "layer,p,matmul,m=3 n=5 k=6 tb=1 b=weight bias=1,x,w v,normal:0.5 normal:0.1:1\n"
-
-static char folder[] = "/tmp/test_model.XXXXXX";
-
-static char *in_folder(const char *name)
-{
-    static char path[256];
-
-    snprintf(path, sizeof(path), "%s/%s", folder, name);
-    return path;
-}
 
 static const char *put(const char *name, const void *data, size_t n)
 {
@@ -511,6 +503,7 @@ static TCase *cases(void)
 {
     TCase *t = tcase_create("model");
 
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_add_test(t, a_small_graph);
     tcase_add_test(t, shared_weights_and_vectors);
     tcase_add_test(t, bytes_read_of_a_table);
@@ -530,17 +523,7 @@ static TCase *cases(void)
 int main(void)
 {
     Suite *s = suite_create("model");
-    SRunner *r;
-    char command[64];
-    int failed;
 
-    if (!mkdtemp(folder))
-        return 1;
     suite_add_tcase(s, cases());
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command) != 0 || failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "operators/op.h"
+#include "tests/suite.h"
 
 static const struct device_info cpu = {
     .name = "test",
@@ -360,8 +361,6 @@ int main(void)
 {
     Suite *suite = suite_create("op");
     TCase *t = tcase_create("op");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(t, table_is_consistent);
     tcase_add_loop_test(t, case_spelling, 0, (int)(sizeof cases / sizeof *cases));
@@ -372,9 +371,5 @@ int main(void)
     tcase_add_test(t, features_of_tunables);
     tcase_add_test(t, bytes);
     suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

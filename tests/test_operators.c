@@ -35,6 +35,7 @@ struct row {
 #include "tests/operators/pointwise.h"
 #include "tests/operators/products.h"
 #include "tests/operators/rows.h"
+#include "tests/suite.h"
 
 #define ROOM(name) {#name, name##_cases, sizeof name##_cases / sizeof *name##_cases}
 static const struct room {
@@ -428,8 +429,7 @@ int main(void)
 {
     Suite *suite = suite_create("operators");
     TCase *checker = tcase_create("checker");
-    SRunner *runner;
-    int failed, first = 0;
+    int first = 0;
 
     need_device();
     tcase_add_checked_fixture(checker, setup, teardown);
@@ -448,9 +448,5 @@ int main(void)
         suite_add_tcase(suite, room);
         first += 2 * rooms[i].n;
     }
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

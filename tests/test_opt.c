@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "harness/cli/opt.h"
+#include "tests/suite.h"
 
 struct values {
     const char *text;
@@ -80,14 +81,9 @@ int main(void)
 {
     Suite *s = suite_create("opt");
     TCase *t = tcase_create("changed");
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     tcase_add_test(t, defaults_are_silent);
     tcase_add_test(t, in_the_order_of_the_table);
     suite_add_tcase(s, t);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(s);
 }

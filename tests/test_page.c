@@ -8,6 +8,7 @@
 
 #include "harness/store/filter.h"
 #include "tests/report_rows.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -165,8 +166,6 @@ int main(void)
     TCase *filled = rows_case(s, "filled", rows_open);
     TCase *empty = rows_case(s, "empty", session_alone);
     TCase *none = rows_case(s, "none", rows_open_empty);
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     tcase_add_test(filled, every_file);
     tcase_add_test(filled, page_escapes_and_stands_alone);
@@ -176,8 +175,5 @@ int main(void)
     tcase_add_test(filled, narrowed);
     tcase_add_test(empty, nothing_measured);
     tcase_add_test(none, no_session);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(s);
 }

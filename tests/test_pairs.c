@@ -9,6 +9,7 @@
 #include "profiler/clock.h"
 #include "tests/need_device.h"
 #include "tests/planned.h"
+#include "tests/suite.h"
 
 static int ascending(const void *a, const void *b)
 {
@@ -329,8 +330,6 @@ int main(void)
 {
     Suite *s = suite_create("pairs");
     TCase *tc = tcase_create("pairs");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     need_device();
     tcase_set_timeout(tc, 120);
@@ -350,8 +349,5 @@ int main(void)
     tcase_add_test(tc, waiting_has_an_end);
     tcase_add_test(tc, crowd_is_seen);
     suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

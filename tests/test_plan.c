@@ -7,6 +7,7 @@
 
 #include "harness/model/model.h"
 #include "tests/plan_case.h"
+#include "tests/suite.h"
 
 /* The least objective over all W whose SRPT schedule passes the checker; -1: none. By T1 and T2
  * that is the optimum in readings A, B and L when destinations are unlimited. */
@@ -395,8 +396,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan");
     TCase *tc = tcase_create("policies");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tc, 100);
     tcase_add_loop_test(tc, lc_opg_is_optimal_on_small_problems, 0, 3);
@@ -410,9 +409,5 @@ int main(void)
     tcase_add_test(tc, capacities_are_raised_where_nothing_else_fits);
     tcase_add_test(tc, nonsense_is_refused);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

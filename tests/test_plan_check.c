@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/plan_case.h"
+#include "tests/suite.h"
 
 /* Five layers; w0 is the first layer's, w1 and w2 are streamed, w3 is preloaded.
  *   layer        1   2   3   4   5
@@ -294,8 +295,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan_check");
     TCase *tc = tcase_create("check");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, accepts_a_good_plan);
     tcase_add_test(tc, prices_by_count);
@@ -305,9 +304,5 @@ int main(void)
     tcase_add_loop_test(tc, refuses_a_spoilt_plan, 0, (int)(sizeof(faults) / sizeof(faults[0])));
     tcase_add_test(tc, capacity_can_be_left_out);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

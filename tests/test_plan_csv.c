@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/plan_case.h"
+#include "tests/suite.h"
 
 static const int capacity[] = {3, 2, 2, 1, 4};
 static const int weight[][2] = {{1, 2}, {3, 2}, {4, 3}, {5, 4}};
@@ -204,8 +205,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan_csv");
     TCase *tc = tcase_create("files");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, what_is_written_reads_back);
@@ -214,9 +213,5 @@ int main(void)
     tcase_add_loop_test(tc, instances_are_checked, 0,
                         (int)(sizeof(instances) / sizeof(instances[0])));
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

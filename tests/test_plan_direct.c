@@ -7,6 +7,7 @@
 
 #include "harness/plan/plan.h"
 #include "profiler/rng.h"
+#include "tests/suite.h"
 
 enum { N = 14, WEIGHTS = 16, CHUNK = 4 }; /* bytes; the disk reads one a tick */
 
@@ -181,15 +182,10 @@ int main(void)
 {
     Suite *s = suite_create("plan_direct");
     TCase *t = tcase_create("all");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, ticks_agree, 0, 400);
     tcase_add_loop_test(t, no_limit_is_optimal, 0, 100);
     suite_add_tcase(s, t);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

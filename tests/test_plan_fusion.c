@@ -6,6 +6,7 @@
 
 #include "harness/plan/fusion/fusion.h"
 #include "tests/plan_case.h"
+#include "tests/suite.h"
 
 enum { SPLITS = 4 };
 
@@ -191,17 +192,11 @@ int main(void)
 {
     Suite *suite = suite_create("plan_fusion");
     TCase *tc = tcase_create("fusion");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, near_the_best_set_of_splits);
     tcase_add_test(tc, split_by_hand);
     tcase_add_test(tc, weights_of_the_second_part);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "harness/plan/latency/reach.h"
 #include "harness/plan/latency/window.h"
 #include "tests/plan_case.h"
+#include "tests/suite.h"
 
 struct latency_case {
     struct plan_case c;
@@ -492,8 +493,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan_latency");
     TCase *tc = tcase_create("latency");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tc, 100);
     tcase_add_test(tc, no_plan_is_faster_than_the_bound);
@@ -505,9 +504,5 @@ int main(void)
     tcase_add_test(tc, an_lp_solver_agrees);
     tcase_add_test(tc, simulated_by_hand);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "harness/plan/plan_store.h"
 #include "harness/plan/problem.h"
 #include "tests/plan_case.h"
+#include "tests/suite.h"
 
 static struct model *read_model(void)
 {
@@ -329,8 +330,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan_problem");
     TCase *tc = tcase_create("problem");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, lambda_becomes_integers);
     tcase_add_test(tc, a_model_becomes_weights);
@@ -341,9 +340,5 @@ int main(void)
     tcase_add_test(tc, within_a_limit_curves_go_on);
     tcase_add_test(tc, plans_become_rows);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/plan_case.h"
+#include "tests/suite.h"
 
 /* unfinished[l]: streamed weights with a chunk in layers 1..l, of consumer > l. */
 static void count_unfinished(const struct plan_case *c, const struct plan *plan, int *unfinished)
@@ -239,8 +240,6 @@ int main(void)
 {
     Suite *suite = suite_create("plan_srpt");
     TCase *tc = tcase_create("srpt");
-    SRunner *runner;
-    int failed;
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, no_schedule_beats_srpt);
@@ -249,9 +248,5 @@ int main(void)
     tcase_add_test(tc, not_least_resident_whole);
     tcase_add_test(tc, destinations_are_limited);
     suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "harness/predict/group.h"
 #include "profiler/learn/regressor.h"
 #include "tests/predict_law.h"
+#include "tests/suite.h"
 
 /* ---- groups ---- */
 
@@ -325,8 +326,6 @@ int main(void)
     Suite *s = suite_create("predict");
     TCase *t = tcase_create("predict");
     struct regressor *none = NULL;
-    SRunner *r;
-    int failed;
 
     if (regressor_from_json("", &none, NULL) == -ENOTSUP)
         return 77;
@@ -339,9 +338,5 @@ int main(void)
     tcase_add_test(t, repeats_and_noise);
     tcase_add_test(t, too_little_is_said);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

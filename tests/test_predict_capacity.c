@@ -7,6 +7,7 @@
 #include "harness/predict/measured.h"
 #include "profiler/learn/regressor.h"
 #include "tests/predict_law.h"
+#include "tests/suite.h"
 
 START_TEST(capacity_by_rule)
 {
@@ -270,8 +271,6 @@ int main(void)
     Suite *s = suite_create("predict_capacity");
     TCase *t = tcase_create("predict_capacity");
     struct regressor *none = NULL;
-    SRunner *r;
-    int failed;
 
     if (regressor_from_json("", &none, NULL) == -ENOTSUP)
         return 77;
@@ -283,9 +282,5 @@ int main(void)
     tcase_add_test(t, forms_apart);
     tcase_add_test(t, threshold_texts);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

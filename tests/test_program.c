@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "profiler/program.h"
+#include "tests/folder.h"
 #include "tests/need_device.h"
+#include "tests/suite.h"
 
-static char folder[64];
 static struct device *dev;
 
 static struct program_source source_of(const char *name, const char *text)
@@ -29,8 +30,7 @@ static void setup(void)
 {
     struct err err = {0};
 
-    strcpy(folder, "/tmp/flashmem-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    folder_make();
     setenv("FLASHMEM_CACHE", folder, 1);
     ck_assert_msg(device_open(NULL, &dev, &err) == 0, "%s", err.text);
 }
@@ -63,9 +63,8 @@ static void teardown(void)
 
     device_close(dev);
     chmod(folder, 0700);
-    while (cache_files(path, sizeof(path)) > 0)
-        unlink(path);
-    rmdir(folder);
+    cache_files(path, sizeof(path)); /* nothing else is left behind */
+    folder_remove();
 }
 
 /* What the program computes: y[3] of fill. */
@@ -351,8 +350,6 @@ int main(void)
 {
     Suite *s = suite_create("program");
     TCase *tc = tcase_create("program");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     need_device();
     tcase_set_timeout(tc, 300);
@@ -368,8 +365,5 @@ int main(void)
     tcase_add_test(tc, kept_programs_are_bounded);
     tcase_add_test(tc, hash_sees_every_part);
     suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "profiler/program_log.h"
+#include "tests/suite.h"
 
 #define SOURCE(name, text) {(name), (text), sizeof(text) - 1}
 
@@ -47,14 +48,8 @@ int main(void)
 {
     Suite *suite = suite_create("program_log");
     TCase *t = tcase_create("program_log");
-    SRunner *runner;
-    int failed;
 
     tcase_add_loop_test(t, lines_of_the_whole_text, 0, (int)(sizeof logs / sizeof *logs));
     suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(suite);
 }

@@ -13,6 +13,7 @@
 #include "harness/queue/queue_store.h"
 #include "tests/folder.h"
 #include "tests/need_device.h"
+#include "tests/suite.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define CHUNK UINT64_C(65536)
@@ -536,11 +537,9 @@ int main(void)
 {
     Suite *s = suite_create("queue");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     need_device();
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, in_turn, 0, N(forms));
     tcase_add_loop_test(t, one_limit, 0, 2 * N(forms));
@@ -550,10 +549,5 @@ int main(void)
     tcase_add_test(t, stored);
     tcase_add_test(t, killed);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    folder_remove();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

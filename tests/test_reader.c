@@ -18,6 +18,7 @@
 #include "harness/reader/disk.h"
 #include "harness/reader/reader.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -638,10 +639,8 @@ int main(void)
 {
     Suite *s = suite_create("reader");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_add_loop_test(t, pieces, 0, 4);
     tcase_add_loop_test(t, goes_first, 0, 4);
     tcase_add_loop_test(t, end_of_file, 0, 4);
@@ -660,10 +659,5 @@ int main(void)
     tcase_add_test(t, disk_rates);
     tcase_add_test(t, no_file);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    folder_remove();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 
 #include "harness/replay/recorded.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 static const char graph[] = "flashmem-graph,1\n"
                             "kind,name,op,params,inputs,weights,init\n"
@@ -267,8 +268,6 @@ int main(void)
 {
     Suite *s = suite_create("recorded");
     TCase *t = tcase_create("all");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(t, folder_make, folder_remove);
     tcase_add_test(t, times_and_slopes);
@@ -276,8 +275,5 @@ int main(void)
     tcase_add_test(t, runs_vote);
     tcase_add_test(t, forms_are_voted_for);
     suite_add_tcase(s, t);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -10,6 +10,7 @@
 
 #include "profiler/learn/regressor.h"
 #include "profiler/rng.h"
+#include "tests/suite.h"
 
 enum { ROWS = 1200, COLS = 3 };
 
@@ -539,8 +540,6 @@ int main(void)
 {
     Suite *s = suite_create("regressor");
     TCase *t = tcase_create("regressor");
-    SRunner *r;
-    int failed;
 
     if (!supported())
         return 77;
@@ -562,9 +561,5 @@ int main(void)
     tcase_add_test(t, folds_and_columns_are_checked);
     tcase_add_test(t, nothing_is_printed);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -6,6 +6,7 @@
 
 #include "harness/model/natural.h"
 #include "tests/replay_case.h"
+#include "tests/suite.h"
 
 static const struct {
     enum dtype dtype;
@@ -315,20 +316,13 @@ int main(void)
 {
     Suite *s = suite_create("replay");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     need_device();
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, policies_agree, 0, sizeof(cases) / sizeof(cases[0]));
     tcase_add_loop_test(t, sequences, 0, 4);
     tcase_add_loop_test(t, transformed, 0, 6);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    folder_remove();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -5,6 +5,7 @@
 #include "harness/model/split.h"
 #include "profiler/rng.h"
 #include "tests/replay_case.h"
+#include "tests/suite.h"
 
 static struct schedule make_schedule(struct fixture *f, const char *policy, uint64_t ring)
 {
@@ -265,11 +266,9 @@ int main(void)
 {
     Suite *s = suite_create("replay_limits");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     need_device();
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 300);
     tcase_add_test(t, memory_limit);
     tcase_add_loop_test(t, direct_under_limits, 0, 4);
@@ -278,10 +277,5 @@ int main(void)
     tcase_add_loop_test(t, interrupted, 0, 2);
     tcase_add_test(t, interrupted_later);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    folder_remove();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

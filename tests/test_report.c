@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tests/report_rows.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -252,8 +253,6 @@ int main(void)
 {
     Suite *s = suite_create("report");
     TCase *filled = rows_case(s, "filled", rows_open);
-    SRunner *runner = srunner_create(s);
-    int failed;
 
     tcase_add_test(filled, queues);
     tcase_add_test(filled, table_4_and_the_front);
@@ -271,8 +270,5 @@ int main(void)
     tcase_add_test(filled, figure5_forms);
     tcase_add_test(filled, noisy_apart);
     tcase_add_test(filled, newest_by_time);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(s);
 }

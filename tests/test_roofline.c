@@ -9,6 +9,7 @@
 #include "harness/predict/active.h"
 #include "harness/predict/roofline.h"
 #include "profiler/rng.h"
+#include "tests/suite.h"
 
 static const struct device_info dev = {
     .type = DEVICE_CPU, .images = true, .half_images = true, .image_width = 8192,
@@ -217,8 +218,6 @@ int main(void)
 {
     Suite *s = suite_create("roofline");
     TCase *t = tcase_create("roofline");
-    SRunner *run;
-    int failed;
 
     tcase_set_timeout(t, 120);
     tcase_add_test(t, law_is_recovered);
@@ -227,9 +226,5 @@ int main(void)
     tcase_add_test(t, unknown_kernels_first);
     tcase_add_test(t, sweeps_are_played);
     suite_add_tcase(s, t);
-    run = srunner_create(s);
-    srunner_run_all(run, CK_ENV);
-    failed = srunner_ntests_failed(run);
-    srunner_free(run);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

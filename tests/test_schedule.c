@@ -7,6 +7,7 @@
 #include "harness/schedule/placement.h"
 #include "harness/schedule/schedule.h"
 #include "profiler/rng.h"
+#include "tests/suite.h"
 
 #define CHUNK UINT64_C(65536)
 #define MAX_WEIGHTS 8
@@ -277,8 +278,6 @@ int main(void)
 {
     Suite *s = suite_create("schedule");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_loop_test(t, every_byte_once, 0, 40);
     tcase_add_test(t, ring_too_small);
@@ -286,9 +285,5 @@ int main(void)
     tcase_add_loop_test(t, stays_do_not_meet, 0, 100);
     tcase_add_loop_test(t, direct_within_limit, 0, 100);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "harness/sweep/cell.h"
 #include "harness/sweep/order.h"
 #include "harness/sweep/spec.h"
+#include "tests/suite.h"
 
 static const struct device_info cpu = {.type = DEVICE_CPU, .images = true, .max_group = 4096};
 
@@ -459,8 +460,6 @@ int main(void)
 {
     Suite *s = suite_create("spec");
     TCase *t = tcase_create("spec");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, cell_cases, 0, sizeof(cells) / sizeof(cells[0]));
@@ -477,9 +476,5 @@ int main(void)
     tcase_add_test(t, shards);
     tcase_add_test(t, random_draw);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

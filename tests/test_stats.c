@@ -5,6 +5,7 @@
 
 #include "profiler/rng.h"
 #include "profiler/stats.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -293,8 +294,6 @@ int main(void)
 {
     Suite *s = suite_create("stats");
     TCase *t = tcase_create("stats");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, quantiles);
     tcase_add_test(t, nothing_and_nan_give_nan);
@@ -309,9 +308,5 @@ int main(void)
     tcase_add_test(t, spearman);
     tcase_add_test(t, errors);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

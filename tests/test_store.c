@@ -17,6 +17,7 @@
 #include "harness/store/version.h"
 #include "tests/folder.h"
 #include "tests/older.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -622,8 +623,6 @@ int main(void)
 {
     Suite *s = suite_create("store");
     TCase *t = tcase_create("store");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, folder_remove);
     tcase_set_timeout(t, 60);
@@ -645,9 +644,5 @@ int main(void)
     tcase_add_test(t, odd_names);
     tcase_add_test(t, locked);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

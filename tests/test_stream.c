@@ -10,6 +10,7 @@
 #include "operators/stream.h"
 #include "profiler/program.h"
 #include "profiler/rng.h"
+#include "tests/suite.h"
 #include "tests/with_device.h"
 
 static const char where_text[] =
@@ -228,8 +229,6 @@ int main(void)
 {
     Suite *suite = suite_create("stream");
     TCase *t = tcase_create("order");
-    SRunner *runner;
-    int failed;
 
     need_device();
     tcase_add_checked_fixture(t, setup, teardown);
@@ -238,9 +237,5 @@ int main(void)
     tcase_add_loop_test(t, through_a_kernel, 0, 2);
     tcase_set_timeout(t, 60);
     suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

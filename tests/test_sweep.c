@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "harness/sweep/own.h"
+#include "tests/suite.h"
 #include "tests/sweep_case.h"
 
 START_TEST(all_then_nothing)
@@ -278,10 +279,8 @@ static int run_suite(void)
 {
     Suite *s = suite_create("sweep");
     TCase *t = tcase_create("sweep");
-    SRunner *r;
-    int failed;
 
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 300);
     tcase_add_test(t, all_then_nothing);
     tcase_add_test(t, limits_shards_dry);
@@ -290,12 +289,7 @@ static int run_suite(void)
     tcase_add_test(t, doubling);
     tcase_add_test(t, own_kernel);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    folder_remove();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "profiler/rng.h"
+#include "tests/suite.h"
 #include "tests/sweep_case.h"
 
 START_TEST(crash_costs_one_row)
@@ -405,10 +406,8 @@ static int run_suite(void)
 {
     Suite *s = suite_create("sweep_faults");
     TCase *t = tcase_create("sweep_faults");
-    SRunner *r;
-    int failed;
 
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 300);
     tcase_add_test(t, crash_costs_one_row);
     tcase_add_test(t, hang_costs_one_row);
@@ -421,12 +420,7 @@ static int run_suite(void)
     tcase_add_test(t, paused);
     tcase_add_test(t, worker_dies_with_its_sweep);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    folder_remove();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }
 
 int main(int argc, char **argv)

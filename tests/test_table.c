@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "harness/text/table.h"
+#include "tests/suite.h"
 
 static char *print(const struct table *t, enum format format)
 {
@@ -165,8 +166,6 @@ int main(void)
 {
     Suite *s = suite_create("table");
     TCase *t = tcase_create("table");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, formats);
     tcase_add_test(t, upright);
@@ -174,9 +173,5 @@ int main(void)
     tcase_add_test(t, hard_cells);
     tcase_add_test(t, full_disk);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -8,6 +8,7 @@
 #include "operators/tensor.h"
 #include "profiler/rng.h"
 #include "tests/need_device.h"
+#include "tests/suite.h"
 
 /* The compiler's own half precision is the reference where there is one (GCC 12 on x86-64). */
 #if defined(__FLT16_MANT_DIG__)
@@ -235,8 +236,6 @@ int main(void)
 {
     Suite *suite = suite_create("tensor");
     TCase *host = tcase_create("host"), *device = tcase_create("device");
-    SRunner *runner;
-    int failed;
 
     need_device();
     tcase_add_test(host, half_known_values);
@@ -252,9 +251,5 @@ int main(void)
     tcase_set_timeout(device, 60);
     suite_add_tcase(suite, host);
     suite_add_tcase(suite, device);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/text/units.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -264,8 +265,6 @@ int main(void)
 {
     Suite *s = suite_create("units");
     TCase *t = tcase_create("units");
-    SRunner *r;
-    int failed;
 
     tcase_add_test(t, ints);
     tcase_add_test(t, reals);
@@ -275,9 +274,5 @@ int main(void)
     tcase_add_test(t, time_texts);
     tcase_add_test(t, real_texts);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

@@ -17,6 +17,7 @@
 #include "harness/model/weights.h"
 #include "profiler/rng.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
@@ -435,10 +436,8 @@ int main(void)
 {
     Suite *s = suite_create("weights");
     TCase *t = tcase_create("weights");
-    SRunner *r;
-    int failed;
 
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, golden_values);
     tcase_add_test(t, distribution);
@@ -451,10 +450,5 @@ int main(void)
     tcase_add_test(t, two_writers_do_not_mix);
     tcase_add_test(t, default_path);
     suite_add_tcase(s, t);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    folder_remove();
-    return failed ? 1 : 0;
+    return suite_run(s);
 }

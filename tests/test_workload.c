@@ -11,6 +11,7 @@
 #include "harness/queue/workload.h"
 #include "operators/tensor.h"
 #include "tests/folder.h"
+#include "tests/suite.h"
 
 #define N(a) ((int)(sizeof(a) / sizeof(*(a))))
 
@@ -196,19 +197,12 @@ int main(void)
 {
     Suite *s = suite_create("workload");
     TCase *t = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
-    folder_make();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
     tcase_add_test(t, workload_rows);
     tcase_add_loop_test(t, workload_refused, 0, N(bad));
     tcase_add_test(t, shuffled);
     tcase_add_test(t, who_waits);
     suite_add_tcase(s, t);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    folder_remove();
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run(s);
 }

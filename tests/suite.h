@@ -1,0 +1,20 @@
+/* tests/suite.h - how every suite ends. */
+#ifndef FLASHMEM_TESTS_SUITE_H
+#define FLASHMEM_TESTS_SUITE_H
+
+#include <check.h>
+#include <stdlib.h>
+
+/* Runs it, says on stdout what failed, frees it: the status to exit with. */
+static inline int suite_run(Suite *s)
+{
+    SRunner *r = srunner_create(s);
+    int failed;
+
+    srunner_run_all(r, CK_ENV);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+#endif
