@@ -37,6 +37,7 @@ M
 "$exe" devices >out.txt 2>err.txt || { grep -q "no OpenCL device" err.txt && exit 77; }
 "$exe" weights m.csv >out.txt 2>err.txt || fail "weights"
 replay --runs 3 || fail "first replay"
+grep -q "what the disk gives: measured, [0-9]* MB/s" err.txt || fail "first replay: the disk's rate"
 whole "at first" 1
 
 # In the middle of rounds: they are announced one by one.
@@ -55,6 +56,9 @@ kill -9 $pid
 wait $pid 2>/dev/null
 whole "kill -9" 1
 replay --runs 2 || fail "after kill -9"
+grep -q "what the disk gives" err.txt && fail "a recorded rate was not used"
+[ "$(sqlite3 "$FLASHMEM_DB" 'SELECT count(*) FROM plan WHERE coalesce(disk_bytes_per_s, 0) < 1e5')" = 0 ] ||
+    fail "plans without the disk's rate"
 whole "after kill -9" 2
 
 begin "interrupt"

@@ -105,8 +105,9 @@ int plan_options_disk_rate(struct store *st, int64_t device_id, uint64_t given, 
         rc = store_query(st, &q, err,
                          "SELECT r.bytes_read / r.disk_ns * 1e9 FROM run r"
                          " JOIN session s ON s.id = r.session_id"
-                         " WHERE s.device_id = ? AND r.policy = 'preload' AND r.disk_ns > 0"
-                         " AND r.source = 'disk' ORDER BY r.taken_utc DESC, r.id DESC LIMIT 1",
+                         " WHERE s.device_id = ? AND r.disk_ns > 0 AND r.bytes_read > 0"
+                         " AND r.source = 'disk' AND r.cache <> 'kept'" /* there some is not read */
+                         " ORDER BY r.cache = 'cold' DESC, r.taken_utc DESC, r.id DESC LIMIT 1",
                          "i", device_id);
         if (rc < 0)
             return rc;

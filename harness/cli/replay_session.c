@@ -134,8 +134,15 @@ int replay_session_problem(struct replay_session *s, struct err *err)
         .splits = s->o->split,
         .disk_rate = s->o->disk_rate,
     };
+    double *rate = &s->mp.problem.disk_bytes_per_s;
     int rc = model_problem_make(&x, &s->predictor, &s->mp, err);
 
+    if (rc == 0 && s->ex && !(*rate > 0)) {
+        rc = executor_disk_rate(s->ex, rate, err);
+        if (rc == 0)
+            cli_note(s->cli, "no run has shown what the disk gives: measured, %.0f MB/s",
+                     *rate / 1e6);
+    }
     if (rc == 0 && s->predictor)
         note_nothing_carries(s);
     return rc;

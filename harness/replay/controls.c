@@ -1,6 +1,8 @@
 /* What no schedule can beat: the disk alone, and the kernels alone. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "harness/replay/direct.h"
 #include "profiler/clock.h"
@@ -59,6 +61,60 @@ int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *re
     run_clean(&r);
     return rc;
 }
+
+/* ---- the disk, before anything has run ---- */
+
+#define SAMPLE_BYTES (UINT64_C(128) << 20) /* enough for a rate, and read in a tenth of a second */
+#define SAMPLE_JOB   (UINT64_C(1) << 20)
+#define SAMPLE_ROOM  (8 * SAMPLE_JOB) /* what is read goes round in it */
+
+static int read_sample(struct reader *reader, unsigned char *room, uint64_t bytes,
+                       struct err *err)
+{
+    int jobs = 0, rc = 0;
+
+    reader_reset(reader);
+    for (uint64_t at = 0; at < bytes && rc == 0; at += SAMPLE_JOB, jobs++) {
+        uint64_t n = bytes - at < SAMPLE_JOB ? bytes - at : SAMPLE_JOB;
+        struct read_job job = {
+            .dst = room + at % SAMPLE_ROOM,
+            .file_byte = at,
+            .bytes = n,
+            .read_bytes = (n + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN,
+            .name = "the file's beginning",
+        };
+
+        rc = reader_post(reader, &job, err);
+    }
+    if (rc == 0)
+        rc = reader_wait(reader, jobs - 1, err);
+    reader_drain(reader);
+    return rc;
+}
+
+int executor_disk_rate(struct executor *ex, double *ret_bytes_per_s, struct err *err)
+{
+    uint64_t bytes = SAMPLE_BYTES, began;
+    struct stat st;
+    void *room;
+    int rc;
+
+    if (stat(ex->file->path, &st) < 0)
+        return err_set(err, -errno, "'%s': %s", ex->file->path, strerror(errno));
+    if ((uint64_t)st.st_size < bytes)
+        bytes = (uint64_t)st.st_size;
+    if (posix_memalign(&room, READ_ALIGN, SAMPLE_ROOM) != 0)
+        return err_set(err, -ENOMEM, "out of memory for a sample of the disk");
+    memset(room, 0, SAMPLE_ROOM); /* pages are there before the clock starts */
+    began = clock_ns();
+    rc = read_sample(ex->reader, room, bytes, err);
+    if (rc == 0)
+        *ret_bytes_per_s = (double)bytes * 1e9 / (double)(clock_ns() - began + 1);
+    free(room);
+    return rc;
+}
+
+/* ---- kernels alone ---- */
 
 static int load_resident(struct executor *ex, const struct schedule *preload, struct err *err)
 {

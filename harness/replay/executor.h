@@ -114,6 +114,9 @@ int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint
 int executor_controls(struct executor *ex, const struct schedule *preload, double *ret_disk_ns,
                       double *ret_kernel_ns, struct err *err);
 
+/* What the disk gives, from a sample of the weights file: for plans where no run has shown it. */
+int executor_disk_rate(struct executor *ex, double *ret_bytes_per_s, struct err *err);
+
 /* Output of the last run, row-major; rows * cols of the last layer's output. */
 void executor_output(const struct executor *ex, float *ret_y);
 const struct mem_point *executor_memory(const struct executor *ex, int *ret_n);
@@ -123,8 +126,8 @@ bool executor_direct(const struct executor *ex); /* reads bypass the page cache 
 
 const struct executor_options *executor_options_of(const struct executor *ex);
 
-/* What a memory limit must hold besides weights: inputs, the largest set of live outputs, staging,
- * the ring; UINT64_MAX: out of memory. */
+/* What a memory limit must hold besides weights: inputs, the output and its copy, the largest set of
+ * live outputs, staging, the ring; UINT64_MAX: out of memory. */
 uint64_t executor_reserve_bytes(const struct model *m, enum mem_path path, bool direct,
                                 uint64_t ring_bytes);
 
