@@ -125,6 +125,8 @@ START_TEST(direct_under_limits)
         ck_assert_uint_le(r.mem.rss_peak_bytes, r.mem.peak_bytes + 2 * MIB);
         /* All whole huge pages of weights went back before the end: nobody needed them any more. */
         point = executor_memory(ex, &n);
+        /* 24 indices and as many to count with; 24 x 3001 probabilities in rows of whole texels */
+        ck_assert_uint_eq(point[0].live_bytes[MEM_HOST], 2 * 24 * 4 + 24 * 3004 * 4);
         ck_assert_uint_eq(point[0].live_bytes[MEM_TEXTURE], s.place_bytes);
         ck_assert_uint_eq(point[n - 1].live_bytes[MEM_TEXTURE], s.place_bytes % (2 * MIB));
         ck_assert_uint_eq(executor_live_bytes(ex), 0);

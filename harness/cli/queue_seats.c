@@ -108,7 +108,8 @@ static int try_place(struct queue_seats *q, struct queue_place *p, uint64_t byte
     struct replay_session *s = &p->session;
     int rc;
 
-    p->opts.planning.memory = bytes;
+    /* A plan's limit counts inputs and output; here they are kept, beside what a run may take. */
+    p->opts.planning.memory = bytes ? bytes + p->kept_bytes - reader_staging_bytes() : 0;
     *s = (struct replay_session){
         .cli = &p->cli,
         .o = &p->opts,

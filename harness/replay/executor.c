@@ -21,6 +21,13 @@ const char *executor_kernel_name(const struct executor_options *opt)
 
 /* ---- set-up ---- */
 
+static const struct tensor_desc *output_desc(const struct model *m)
+{
+    const struct op_io *io = &m->layer[m->n_layers - 1].io;
+
+    return &io->slot[io->n - 1].desc;
+}
+
 static int ring_new(struct executor *ex, struct err *err)
 {
     void *host = NULL;
@@ -153,7 +160,7 @@ static int executor_open(struct executor *ex, const float *const *inputs, struct
     ex->input = calloc((size_t)m->n_inputs + 1, sizeof(*ex->input));
     ex->row = calloc(nw + 1, sizeof(*ex->row));
     ex->n_rows = calloc(nw + 1, sizeof(*ex->n_rows));
-    ex->output = malloc(tensor_bytes(&m->layer[nl - 1].io.slot[m->layer[nl - 1].io.n - 1].desc));
+    ex->output = malloc(tensor_bytes(output_desc(m)));
     if (!ex->c || !ex->program || !ex->input || !ex->row || !ex->n_rows || !ex->output)
         return err_set(err, -ENOMEM, "out of memory for an executor of %d layers", m->n_layers);
     rc = device_queue(ex->dev, false, &ex->queue, err);
@@ -301,14 +308,21 @@ struct part {
 };
 enum { PARTS_MAX = 4 };
 
-/* What the device is fed: the inputs as texels, and the index vector of compacted gathers. */
+/* What the device is fed, the inputs as texels and the index vector of compacted gathers, and the
+ * output as it is read back. */
 static uint64_t host_bytes(const struct model *m)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = tensor_bytes(output_desc(m));
 
     for (int i = 0; i < m->n_inputs; i++)
         bytes += tensor_bytes(&m->input[i].desc) << (m->input[i].desc.dtype == DTYPE_I32);
     return bytes;
+}
+
+/* Of an executor's own run: whoever is above counts them from the beginning to the end. */
+static uint64_t own_host_bytes(const struct executor *ex)
+{
+    return ex->opt.above ? 0 : host_bytes(ex->m);
 }
 
 /* The ring is unified memory, and once more staging where the device has memory of its own and
@@ -318,8 +332,7 @@ static int parts_of(const struct executor *ex, const struct schedule *s, struct 
     uint64_t ring = ex->opt.ring_bytes;
     int n = 0;
 
-    if (!ex->opt.above) /* else whoever is above counts them from the beginning to the end */
-        part[n++] = (struct part){MEM_HOST, host_bytes(ex->m), "the inputs"};
+    part[n++] = (struct part){MEM_HOST, own_host_bytes(ex), "inputs and output"};
     if (s->direct) {
         part[n++] = (struct part){MEM_TEXTURE, s->place_bytes, "the weights"};
         part[n++] = (struct part){MEM_ACTIVATION, ex->layout.bytes, "the activations"};
@@ -548,9 +561,7 @@ void executor_let_go(struct executor *ex)
 
 void executor_output(const struct executor *ex, float *ret_y)
 {
-    const struct layer *last = &ex->m->layer[ex->m->n_layers - 1];
-
-    tensor_unpack(&last->io.slot[last->io.n - 1].desc, ex->output, ret_y);
+    tensor_unpack(output_desc(ex->m), ex->output, ret_y);
 }
 
 const struct mem_point *executor_memory(const struct executor *ex, int *ret_n)
@@ -618,7 +629,7 @@ int executor_schedule(const struct executor *ex, const struct model_problem *mp,
         return rc;
     }
     return schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, ex->opt.memory_limit,
-                           ex->layout.bytes + reader_staging_bytes() + host_bytes(ex->m), ret_s,
+                           ex->layout.bytes + reader_staging_bytes() + own_host_bytes(ex), ret_s,
                            err);
 }
 
