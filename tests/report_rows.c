@@ -77,7 +77,7 @@ static void insert_run(const struct fixture_run *r, int64_t session_id)
     id = store_last_id(rows_st);
     for (int i = 0; i < 3; i++) {
         rc =
-            store_exec(rows_st, &err, "INSERT INTO run_repeat VALUES (?, ?, ? * 1000000, 1, 1, 1, 1, 1)",
+            store_exec(rows_st, &err, "INSERT INTO run_repeat VALUES (?, ?, ? * 1000000, 1, 1, 1, 1, 1, NULL)",
                        "iii", id, (int64_t)i, (int64_t)r->round_ms[i]);
         ck_assert_int_eq(rc, 0);
         rc = store_exec(rows_st, &err,
@@ -120,7 +120,7 @@ static void insert_study(void)
     another("lc-opg", "pipelined", "source = 'ram', disk_ns = 60e6", 600, 100);
     another("preload", "direct", KEPT("495"), 100, 500);
     another("latency", "direct", KEPT("0"), 600, 100);
-    exec("INSERT INTO run_repeat SELECT r.id, v.key, v.value * 1000000, 1, 1, 1, 1, 1 FROM run r,"
+    exec("INSERT INTO run_repeat SELECT r.id, v.key, v.value * 1000000, 1, 1, 1, 1, 1, NULL FROM run r,"
          " json_each(iif(r.policy = 'preload', '[900, 100, 950, 90, 800, 130]',"
          " '[500, 600, 400, 700, 550, 500]')) v WHERE r.cache = 'kept'");
     exec("INSERT INTO plan VALUES (8, '2020', 1, 'GPTN-S', 'f16', 'image', 'preload', 'bytes', "

@@ -419,7 +419,7 @@ START_TEST(runs)
         for (int j = 0; j < 5; j++)
             ck_assert_int_eq(store_exec(st, &err,
                                         "INSERT INTO run_repeat VALUES (?, ?, ?, ?, ?, ?,"
-                                        " 0, 0)",
+                                        " 0, 0, NULL)",
                                         "iiiiii", (int64_t)r, (int64_t)j, (int64_t)(1000 * r + j),
                                         (int64_t)100, (int64_t)500, (int64_t)800),
                              0);

@@ -103,7 +103,7 @@ static void make_database(const char *path, int first, int last, int seed)
         " output_hash, status) SELECT s.id, max(p.id), started_utc, 'M@s', 'greedy', 'f32',"
         " 'image', 'pipelined', 'ahead', 'disk', 'cold', 3, 1, 2, 5.5, 5, 6, 5.6, 7, 8, 9, 10, 'h',"
         " 'ok' FROM session s, plan p WHERE uuid = 'uuid-@s' AND p.model = 'M@s';"
-        "INSERT INTO run_repeat SELECT id, 1, @s, 2, NULL, 4, 5, 6.5 FROM run"
+        "INSERT INTO run_repeat SELECT id, 1, @s, 2, NULL, 4, 5, 6.5, 7 FROM run"
         " WHERE model = 'M@s';"
         "INSERT INTO run_memory SELECT id, 1, @s, 2, 3, 4, 5, 6, NULL FROM run"
         " WHERE model = 'M@s';"

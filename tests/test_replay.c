@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "harness/model/natural.h"
 #include "tests/replay_case.h"
@@ -168,6 +170,26 @@ static void check_natural(const struct fixture *f, const char *path, const char 
     free(got);
 }
 
+/* The disk is full after a page of the twin: it says so, and leaves nothing. */
+static void check_full_disk(const struct fixture *f, const char *path)
+{
+    char tmp[PATH_MAX + 8];
+    struct rlimit limit, was;
+    struct err err = {0};
+
+    snprintf(tmp, sizeof(tmp), "%s.tmp", path);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit then fails, as on a full disk */
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &was), 0);
+    limit = was;
+    limit.rlim_cur = 4096;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(natural_write(f->m, &f->file, path, NULL, NULL, &err), -EFBIG);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &was), 0);
+    ck_assert_msg(strstr(err.text, path) && strstr(err.text, "too large"), "%s", err.text);
+    ck_assert_int_eq(access(path, F_OK), -1);
+    ck_assert_int_eq(access(tmp, F_OK), -1);
+}
+
 /* Weights in their natural layout, rearranged on the device: the same output as the others, by way
  * of a file that holds what model files hold. */
 START_TEST(transformed)
@@ -195,6 +217,7 @@ START_TEST(transformed)
     open_graph(&f, maps ? conv_graph : graph, how[_i % 4].dtype, opt.path);
     ck_assert_int_eq(natural_path(&f.file, path, sizeof(path), &err), 0);
     ck_assert_str_eq(path, in_folder("m.natural.safetensors"));
+    check_full_disk(&f, path);
     for (int again = 0; again < 2; again++) {
         ck_assert_msg(natural_write(f.m, &f.file, path, NULL, &written, &err) == 0, "%s", err.text);
         ck_assert_int_eq(written, !again);
@@ -249,7 +272,7 @@ START_TEST(sequences)
                {PATH_BUFFER, FORM_NAIVE, true, false, true}};
     bool direct = how[_i].direct;
     struct executor_options opt = {.path = how[_i].path, .form = how[_i].form, .direct = direct,
-                                   .ring_bytes = direct ? 0 : 8 * CHUNK};
+                                   .rss_period_ns = 1000000, .ring_bytes = direct ? 0 : 8 * CHUNK};
     struct problem_options po = problem_defaults();
     struct replay_options ro = {.target = 1, .tolerance = 1e-5};
     struct sequence_options so = {.runs = 4, .sequences = 2, .keep_bytes = 900000, .replay = &ro};
@@ -297,6 +320,10 @@ START_TEST(sequences)
             ck_assert_double_gt(o->integrated_ns[run].mid, 0);
             if (opt.memory_limit)
                 ck_assert_double_le(o->peak_bytes[run], (double)opt.memory_limit);
+            /* what a direct run has, pages and all, it keeps; nothing hides in a later baseline */
+            if (direct)
+                ck_assert_double_gt(o->rss_peak_bytes[run], 0.5 * (double)o->kept_bytes);
+            ck_assert_double_le(o->rss_peak_bytes[run], o->peak_bytes[run] + 4 * MIB);
         }
         /* the rows of a gather are another run's others: they are read again */
         ck_assert_uint_gt(o->bytes_read[1], 0);

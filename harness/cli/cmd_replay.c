@@ -216,6 +216,7 @@ static void print_run(struct table *t, const struct replay_session *s, int k, in
     table_real(t, total_ns / 1e6, 4);
     table_int(t, (int64_t)o->bytes_read[run]);
     table_int(t, (int64_t)o->peak_bytes[run]);
+    table_int(t, (int64_t)o->rss_peak_bytes[run]);
     table_real(t, o->all.disk_ns / 1e6, 4);
     table_real(t, o->all.kernel_ns / 1e6, 4);
     table_real(t, run > 0 ? o->predicted_ns / 1e6 : NAN, 4);
@@ -248,7 +249,7 @@ static int print_sequences(const struct replay_session *s, int runs, struct err 
 {
     struct table *t = table_new("device,model,policy,dtype,path,kernel,source,memory_limit,"
                                 "kept_bytes,run,integrated_ms,integrated_low_ms,integrated_high_ms,"
-                                "total_ms,bytes_read,peak_bytes,disk_ms,kernel_ms,predicted_ms,"
+                                "total_ms,bytes_read,peak_bytes,rss_peak_bytes,disk_ms,kernel_ms,predicted_ms,"
                                 "verified");
     int rc;
 

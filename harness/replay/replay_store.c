@@ -1,5 +1,5 @@
 /* Rows of 004-runs.sql, and the columns of 006-run-variants.sql, 007-run-cases.sql,
- * 010-run-options.sql and 012-run-device-memory.sql. */
+ * 010-run-options.sql, 012-run-device-memory.sql and 015-run-memory.sql. */
 #include <math.h>
 #include <stdio.h>
 
@@ -19,10 +19,10 @@ static int save_run(struct store *st, const struct replay_context *ctx,
         " integrated_ns, integrated_low_ns, integrated_high_ns, integrated_mean_ns, peak_bytes,"
         " avg_bytes, mem_byte_s, rss_peak_bytes, bytes_read, disk_ns, kernel_ns, bound_ns,"
         " predicted_ns, energy_j, verified, verify_error, output_hash, status, note, options,"
-        " device_peak_bytes)"
+        " device_peak_bytes, predicted_peak_bytes, least_ns)"
         " VALUES (?, nullif(?, 0), " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), ?,"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))",
-        "iissssssssiiiiddddddiddiidddddsdssssi", ctx->session_id, p->plan_id, ctx->m->name, p->name,
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), nullif(?, 0), ?)",
+        "iissssssssiiiiddddddiddiidddddsdssssiid", ctx->session_id, p->plan_id, ctx->m->name, p->name,
         dtype_name(ctx->m->dtype), mem_path_name(ctx->exec->path), executor_kernel_name(ctx->exec),
         executor_reader_names[ctx->exec->at_plan], source, o->cache,
         (int64_t)ctx->exec->memory_limit, (int64_t)o->runs,
@@ -33,7 +33,7 @@ static int save_run(struct store *st, const struct replay_context *ctx,
         o->bound_ns, o->predicted_ns, o->energy_j,
         isnan(o->verify_error) ? NULL : (o->verified ? "yes" : "no"),
         o->verify_error, hash, o->noisy ? "noisy" : "ok", o->note, ctx->options,
-        (int64_t)o->device_peak_bytes);
+        (int64_t)o->device_peak_bytes, (int64_t)o->predicted_peak_bytes, o->least_ns);
 }
 
 static int save_repeats(struct store *st, int64_t run, const struct replay_outcome *o,
@@ -42,9 +42,10 @@ static int save_repeats(struct store *st, int64_t run, const struct replay_outco
     int rc = 0;
 
     for (int i = 0; i < o->runs && rc == 0; i++)
-        rc = store_exec(st, err, "INSERT INTO run_repeat VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                        "iiiiiiid", run, (int64_t)i, (int64_t)o->integrated[i], (int64_t)o->init[i],
-                        (int64_t)o->disk[i], (int64_t)o->kernel[i], (int64_t)o->peak[i], o->avg[i]);
+        rc = store_exec(st, err, "INSERT INTO run_repeat VALUES (?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0))",
+                        "iiiiiiidi", run, (int64_t)i, (int64_t)o->integrated[i], (int64_t)o->init[i],
+                        (int64_t)o->disk[i], (int64_t)o->kernel[i], (int64_t)o->peak[i], o->avg[i],
+                        (int64_t)o->rss[i]);
     return rc;
 }
 

@@ -43,7 +43,8 @@ static int line_new(struct line *l, const struct replay_policy *p, const struct 
     o->integrated_ns = calloc((size_t)runs, sizeof(*o->integrated_ns));
     o->bytes_read = calloc((size_t)runs, sizeof(*o->bytes_read));
     o->peak_bytes = reals((size_t)runs);
-    if (!o->integrated_ns || !o->bytes_read || !o->peak_bytes)
+    o->rss_peak_bytes = reals((size_t)runs);
+    if (!o->integrated_ns || !o->bytes_read || !o->peak_bytes || !o->rss_peak_bytes)
         return err_set(err, -ENOMEM, "out of memory for %d runs", runs);
     return replay_outcome_new(&o->all, runs * q->opt->sequences, err);
 }
@@ -127,7 +128,17 @@ static int line_prepare(struct line *l, const struct sequences *q, struct err *e
 
 /* ---- runs ---- */
 
-static int take_one(struct sequences *q, struct line *l, int run, struct err *err)
+/* A run's own memory is what it has above the process before the sequence: what stays was there
+ * already when a later one began. */
+static void count_from(uint64_t base_bytes, struct mem_summary *mem)
+{
+    uint64_t highest = mem->rss_base_bytes + mem->rss_peak_bytes;
+
+    mem->rss_peak_bytes = highest > base_bytes ? highest - base_bytes : 0;
+}
+
+static int take_one(struct sequences *q, struct line *l, int run, uint64_t *base_bytes,
+                    struct err *err)
 {
     struct replay_outcome *o = &l->o->all;
     uint64_t first = q->line[0].o->all.output_hash;
@@ -145,6 +156,10 @@ static int take_one(struct sequences *q, struct line *l, int run, struct err *er
                        "run %d of a sequence of '%s' gave another output than the first of '%s': "
                        "if the weights file did not change meanwhile, report it",
                        run + 1, l->policy->name, q->line[0].policy->name);
+    if (run == 0)
+        *base_bytes = r.mem.rss_base_bytes;
+    if (executor_options_of(q->ex)->rss_period_ns)
+        count_from(*base_bytes, &r.mem);
     replay_outcome_add(o, &r);
     l->o->bytes_read[run] = r.bytes_read;
     return 0;
@@ -154,9 +169,10 @@ static int take_one(struct sequences *q, struct line *l, int run, struct err *er
 static int take_sequence(struct sequences *q, struct line *l, struct err *err)
 {
     int rc = executor_hold(q->ex, &l->schedule, err);
+    uint64_t base_bytes = 0;
 
     for (int run = 0; run < q->opt->runs && rc == 0; run++)
-        rc = take_one(q, l, run, err);
+        rc = take_one(q, l, run, &base_bytes, err);
     if (rc == 0 && q->done + 1 == q->opt->sequences)
         rc = replay_verify(q->ex, q->m, q->opt->replay, &l->o->all, err);
     executor_let_go(q->ex);
@@ -212,6 +228,8 @@ static int summarize(const struct sequences *q, struct line *l, struct err *err)
         s->integrated_ns[run] = stats_median_interval(x, n, LEVEL, RESAMPLES, (uint64_t)run);
         n = collect(q, o->peak, run, x);
         s->peak_bytes[run] = stats_median(x, n);
+        n = collect(q, o->rss, run, x);
+        s->rss_peak_bytes[run] = stats_median(x, n);
     }
     for (int i = 0; i < o->runs; i++) {
         o->disk[i] = q->disk[i / runs];
@@ -227,9 +245,8 @@ static int summarize(const struct sequences *q, struct line *l, struct err *err)
     o->peak_bytes = later_median(q, o->peak, x);
     o->avg_bytes = later_median(q, o->avg, x);
     o->mem_byte_s = later_median(q, o->byte_s, x);
-    n = collect(q, o->rss, 0, x); /* all that a sequence allocates, its first run does */
-    o->rss_peak_bytes = stats_median(x, n);
-    n = collect(q, o->device, 0, x);
+    o->rss_peak_bytes = later_median(q, o->rss, x);
+    n = collect(q, o->device, 0, x); /* all that a sequence allocates, its first run does */
     o->device_peak_bytes = stats_median(x, n);
     n = collect(q, o->setup, 0, x);
     o->setup_ns = stats_median(x, n);
@@ -288,6 +305,7 @@ void sequence_outcome_done(struct sequence_outcome *o)
     free(o->integrated_ns);
     free(o->bytes_read);
     free(o->peak_bytes);
+    free(o->rss_peak_bytes);
     *o = (struct sequence_outcome){0};
 }
 

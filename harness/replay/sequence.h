@@ -20,6 +20,7 @@ struct sequence_outcome {
     struct interval *integrated_ns;
     uint64_t *bytes_read;
     double *peak_bytes;
+    double *rss_peak_bytes; /* above what the process had before the sequence; 0: not sampled */
     uint64_t kept_bytes;
     double predicted_ns; /* of a run after the first, from measured layers and disk */
 };
