@@ -35,7 +35,7 @@ asked 4 "two readers, two variants, all failing"
 asked 8 "what failed, again"
 "$study" --models A policies >/dev/null
 asked 8 "what was done, never again"
-has 'replay A --dtype f32 --runs 15 .*--reader at-plan --respect-capacity'
+has 'replay A --no-energy --dtype f32 --runs 15 .*--reader at-plan --respect-capacity'
 "$study" --models A --runs 2 policies >/dev/null
 asked 8 "nor with fewer runs"
 FLASHMEM_DEVICE=Host "$study" --models A --runs 2 breakdown >/dev/null
