@@ -22,7 +22,7 @@ struct replay_opts {
     int source;
     const char *slice, *keep;
     int64_t sequences;
-    bool cold, warm;
+    bool cold, warm, no_energy;
 };
 
 /* By enum op_form, and two more. */
