@@ -7,6 +7,7 @@ trap 'rm -rf "$t"' EXIT
 cat >"$t/flashmem" <<'END'
 #!/bin/sh
 case "$*" in
+--version) echo "flashmem ${BUILD:-1}" ;;
 *devices*) printf 'index,platform,name,driver,type,unified\n0,P,Host,1,cpu,yes\n1,Q,Card,1,gpu,no\n' ;;
 *--pareto*) printf 'model,policy,price,limit,memory_limit\nM,latency,b,s,81000000\nM,latency,b,s,99000000\n' ;;
 *) echo "$*" >>"$ASKED"; case "$*" in *same-op-type*) exit ${FAIL:-0} ;; esac ;;
@@ -38,6 +39,18 @@ asked 8 "what was done, never again"
 has 'replay A --no-energy --dtype f32 --runs 15 .*--reader at-plan --respect-capacity'
 "$study" --models A --runs 2 policies >/dev/null
 asked 8 "nor with fewer runs"
+cp "$t/x.db.study" "$t/y.db.study"
+( # the same under another build
+    export BUILD=2 ASKED=$t/again FLASHMEM_DB=$t/y.db
+    touch "$ASKED"
+    "$study" --any-build --models A policies >/dev/null
+    asked 0 "it is said to be no matter"
+    "$study" --models A --list policies >"$t/out"
+    grep -q guess "$t/out" || { echo "not again by another build" >&2; exit 1; }
+    "$study" --models A policies >/dev/null
+    "$study" --models A policies >/dev/null
+    asked 4 "by another build all again, once"
+)
 FLASHMEM_DEVICE=Host "$study" --models A --runs 2 breakdown >/dev/null
 asked 14 "six configurations"
 has '--runs 2 .*--kernel naive --policy preload --policy lc-opg'
