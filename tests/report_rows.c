@@ -191,6 +191,10 @@ static void insert_samples(int64_t session_id)
     exec("INSERT INTO metric VALUES (1, 'all', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
     exec("INSERT INTO metric VALUES (1, 'matmul', 1, 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
     exec("INSERT INTO metric VALUES (1, 'all', 0, 1, 0, 1, 0.05, 0.05, NULL)");
+    exec("INSERT INTO score VALUES (1, 'shape', 'blended', 'all', 2, 0.25, 0.5, 0.1, 0.2, 0.9)");
+    exec("INSERT INTO score VALUES (1, 'shape', 'roofline', 'all', 2, 0, 0.125, 0.1, 0.2, 0.9)");
+    exec("INSERT INTO score VALUES (1, 'ResNet', 'blended', 'all', 4, 0.5, 0.75, 0.1, 0.2, 0.9)");
+    exec("INSERT INTO score VALUES (1, 'again', 'measured', 'matmul', 2, 1, 1, 0.1, 0.2, 0.9)");
     for (int i = 0; i < N(slowdown); i++) {
         int rc = store_exec(
             rows_st, &err,

@@ -223,7 +223,18 @@ START_TEST(noisy_apart)
 {
     rows_report_csv();
     has("regressor.csv", "\n\"latency, f32 image\",all,2,25.0,50.0,10.0,20.0,0.9,1,100.0,5.0\n");
-    has("operators.csv", "\n\"latency, f32 image\",matmul,2,25.0,50.0,10.0,20.0,0.9,,,\n");
+    has("operators.csv", "\n\"latency, f32 image\",matmul,2,25.0,50.0,10.0,,,,,100.0\n");
+}
+END_TEST
+
+/* A second measurement was scored by operator alone: it has no row among those of all samples. */
+START_TEST(scores_of_the_regressor)
+{
+    rows_report_csv();
+    has("scores.csv", "\nshapes never seen,\"ours: all of the following, weighed\",Fixture,f32,2,25.0,50.0,"
+                      ",,,,\nshapes never seen,roofline alone,Fixture,f32,2,0.0,12.5,,,,,\n"
+                      "never seen: ResNet,ours,Fixture,f32,4,50.0,75.0,,,,,\n");
+    has_not("scores.csv", "the same once more");
 }
 END_TEST
 
@@ -269,6 +280,7 @@ int main(void)
     tcase_add_test(filled, capacity);
     tcase_add_test(filled, figure5_forms);
     tcase_add_test(filled, noisy_apart);
+    tcase_add_test(filled, scores_of_the_regressor);
     tcase_add_test(filled, newest_by_time);
     return suite_run(s);
 }

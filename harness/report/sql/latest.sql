@@ -61,6 +61,22 @@ SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY device_id, target, dtyp
                                             ORDER BY trained_utc DESC, id DESC) AS age
                FROM regressor)
 WHERE age = 1;
+-- Out-of-fold errors by scope (all, a class, an operator): all samples, and those that were not noisy.
+CREATE TEMP VIEW current_metric AS
+SELECT r.device_id, r.target, r.dtype, r.path, m.scope, r.target || ', ' || r.dtype || ' ' || r.path AS what,
+       m.samples, round(100 * m.within_5pct, 1) AS within_5, round(100 * m.within_10pct, 1) AS within_10,
+       round(100 * m.mape, 1) AS mape, round(100 * m.rmspe, 1) AS rmspe, round(m.spearman, 2) AS spearman,
+       q.samples AS quiet_samples, round(100 * q.within_10pct, 1) AS quiet_10, round(100 * q.mape, 1) AS quiet_mape
+FROM current_regressor r
+JOIN metric m ON m.regressor_id = r.id AND m.noisy = 1
+LEFT JOIN metric q ON q.regressor_id = r.id AND q.noisy = 0 AND q.scope = m.scope;
+-- Scores of other methods and splits (train --compare): of the newest regressors that have any.
+CREATE TEMP VIEW current_score AS
+SELECT s.*, r.device_id, r.target, r.dtype, r.path
+FROM score s JOIN (SELECT *, row_number() OVER (PARTITION BY device_id, target, dtype, path
+                                                ORDER BY trained_utc DESC, id DESC) AS age
+                   FROM regressor WHERE id IN (SELECT regressor_id FROM score)) r ON r.id = s.regressor_id
+WHERE r.age = 1;
 CREATE TEMP VIEW current_prediction AS
 SELECT p.*, r.device_id, r.target, c.op, c.class, c.shape, c.dtype, c.path, c.kernel, c.form, c.variant,
        c.extra_ratio, s.status

@@ -1,13 +1,8 @@
--- Out-of-fold errors of the newest regressors: all samples, and those that were not noisy.
-SELECT r.target || ', ' || r.dtype || ' ' || r.path AS "target",
-       iif(m.scope = 'all', 'all', 'class ' || m.scope) AS "scope",
-       m.samples AS "samples", round(100 * m.within_5pct, 1) AS "within 5 %",
-       round(100 * m.within_10pct, 1) AS "within 10 %", round(100 * m.mape, 1) AS "MAPE (%)",
-       round(100 * m.rmspe, 1) AS "RMSPE (%)", round(m.spearman, 2) AS "Spearman",
-       q.samples AS "quiet: samples", round(100 * q.within_10pct, 1) AS "quiet: within 10 %",
-       round(100 * q.mape, 1) AS "quiet: MAPE (%)"
-FROM current_regressor r
-JOIN metric m ON m.regressor_id = r.id AND m.noisy = 1
-LEFT JOIN metric q ON q.regressor_id = r.id AND q.noisy = 0 AND q.scope = m.scope
-WHERE r.device_id = ?1 AND m.scope IN ('all', 'elemental', 'reusable', 'hierarchical')
-ORDER BY r.target, r.dtype, r.path, m.scope <> 'all', m.scope;
+-- Out-of-fold errors of the newest regressors, all samples together and by class.
+SELECT what AS "target", iif(scope = 'all', 'all', 'class ' || scope) AS "scope", samples AS "samples",
+       within_5 AS "within 5 %", within_10 AS "within 10 %", mape AS "MAPE (%)", rmspe AS "RMSPE (%)",
+       spearman AS "Spearman", quiet_samples AS "quiet: samples", quiet_10 AS "quiet: within 10 %",
+       quiet_mape AS "quiet: MAPE (%)"
+FROM current_metric
+WHERE device_id = ?1 AND scope IN ('all', 'elemental', 'reusable', 'hierarchical')
+ORDER BY target, dtype, path, scope <> 'all', scope;
