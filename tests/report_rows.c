@@ -179,6 +179,10 @@ static void insert_samples(int64_t session_id)
     exec("INSERT INTO plan VALUES (5, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
          "'streamed', NULL, 400000000, 0.9, 1, '', 5, NULL, 'OPTIMAL', 1, 100, 20e6, 1, 20e6, 2e9)");
     exec("UPDATE run SET plan_id = 1 WHERE integrated_ns = 500e6");
+    exec("INSERT INTO run_layer SELECT id, 1, 'a', 'matmul', 0, 100000000, 7, 95e6, NULL, NULL FROM run "
+         "WHERE integrated_ns = 500e6");
+    exec("INSERT INTO run_layer SELECT id, 2, 'b', 'add', 150000000, 450000000, 0, 405e6, NULL, NULL FROM run "
+         "WHERE integrated_ns = 500e6");
     /* A newer run, by capacities at random: it takes no place but in its own table. */
     exec("INSERT INTO plan VALUES (6, '2020', 1, 'GPTN-S', 'f32', 'image', 'lc-opg', 'bytes', "
          "'streamed', NULL, NULL, 0.9, 1, 'random 1; elemental=3 reusable=0.2', 8, 8, 'OPTIMAL', "

@@ -182,6 +182,18 @@ START_TEST(bounds)
 }
 END_TEST
 
+/* 400 ms were predicted, on a CPU: more than 0.85 x 450, less than 0.85 x 500. Layers: 95 for 100 ms, 405 for 300. */
+START_TEST(predicted_against_measured)
+{
+    rows_report_csv();
+    has("predicted.csv", "\nGPTN-S,lc-opg,Fixture,f32 image,400.0,500.0,0.8,no; of an end of the interval,2,50.0,25.0,1.25\n");
+    has("predicted.csv", "\nAlone,greedy,Fixture,f32 image,400.0,100.0,4.0,no,,,,\n");
+    has("predictions.csv", "\n,Fixture,1,GPTN-S,0.8,0.727272727272727,0.888888888888889,");
+    has("layers.csv", "\nFixture: GPTN-S f32,add,2,1.35,300.0,405.0,0.866025403784439,0,b,f32 image,lc-opg\n"
+                      "Fixture: GPTN-S f32,matmul,1,0.95,100.0,95.0,0.5,7,a,f32 image,lc-opg\n");
+}
+END_TEST
+
 START_TEST(summary_in_words)
 {
     rows_report_csv();
@@ -276,6 +288,7 @@ int main(void)
     tcase_add_test(filled, other_capacities_have_their_own_table);
     tcase_add_test(filled, tables_7_and_8);
     tcase_add_test(filled, bounds);
+    tcase_add_test(filled, predicted_against_measured);
     tcase_add_test(filled, summary_in_words);
     tcase_add_test(filled, capacity);
     tcase_add_test(filled, figure5_forms);

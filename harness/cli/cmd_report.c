@@ -20,9 +20,9 @@ static const struct opt opts[] = {
      .help = "every table and figure, and index.html"},
     {.name = "--table", .type = OPT_TEXT, .offset = FIELD(table), .arg = "N",
      .help = "print one table: 1, 4, 6, 7, 8, 9, summary, findings, figure1, breakdown, bounds, "
-             "capacity, regressor, scores, operators, predictor, plans, queues, urgent, warm, ratios, fits, samples, machine"},
+             "capacity, regressor, scores, operators, predicted, predictor, plans, queues, urgent, warm, ratios, fits, samples, machine"},
     {.name = "--figure", .type = OPT_TEXT, .offset = FIELD(figure), .arg = "N",
-     .help = "draw one figure: 2, 4, 5, 6, 7, 8, 9, 10, memory or regime"},
+     .help = "draw one figure: 2, 4, 5, 6, 7, 8, 9, 10, memory, predictions, layers or regime"},
     {.name = "--where", .type = OPT_TEXT, .offset = FIELD(where), .arg = "CONDITIONS",
      .help = "of what is current, only this: " FILTER_HELP "; a wrong column lists the right ones"},
     {.name = "--size", .type = OPT_TEXT, .offset = FIELD(size), .arg = "W[,H]",

@@ -210,6 +210,37 @@ const struct report_item report_items[] = {
          "mean of its eleven models; for GPTN-2.7B, which SmartMem cannot run, the bound is the "
          "disk "
          "alone)."},
+    {.name = "predictions",
+     .title = "Predicted against measured",
+     .sql = "predictions.sql",
+     .narrows = "current_run",
+     .gnuplot = "predictions.gp",
+     .height = 3.0,
+     .caption =
+         "What the run's own schedule promised, with what the regressor says of its kernels "
+         "(corrected by earlier runs where there were any) and the disk as measured beside it, over "
+         "what the run took: below 1 it took longer. Grey: 10 and 15 %, what is aimed at on a GPU "
+         "and on a CPU. Bars divide by the ends of the interval: where they cross the grey, noise "
+         "alone may be the difference."},
+    {.name = "predicted",
+     .title = "The same in numbers, with its layers",
+     .sql = "predicted.sql",
+     .narrows = "current_run",
+     .every_device = true,
+     .folded = true,
+     .caption =
+         "Layers were timed in a run of their own. Many small layers are off where few large ones "
+         "hold the time: the share of the time says how much depends on those within 10 %. A run "
+         "whose layers are right in sum and whose latency is not has waited for what the schedule "
+         "does not see."},
+    {.name = "layers",
+     .title = "Predicted against measured, layer by layer",
+     .sql = "layers.sql",
+     .gnuplot = "layers.gp",
+     .height = 2.3,
+     .caption =
+         "One run of each device, in the order of its layers; the larger a point, the more of the "
+         "run's kernel time it is. Grey: 10 and 15 %."},
     {.name = "table8",
      .title = "Table 8: memory",
      .sql = "table8.sql",
