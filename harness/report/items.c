@@ -14,8 +14,8 @@ const struct report_item report_items[] = {
      .sql = "summary.sql",
      .caption =
          "Computed from the newest runs; brackets are 95 % intervals of the median. Where two "
-         "intervals overlap we claim no difference, whatever the medians say: more runs "
-         "(replay --runs) narrow them."},
+         "intervals overlap we claim no difference, whatever the medians say: more runs (replay "
+         "--runs) narrow them."},
     {.name = "findings",
      .title = "The paper's claims, beside what was measured",
      .sql = "findings.sql",
@@ -23,29 +23,29 @@ const struct report_item report_items[] = {
      .caption =
          "One row for each claim and device that what was measured can be held against; ratios, "
          "so that devices compare. Verdicts are computed from the tables and figures named in "
-         "the first column; 'in part' means that the direction holds on some models or not by as "
-         "much."},
+         "the first column; 'in part' means that the direction holds on some models or not by "
+         "as much."},
     {.name = "machine",
      .part = "Measured on what",
      .title = "What was measured on what",
      .sql = "machine.sql",
-     .caption = "The newest session of this device."},
+     .caption =
+         "The newest session of this device."},
     {.name = "figure1",
      .title = "Figure 1: bandwidths as measured",
      .sql = "figure1.sql",
      .narrows = "current_sample",
      .caption =
-         "The best rate that any measurement of this database showed at each level. Here "
-         "images live in the same memory as buffers; what differs is the way to them. Shaded: "
-         "the paper's phone. The ratio to the disk is what decides between streaming and "
-         "preloading."},
+         "The best rate that any measurement of this database showed at each level. Here images "
+         "live in the same memory as buffers; what differs is the way to them. Shaded: the "
+         "paper's phone. The ratio to the disk is what decides between streaming and preloading."},
     {.name = "table6",
      .title = "Table 6: the models",
      .sql = "table6.sql",
      .caption =
          "Parameters and multiply-accumulates counted from our graphs (batch 1), beside the "
-         "paper's. Its operators are those after its own lowering; ours are fused on import, "
-         "so that there are fewer."},
+         "paper's. Its operators are those after its own lowering; ours are fused on import, so "
+         "that there are fewer."},
     {.name = "samples",
      .title = "What was swept",
      .sql = "samples.sql",
@@ -66,11 +66,11 @@ const struct report_item report_items[] = {
      .height = 3.0,
      .caption =
          "Slowdown of a kernel that carries extra load, pair by pair with the same kernel "
-         "without it; bars are 95 % intervals, cut where they leave the frame. Of each operator: "
-         "the curve measured at the most ratios and with the narrowest intervals; the table "
-         "after the next figure has all. +20 % is what the paper's text allows reusable "
-         "operators, +30 % what its figure draws beside it, +300 % what its text allows elemental "
-         "ones; above the thin line the axis is compressed."},
+         "without it; bars are 95 % intervals, cut where they leave the frame. Of each "
+         "operator: the curve measured at the most ratios and with the narrowest intervals; the "
+         "table after the next figure has all. +20 % is what the paper's text allows reusable "
+         "operators, +30 % what its figure draws beside it, +300 % what its text allows "
+         "elemental ones; above the thin line the axis is compressed."},
     {.name = "figure5",
      .title = "Figure 5 measured: four ways to carry load",
      .sql = "figure5.sql",
@@ -78,13 +78,13 @@ const struct report_item report_items[] = {
      .gnuplot = "figure5.gp",
      .height = 1.7,
      .caption =
-         "Slowdown against the naive kernel without load, pair by pair; bars are 95 % intervals. "
-         "branching asks in every iteration whether there is a texel to move, pipelined has one "
-         "loop that moves and computes and one that computes, copy runs the naive kernel beside "
-         "a copy from pinned host memory in a second queue: its time is from the first start to "
-         "the last end of the two. The leftmost points carry next to nothing: what the form "
-         "itself costs. Where the device has its own memory, the kernels move texels that are "
-         "there already, and the copy brings them over the bus."},
+         "Slowdown against the naive kernel without load, pair by pair; bars are 95 % "
+         "intervals. branching asks in every iteration whether there is a texel to move, "
+         "pipelined has one loop that moves and computes and one that computes, copy runs the "
+         "naive kernel beside a copy from pinned host memory in a second queue: its time is "
+         "from the first start to the last end of the two. The leftmost points carry next to "
+         "nothing: what the form itself costs. Where the device has its own memory, the kernels "
+         "move texels that are there already, and the copy brings them over the bus."},
     {.name = "capacity",
      .title = "Load capacity by operator (the paper's Table 5)",
      .sql = "capacity.sql",
@@ -92,9 +92,9 @@ const struct report_item report_items[] = {
      .caption =
          "Extra load, in multiples of the kernel's own input bytes, at which the measured "
          "slowdown first passes a threshold: median (least to most) over curves, one for each "
-         "shape and variant measured with two loads or more. >= marks a lower bound: the sweep ended before the threshold. Shaded: "
-         "the paper's threshold for the class. Hierarchical operators carry nothing by its rule; "
-         "the table shows what the rule gives up."},
+         "shape and variant measured with two loads or more. >= marks a lower bound: the sweep "
+         "ended before the threshold. Shaded: the paper's threshold for the class. Hierarchical "
+         "operators carry nothing by its rule; the table shows what the rule gives up."},
     {.name = "figure4",
      .title = "Figure 4: predicted against measured latency",
      .sql = "figure4.sql",
@@ -110,22 +110,22 @@ const struct report_item report_items[] = {
      .sql = "regressor.sql",
      .caption =
          "Percent, out of fold, all samples of a shape in one fold. Latency is that of a kernel "
-         "without load; slowdown, that of one with load over the same kernel without. "
-         "The first block counts every sample; \"quiet\" leaves the noisy ones out: where it does "
-         "better, noise in the measurement is part of the error. Few samples: read with care."},
+         "without load; slowdown, that of one with load over the same kernel without. The first "
+         "block counts every sample; \"quiet\" leaves the noisy ones out: where it does better, "
+         "noise in the measurement is part of the error. Few samples: read with care."},
     {.name = "scores",
      .title = "What the regressor is worth",
      .sql = "scores.sql",
      .every_device = true,
      .caption =
-         "Percent within 5 or 10 %, by what was asked and what answered. The first five rows are "
-         "the same question put to five methods; a second measurement of the same kernels says how "
-         "much of the rest is noise. Aimed at: 90 % on a CPU, 95 % on a GPU. nn-Meter and LitePred "
-         "report 99.1 % within 10 and 84.3 % within 5 on phone GPUs, samples parted at random, "
-         "where neighbours of what is asked are known: compare that row. Where two methods have "
-         "the same figures, the blend gave all its weight to one of them. Which models are hard "
-         "follows from their shapes: those with neighbours in other models are not. The rows come "
-         "from `train --compare`."},
+         "Percent within 5 or 10 %, by what was asked and what answered. The first five rows "
+         "are the same question put to five methods; a second measurement of the same kernels "
+         "says how much of the rest is noise. Aimed at: 90 % on a CPU, 95 % on a GPU. nn-Meter "
+         "and LitePred report 99.1 % within 10 and 84.3 % within 5 on phone GPUs, samples "
+         "parted at random, where neighbours of what is asked are known: compare that row. "
+         "Where two methods have the same figures, the blend gave all its weight to one of "
+         "them. Which models are hard follows from their shapes: those with neighbours in other "
+         "models are not. The rows come from `train --compare`."},
     {.name = "operators",
      .title = "The same by operator",
      .sql = "operators.sql",
@@ -141,8 +141,12 @@ const struct report_item report_items[] = {
      .title = "Table 4: the solver",
      .sql = "table4.sql",
      .caption =
-         "The same instances under CP-SAT, with the paper's formulation, and under ours, on this "
-         "machine (scripts/cpsat/table4). Shaded: the paper's times, 128 threads, 150 s limit."},
+         "The paper's models as instances (datasets/instances: its M_peak, chunks of 1 MiB), "
+         "under its formulation given to CP-SAT and under ours, on this machine: "
+         "scripts/cpsat/table4 with FLASHMEM_DB set. Time is everything from the problem read "
+         "to the plan checked. Shaded: the paper's times, 128 threads, 150 s limit. OPTIMAL: "
+         "the objective meets a lower bound; a rolling window, which large models need, proves "
+         "none."},
     {.name = "plans",
      .title = "The plans that ran",
      .sql = "plans.sql",
@@ -150,18 +154,18 @@ const struct report_item report_items[] = {
      .caption =
          "Objective: lambda times preloaded chunks plus (1 - lambda) times loading distance. A "
          "lower bound is proven; an empty one says that this policy proves none.",
-     .note = "The paper against itself: it raises lambda and lowers M_peak \"for more "
-             "preloading\", which its "
-             "objective answers with less."},
+     .note =
+         "The paper against itself: it raises lambda and lowers M_peak \"for more preloading\", "
+         "which its objective answers with less."},
     {.name = "predictor",
      .title = "Does the predictor matter?",
      .sql = "predictor.sql",
      .caption =
-         "The same planner, told what layers can carry by the regressor, by the most similar shape "
-         "measured, by a roofline, by one ratio for each class or at random, under the paper's "
-         "thresholds and others. Each plan was run; the objective is what its own capacities made "
-         "of it, so that it compares only what was planned. Where intervals overlap we claim no "
-         "difference."},
+         "The same planner, told what layers can carry by the regressor, by the most similar "
+         "shape measured, by a roofline, by one ratio for each class or at random, under the "
+         "paper's thresholds and others. Each plan was run; the objective is what its own "
+         "capacities made of it, so that it compares only what was planned. Where intervals "
+         "overlap we claim no difference."},
     {.name = "table1",
      .part = "Whole models",
      .opening =
@@ -172,8 +176,8 @@ const struct report_item report_items[] = {
      .caption =
          "Time before the first layer may start, and how much of it the disk alone would take. "
          "preload-transform reads weights as stored and lays them out on the device at "
-         "start-up, as frameworks do; preload finds the layout made. Shaded: MNN on the "
-         "paper's phone."},
+         "start-up, as frameworks do; preload finds the layout made. Shaded: MNN on the paper's "
+         "phone."},
     {.name = "table7",
      .title = "Table 7: latency",
      .sql = "table7.sql",
@@ -182,18 +186,19 @@ const struct report_item report_items[] = {
          "Integrated latency runs from the first byte asked for to the last output, weights "
          "cold on disk; a run's init ends when its first layer may start. \"Preload / this\" "
          "above 1 means that streaming was faster; \"rounds won\" counts the interleaved rounds "
-         "in which it was, each against the preload of the same round; both are empty without "
-         "a preload in the same session. Verified: the output is within tolerance of a plain C "
-         "reference; empty: not asked in that run. Shaded: the paper's phone with 16-bit "
-         "weights, SmartMem (init + exec) in the row of preload and FlashMem in that of lc-opg: "
-         "compare the ratios, never the milliseconds. Rows named by a framework and its version: "
-         "the same model on the same machine's processor, from cold files (scripts/peers).",
+         "in which it was, each against the preload of the same round; both are empty without a "
+         "preload in the same session. The ceiling, (disk + kernels) / the larger, is what "
+         "overlap alone could gain over a preload that wastes nothing; the bound is the larger "
+         "of the two. Verified: the output is within tolerance of a plain C reference; empty: "
+         "not asked in that run. Shaded: the paper's phone with 16-bit weights, SmartMem (init "
+         "+ exec) in the row of preload and FlashMem in that of lc-opg: compare the ratios, "
+         "never the milliseconds. Rows named by a framework and its version: the same model on "
+         "the same machine's processor, from cold files (scripts/peers).",
      .note =
          "The paper against itself: it says that SmartMem overtakes after 3 to 12 warm runs; "
-         "its Table 7 gives 3.3 (ResNet) to 32.3 (DepA-L). Overlap alone can gain at most "
-         "(disk + execution) / max(disk, execution), never more than 2, so that most of its 8.6 "
-         "times over SmartMem (geometric mean) must come from SmartMem's own initialisation: 48 s "
-         "for "
+         "its Table 7 gives 3.3 (ResNet) to 32.3 (DepA-L). Overlap alone can gain at most (disk "
+         "+ execution) / max(disk, execution), never more than 2, so that most of its 8.6 times "
+         "over SmartMem (geometric mean) must come from SmartMem's own initialisation: 48 s for "
          "GPTN-1.3B, whose 16-bit weights take 1.9 s to read at 1.5 GB/s. Our preload reads at "
          "full speed and finds its layout made offline; expect less than the paper's ratio."},
     {.name = "bounds",
@@ -203,13 +208,15 @@ const struct report_item report_items[] = {
      .caption =
          "The bound is the larger of reading all weights and running all kernels, each alone, "
          "measured in the same rounds. The ceiling is the most that overlap could gain over a "
-         "preload that overlaps nothing. Shaded: the same two ratios for the paper, with its "
-         "16-bit weights over 1.5 GB/s as disk and SmartMem's execution as kernels.",
+         "preload that overlaps nothing; (disk + kernels) / integrated above 1 is what this run "
+         "did gain by it, and a preload below 1 wastes what is missing. A run may beat the "
+         "bound where its disk or its kernels were faster than in the controls. Shaded: the "
+         "same two ratios for the paper, with its 16-bit weights over 1.5 GB/s as disk and "
+         "SmartMem's execution as kernels.",
      .note =
-         "By that reckoning the paper's integrated latencies are 2.96 times the bound (geometric "
-         "mean of its eleven models; for GPTN-2.7B, which SmartMem cannot run, the bound is the "
-         "disk "
-         "alone)."},
+         "By that reckoning the paper's integrated latencies are 2.96 times the bound "
+         "(geometric mean of its eleven models; for GPTN-2.7B, which SmartMem cannot run, the "
+         "bound is the disk alone)."},
     {.name = "predictions",
      .title = "Predicted against measured",
      .sql = "predictions.sql",
@@ -218,10 +225,10 @@ const struct report_item report_items[] = {
      .height = 3.0,
      .caption =
          "What the run's own schedule promised, with what the regressor says of its kernels "
-         "(corrected by earlier runs where there were any) and the disk as measured beside it, over "
-         "what the run took: below 1 it took longer. Grey: 10 and 15 %, what is aimed at on a GPU "
-         "and on a CPU. Bars divide by the ends of the interval: where they cross the grey, noise "
-         "alone may be the difference."},
+         "(corrected by earlier runs where there were any) and the disk as measured beside it, "
+         "over what the run took: below 1 it took longer. Grey: 10 and 15 %, what is aimed at "
+         "on a GPU and on a CPU. Bars divide by the ends of the interval: where they cross the "
+         "grey, noise alone may be the difference."},
     {.name = "predicted",
      .title = "The same in numbers, with its layers",
      .sql = "predicted.sql",
@@ -229,18 +236,18 @@ const struct report_item report_items[] = {
      .every_device = true,
      .folded = true,
      .caption =
-         "Layers were timed in a run of their own. Many small layers are off where few large ones "
-         "hold the time: the share of the time says how much depends on those within 10 %. A run "
-         "whose layers are right in sum and whose latency is not has waited for what the schedule "
-         "does not see."},
+         "Layers were timed in a run of their own. Many small layers are off where few large "
+         "ones hold the time: the share of the time says how much depends on those within 10 %. "
+         "A run whose layers are right in sum and whose latency is not has waited for what the "
+         "schedule does not see."},
     {.name = "layers",
      .title = "Predicted against measured, layer by layer",
      .sql = "layers.sql",
      .gnuplot = "layers.gp",
      .height = 2.3,
      .caption =
-         "One run of each device, in the order of its layers; the larger a point, the more of the "
-         "run's kernel time it is. Grey: 10 and 15 %."},
+         "One run of each device, in the order of its layers; the larger a point, the more of "
+         "the run's kernel time it is. Grey: 10 and 15 %."},
     {.name = "table8",
      .title = "Table 8: memory",
      .sql = "table8.sql",
@@ -249,13 +256,13 @@ const struct report_item report_items[] = {
          "Accounted bytes of every kind (staging, unified memory, textures, activations): time "
          "average over the integrated run, and peak. \"Preload / this\" above 1 means that "
          "streaming held less. Process peak: what the operating system saw above the process's "
-         "own base; it should follow the accounted peak. Of other frameworks (scripts/peers) the "
-         "average, too, is the process's own, above what the framework takes once "
-         "imported. Shaded: "
-         "the paper's averages, SmartMem in the row of preload and FlashMem in that of lc-opg.",
+         "own base; it should follow the accounted peak. Of other frameworks (scripts/peers) "
+         "the average, too, is the process's own, above what the framework takes once imported. "
+         "Shaded: the paper's averages, SmartMem in the row of preload and FlashMem in that of "
+         "lc-opg.",
      .note =
-         "The paper against itself: it claims up to 10.1 times less memory (DeepViT); its Table 8 "
-         "gives 18.6 times, over TVM."},
+         "The paper against itself: it claims up to 10.1 times less memory (DeepViT); its Table "
+         "8 gives 18.6 times, over TVM."},
     {.name = "memory",
      .title = "Memory over time",
      .sql = "memory.sql",
@@ -264,8 +271,8 @@ const struct report_item report_items[] = {
      .height = 2.3,
      .caption =
          "Live memory during the median run of each policy. Preloading rises to the whole model "
-         "before the first layer runs, then frees weights after their last use; streaming "
-         "holds what is in flight. A step is one large weight."},
+         "before the first layer runs, then frees weights after their last use; streaming holds "
+         "what is in flight. A step is one large weight."},
     {.name = "figure6",
      .title = "Figure 6: models one after another",
      .sql = "figure6.sql",
@@ -273,34 +280,35 @@ const struct report_item report_items[] = {
      .height = 1.9,
      .caption =
          "Live memory of a queue of models, all of them together; the colour says whose turn it "
-         "was. Streaming runs within one limit, and the next model reads while the last layers of "
-         "the one before run; preloading has no limit, each model after the other, in the same "
-         "order. The line is the process's own memory above its base.",
-     .note = "The paper's figure: first in, first out over DepthAnything, SD-UNet, ViT, "
-             "GPTN-1.3B and Whisper in random order, FlashMem within 1.5 GB, MNN without "
-             "GPTN-1.3B, which it cannot run."},
+         "was. Streaming runs within one limit, and the next model reads while the last layers "
+         "of the one before run; preloading has no limit, each model after the other, in the "
+         "same order. The line is the process's own memory above its base.",
+     .note =
+         "The paper's figure: first in, first out over DepthAnything, SD-UNet, ViT, GPTN-1.3B "
+         "and Whisper in random order, FlashMem within 1.5 GB, MNN without GPTN-1.3B, which it "
+         "cannot run."},
     {.name = "queues",
      .title = "Queues of models",
      .sql = "queues.sql",
      .caption =
          "One row is one pass over a workload; times count from the first request to the last "
-         "output, programs were built before. Ratios above 1: this pass was faster, or held less "
-         "on average, than preloading. Verified: each output is, bit for bit, that of the model's "
-         "run alone."},
+         "output, programs were built before. Ratios above 1: this pass was faster, or held "
+         "less on average, than preloading. Verified: each output is, bit for bit, that of the "
+         "model's run alone."},
     {.name = "urgent",
      .title = "Urgent requests",
      .sql = "urgent.sql",
      .caption =
-         "From arrival to the last output: alone, first in first out, and interrupting at a layer "
-         "boundary. The interrupted model keeps what it has computed and read."},
+         "From arrival to the last output: alone, first in first out, and interrupting at a "
+         "layer boundary. The interrupted model keeps what it has computed and read."},
     {.name = "warm",
      .title = "Warm runs: when preloading overtakes",
      .sql = "warm.sql",
      .caption =
          "Runs one after another, with so much of the weights in memory between them; preload "
-         "keeps all it has. Medians over several such sequences. A preload that keeps everything "
-         "runs its kernels alone from the second run on: what streaming saved in the first is "
-         "used up after a few.",
+         "keeps all it has. Medians over several such sequences. A preload that keeps "
+         "everything runs its kernels alone from the second run on: what streaming saved in the "
+         "first is used up after a few.",
      .note =
          "The paper against itself: \"3 to 12 warm runs until SmartMem overtakes\"; its Table 7 "
          "gives 3.3 (ResNet) to 32.3 (DepA-L)."},
@@ -310,8 +318,8 @@ const struct report_item report_items[] = {
      .narrows = "current_run",
      .caption =
          "Joules of one run, from the device's own counter over many runs in a row; an empty "
-         "cell says why. Shaded: the paper's phone, SmartMem in the row of preload and "
-         "FlashMem in that of lc-opg.",
+         "cell says why. Shaded: the paper's phone, SmartMem in the row of preload and FlashMem "
+         "in that of lc-opg.",
      .note =
          "The paper against itself: it says that energy is power times latency; LiteRT's "
          "DeepViT then takes 8.1 J where 51.3 are printed, ExecuTorch's 219 for 130.5, MNN's "
@@ -335,10 +343,10 @@ const struct report_item report_items[] = {
      .sql = "breakdown.sql",
      .narrows = "current_run",
      .caption =
-         "Every configuration of the figure as it ran: the steps in the paper's order, "
-         "then the whole with one thing left out, then ours. Kernel rewriting means that a "
-         "layer's kernel moves weights while it computes; without it, kernels of their own "
-         "move them before it."},
+         "Every configuration of the figure as it ran: the steps in the paper's order, then the "
+         "whole with one thing left out, then ours. Kernel rewriting means that a layer's "
+         "kernel moves weights while it computes; without it, kernels of their own move them "
+         "before it."},
     {.name = "figure9",
      .title = "Figure 9: policies",
      .sql = "figure9.sql",
@@ -360,8 +368,8 @@ const struct report_item report_items[] = {
      .caption =
          "Planned: what the policy 'latency' promises within each limit and the time that it "
          "proved no plan can beat, simulated. Measured: runs within limits, and lc-opg under "
-         "several lambda, M_peak and (with layers split) mu, at the peak that they held; the CSV "
-         "says which is which. Execution alone leaves out the time before the first layer.",
+         "several lambda, M_peak and (with layers split) mu, at the peak that they held; the "
+         "CSV says which is which. Execution alone leaves out the time before the first layer.",
      .note =
          "The paper against itself: it raises lambda and lowers M_peak \"for more preloading\", "
          "which its objective answers with less."},
@@ -389,12 +397,10 @@ const struct report_item report_items[] = {
      .title = "Which model fits a phone",
      .sql = "fits.sql",
      .caption =
-         "As planned, not run. Held: weights at their worst; activations, and the ring "
-         "between disk "
-         "and textures, are part of the limit too. Streamed is the policy always-next, "
-         "which needs no "
-         "knowledge of kernels. The paper's SmartMem also holds what it transforms: its GPTN-1.3B "
-         "does not fit where ours does."},
+         "As planned, not run. Held: weights at their worst; activations, and the ring between "
+         "disk and textures, are part of the limit too. Streamed is the policy always-next, "
+         "which needs no knowledge of kernels. The paper's SmartMem also holds what it "
+         "transforms: its GPTN-1.3B does not fit where ours does."},
     {.name = "regime",
      .part = "When streaming pays",
      .opening =
@@ -407,12 +413,13 @@ const struct report_item report_items[] = {
      .height = 2.6,
      .caption =
          "Speed-up and memory saving over how long the disk takes beside the kernels, each "
-         "alone. Emulated disks are throttled, or are memory; simulated points are the planner's "
-         "clock without a limit of memory. The broken line is what overlapping disk and kernels "
-         "alone could gain; a preload also moves weights into textures, which streaming hides as "
-         "well, so that points may lie above it. The map: where each device and model lies, the "
-         "way into textures beside the kernels on the upright axis, and the speed-up of the "
-         "faster plan beside the point. The paper's points are over a baseline that transforms."},
+         "alone. Emulated disks are throttled, or are memory; simulated points are the "
+         "planner's clock without a limit of memory. The broken line is what overlapping disk "
+         "and kernels alone could gain; a preload also moves weights into textures, which "
+         "streaming hides as well, so that points may lie above it. The map: where each device "
+         "and model lies, the way into textures beside the kernels on the upright axis, and the "
+         "speed-up of the faster plan beside the point. The paper's points are over a baseline "
+         "that transforms."},
     {0},
 };
 

@@ -10,6 +10,7 @@ WITH newest AS (
 )
 SELECT c.model AS "instance", p.policy AS "solver", p.status AS "status",
        round(p.objective, 1) AS "objective", round(p.lower_bound, 1) AS "lower bound",
+       round(p.objective / o.objective, 2) AS "objective / lc-opg's",
        round(p.solve_ns / 1e9, 4) AS "time (s)",
        iif(p.policy = 'cp-sat', t.build_s, NULL) AS "paper: build (s)",
        iif(p.policy = 'cp-sat', t.solve_s, NULL) AS "paper: solve (s)",
@@ -19,7 +20,11 @@ JOIN newest p ON p.model = c.model AND p.price = c.price AND p.limit_reading = c
              AND p.m_peak_bytes IS c.m_peak_bytes AND p.lambda = c.lambda
              AND p.chunk_bytes = c.chunk_bytes AND p.memory_limit_bytes IS c.memory_limit_bytes
              AND p.device_id IS c.device_id
+LEFT JOIN newest o ON o.policy = 'lc-opg' AND o.model = c.model AND o.price = c.price AND o.limit_reading = c.limit_reading
+                  AND o.m_peak_bytes IS c.m_peak_bytes AND o.lambda = c.lambda AND o.chunk_bytes = c.chunk_bytes
+                  AND o.memory_limit_bytes IS c.memory_limit_bytes AND o.device_id IS c.device_id
 LEFT JOIN paper_table4_solver t
        ON c.model LIKE replace(replace(t.model, 'GPTN-', 'gptneo-'), 'S', 's') || '.%'
 WHERE c.policy = 'cp-sat' AND (c.device_id = ?1 OR c.device_id IS NULL)
-ORDER BY c.model, p.policy <> 'cp-sat', p.policy;
+ORDER BY (SELECT max(solve_ns) FROM newest n WHERE n.model = c.model AND n.policy = 'lc-opg'), c.model,
+         p.policy <> 'cp-sat', p.policy;

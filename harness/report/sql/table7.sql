@@ -2,7 +2,8 @@
 -- strongest baseline, in the row of preload, and FlashMem in that of lc-opg. Below ours, other
 -- frameworks on the same machine.
 SELECT "model", "policy", "setting", "runs", "init (ms)", "exec (ms)", "integrated (ms)",
-       "95 % interval (ms)", "mean (ms)", "preload / this", "rounds won", "verified", "paper (ms)",
+       "95 % interval (ms)", "mean (ms)", "preload / this", "rounds won", "ceiling of overlap",
+       "integrated / bound", "verified", "paper (ms)",
        "paper: SmartMem / FlashMem"
 FROM (
 SELECT 0 AS peer, r.place, r.form_place, r.model AS "model", r.policy AS "policy", r.setting AS "setting", r.repeats AS "runs",
@@ -15,6 +16,8 @@ SELECT 0 AS peer, r.place, r.form_place, r.model AS "model", r.policy AS "policy
        (SELECT sum(a.integrated_ns < b.integrated_ns) || ' of ' || count(*)
         FROM run_repeat a JOIN run_repeat b ON b.run_id = p.id AND b.seq = a.seq
         WHERE a.run_id = r.id AND r.id <> p.id) AS "rounds won",
+       round((r.disk_ns + r.kernel_ns) / r.bound_ns, 2) AS "ceiling of overlap",
+       round(r.integrated_ns / r.bound_ns, 2) AS "integrated / bound",
        r.verified AS "verified",
        CASE r.policy WHEN 'preload' THEN paper.smartmem_init_ms + paper.smartmem_exec_ms
                      WHEN 'lc-opg' THEN CAST(paper.flashmem_ms AS INTEGER) END AS "paper (ms)",
@@ -30,7 +33,7 @@ SELECT 1, (SELECT params FROM zoo z WHERE z.model = p.model), 0, model, policy, 
        round(first_ns / 1e6, 3), round(integrated_ns / 1e6, 3),
        iif(status = 'ok', printf('%.*f to %.*f', integrated_ns < 1e8, integrated_low_ns / 1e6,
                                  integrated_ns < 1e8, integrated_high_ns / 1e6), NULL),
-       NULL, NULL, NULL, NULL, NULL, NULL
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM current_peer p WHERE device_id = ?1
 )
 ORDER BY place, "model", peer, form_place, "setting", "policy" <> 'preload', "policy";
