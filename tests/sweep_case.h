@@ -1,17 +1,18 @@
 /* tests/sweep_case.h - a small sweep in this process and what is in its database. The program is
- * its own worker ("--device N worker", worker_run()): drivers do not survive fork() without exec().
- */
+ * its own worker (sweep_main()): drivers do not survive fork() without exec(). */
 #ifndef FLASHMEM_TESTS_SWEEP_CASE_H
 #define FLASHMEM_TESTS_SWEEP_CASE_H
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "harness/sweep/sweep.h"
 #include "harness/sweep/worker.h"
 #include "tests/folder.h"
 #include "tests/need_device.h"
+#include "tests/suite.h"
 
 static inline const char *write_spec(const char *name, const char *rows)
 {
@@ -36,23 +37,52 @@ static inline struct sweep_options options(void)
     return o;
 }
 
+/* What a sweep takes. For sweep_case_done() in either outcome. */
+struct sweep_case {
+    struct device_info info;
+    struct spec spec;
+    struct store *st;
+};
+
+static inline int ask_device(struct device_info *ret_info, struct err *err)
+{
+    struct device *dev;
+    int rc = device_open(NULL, &dev, err);
+
+    if (rc < 0)
+        return rc;
+    *ret_info = dev->info;
+    device_close(dev);
+    return 0;
+}
+
+static inline int sweep_case_open(struct sweep_case *k, const char *spec_path, const char *db,
+                                  struct err *err)
+{
+    int rc;
+
+    *k = (struct sweep_case){.st = NULL};
+    rc = ask_device(&k->info, err);
+    if (rc == 0)
+        rc = spec_read(spec_path, &k->info, &k->spec, err);
+    return rc < 0 ? rc : store_open(db, STORE_WRITE, &k->st, err);
+}
+
+static inline void sweep_case_done(struct sweep_case *k)
+{
+    store_close(k->st);
+    spec_done(&k->spec);
+}
+
 static inline void sweep_into(const char *spec_path, const char *db, const struct sweep_options *o,
                               struct sweep_summary *s)
 {
-    struct device_info info;
-    struct device *dev;
-    struct store *st;
-    struct spec spec;
+    struct sweep_case k;
     struct err err = {0};
 
-    ck_assert_msg(device_open(NULL, &dev, &err) == 0, "%s", err.text);
-    info = dev->info;
-    device_close(dev);
-    ck_assert_msg(spec_read(spec_path, &info, &spec, &err) == 0, "%s", err.text);
-    ck_assert_msg(store_open(db, STORE_WRITE, &st, &err) == 0, "%s", err.text);
-    ck_assert_msg(sweep_run(st, &info, &spec, o, s, &err) == 0, "%s", err.text);
-    store_close(st);
-    spec_done(&spec);
+    ck_assert_msg(sweep_case_open(&k, spec_path, db, &err) == 0, "%s", err.text);
+    ck_assert_msg(sweep_run(k.st, &k.info, &k.spec, o, s, &err) == 0, "%s", err.text);
+    sweep_case_done(&k);
 }
 
 /* The first column of the first row. */
@@ -98,5 +128,20 @@ static inline void check_with_shell(const char *db)
 #define FAST ",30,0.02s\n"
 
 #define SIX "relu,rows=8|16|24|32|40|48 cols=64,,,,0" FAST
+
+/* The program is a worker ("--device N worker") or runs its tests, in a folder of their own. */
+static inline int sweep_main(int argc, char **argv, const char *name, TCase *t)
+{
+    Suite *s = suite_create(name);
+    struct err err = {0};
+
+    if (argc == 4 && strcmp(argv[1], "--device") == 0 && strcmp(argv[3], "worker") == 0)
+        return worker_run(argv[2], 0, &err) < 0;
+    need_device();
+    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
+    tcase_set_timeout(t, 300);
+    suite_add_tcase(s, t);
+    return suite_run(s);
+}
 
 #endif

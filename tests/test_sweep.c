@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "harness/sweep/own.h"
-#include "tests/suite.h"
 #include "tests/sweep_case.h"
 
 START_TEST(all_then_nothing)
@@ -222,15 +221,12 @@ static void sweep_own(const char *path, const char *db, struct sweep_summary *s)
 {
     struct sweep_options o = options();
     struct device_info info;
-    struct device *dev;
     struct custom *own;
     struct store *st;
     struct spec spec;
     struct err err = {0};
 
-    ck_assert_msg(device_open(NULL, &dev, &err) == 0, "%s", err.text);
-    info = dev->info;
-    device_close(dev);
+    ck_assert_msg(ask_device(&info, &err) == 0, "%s", err.text);
     ck_assert_msg(own_open(path, &own, &err) == 0, "%s", err.text);
     ck_assert_msg(own_spec(own, path, &info, &spec, &err) == 0, "%s", err.text);
     ck_assert_int_eq(truncate(path, 0), 0);
@@ -275,29 +271,15 @@ START_TEST(own_kernel)
 }
 END_TEST
 
-static int run_suite(void)
+int main(int argc, char **argv)
 {
-    Suite *s = suite_create("sweep");
     TCase *t = tcase_create("sweep");
 
-    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
-    tcase_set_timeout(t, 300);
     tcase_add_test(t, all_then_nothing);
     tcase_add_test(t, limits_shards_dry);
     tcase_add_test(t, pace_is_remembered);
     tcase_add_test(t, unsupported_is_a_row);
     tcase_add_test(t, doubling);
     tcase_add_test(t, own_kernel);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
-
-int main(int argc, char **argv)
-{
-    struct err err = {0};
-
-    if (argc == 4 && strcmp(argv[1], "--device") == 0 && strcmp(argv[3], "worker") == 0)
-        return worker_run(argv[2], 0, &err) < 0;
-    need_device();
-    return run_suite();
+    return sweep_main(argc, argv, "sweep", t);
 }

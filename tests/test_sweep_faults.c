@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "profiler/rng.h"
-#include "tests/suite.h"
 #include "tests/sweep_case.h"
 
 START_TEST(crash_costs_one_row)
@@ -54,13 +53,13 @@ START_TEST(hang_costs_one_row)
     sweep_into(spec, in_folder("d0.db"), &o, &s); /* compiles what is not cached yet */
     db = in_folder("d.db");
     setenv("FLASHMEM_FAULT", "hang:rows=40,", 1);
-    o.timeout_ns = UINT64_C(8000000000);
+    o.timeout_ns = UINT64_C(4000000000);
     sweep_into(spec, db, &o, &s);
     unsetenv("FLASHMEM_FAULT");
     ck_assert_int_eq(s.measured, 6);
     ck_assert_int_eq(s.by_status[SAMPLE_TIMEOUT], 1);
     ck_assert_double_eq(number(db, "SELECT count(*) FROM sample WHERE status = 'timeout' AND error"
-                                   " LIKE '%8 s%' AND median_ns IS NULL"),
+                                   " LIKE '%4 s%' AND median_ns IS NULL"),
                         1);
     sweep_into(spec, db, &o, &s);
     ck_assert_int_eq(s.measured, 1);
@@ -139,24 +138,16 @@ START_TEST(lost_device)
     const char *db = in_folder("l.db");
     struct sweep_options o = options();
     struct sweep_summary s;
-    struct device_info info;
-    struct device *dev;
-    struct store *st;
-    struct spec spec;
+    struct sweep_case k;
     struct err err = {0};
 
     snprintf(spec_path, sizeof(spec_path), "%s", write_spec("l.csv", SIX));
-    ck_assert_int_eq(device_open(NULL, &dev, &err), 0);
-    info = dev->info;
-    device_close(dev);
-    ck_assert_int_eq(spec_read(spec_path, &info, &spec, &err), 0);
-    ck_assert_int_eq(store_open(db, STORE_WRITE, &st, &err), 0);
+    ck_assert_msg(sweep_case_open(&k, spec_path, db, &err) == 0, "%s", err.text);
     setenv("FLASHMEM_FAULT", "crash:", 1);
-    ck_assert_int_eq(sweep_run(st, &info, &spec, &o, &s, &err), -EIO);
+    ck_assert_int_eq(sweep_run(k.st, &k.info, &k.spec, &o, &s, &err), -EIO);
     unsetenv("FLASHMEM_FAULT");
     ck_assert_ptr_nonnull(strstr(err.text, "3 configurations in a row crashed"));
-    store_close(st);
-    spec_done(&spec);
+    sweep_case_done(&k);
     ck_assert_double_eq(number(db, "SELECT count(*) FROM sample WHERE status = 'crashed'"), 3);
     sweep_into(spec_path, db, &o, &s); /* and they are tried again */
     ck_assert_int_eq(s.measured, 6);
@@ -170,10 +161,7 @@ START_TEST(full_disk)
     char spec_path[256], mount[256], db[300], command[600];
     struct sweep_options o = options();
     struct sweep_summary s;
-    struct device_info info;
-    struct device *dev;
-    struct store *st;
-    struct spec spec;
+    struct sweep_case k;
     struct err err = {0};
     int rc;
 
@@ -184,18 +172,14 @@ START_TEST(full_disk)
     if (system(command) != 0)
         return; /* may not mount here */
     snprintf(spec_path, sizeof(spec_path), "%s", write_spec("full.csv", SIX));
-    ck_assert_int_eq(device_open(NULL, &dev, &err), 0);
-    info = dev->info;
-    device_close(dev);
-    ck_assert_int_eq(spec_read(spec_path, &info, &spec, &err), 0);
-    ck_assert_msg(store_open(db, STORE_WRITE, &st, &err) == 0, "%s", err.text);
+    ck_assert_msg(sweep_case_open(&k, spec_path, db, &err) == 0, "%s", err.text);
     o.limit = 2;
-    ck_assert_int_eq(sweep_run(st, &info, &spec, &o, &s, &err), 0);
+    ck_assert_int_eq(sweep_run(k.st, &k.info, &k.spec, &o, &s, &err), 0);
     o.limit = 0;
     snprintf(command, sizeof(command), "cat /dev/zero >'%s/ballast' 2>/dev/null", mount);
     ck_assert_int_ne(system(command), 0);
-    rc = sweep_run(st, &info, &spec, &o, &s, &err);
-    store_close(st);
+    rc = sweep_run(k.st, &k.info, &k.spec, &o, &s, &err);
+    sweep_case_done(&k);
     ck_assert_msg(rc == -ENOSPC, "%d: %s", rc, err.text);
     snprintf(command, sizeof(command), "rm '%s/ballast'", mount);
     ck_assert_int_eq(system(command), 0);
@@ -204,7 +188,6 @@ START_TEST(full_disk)
     sweep_into(spec_path, db, &o, &s);
     ck_assert_double_eq(number(db, "SELECT count(*) FROM sample"), 6);
     check_with_shell(db);
-    spec_done(&spec);
     snprintf(command, sizeof(command), "umount '%s'", mount);
     ck_assert_int_eq(system(command), 0);
 }
@@ -299,12 +282,12 @@ START_TEST(paused)
 
     snprintf(spec, sizeof(spec), "%s", write_spec("p.csv", MANY));
     snprintf(db, sizeof(db), "%s", in_folder("p.db"));
-    setenv("TEST_TIMEOUT_S", "5", 1);
+    setenv("TEST_TIMEOUT_S", "3", 1);
     pid = start_sweep(spec, db);
     unsetenv("TEST_TIMEOUT_S");
     usleep(1200000);
     kill(-pid, SIGSTOP);
-    usleep(7000000);
+    usleep(4000000);
     kill(-pid, SIGCONT);
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -377,38 +360,26 @@ static int be_sweep(const char *spec_path, const char *db)
 {
     struct sweep_options o = options();
     struct sweep_summary s;
-    struct device_info info;
-    struct device *dev = NULL;
-    struct store *st = NULL;
-    struct spec spec = {0};
+    struct sweep_case k;
     struct err err = {0};
-    int rc = device_open(NULL, &dev, &err);
+    int rc = sweep_case_open(&k, spec_path, db, &err);
 
     if (getenv("TEST_TIMEOUT_S"))
         o.timeout_ns = strtoull(getenv("TEST_TIMEOUT_S"), NULL, 10) * UINT64_C(1000000000);
-    if (rc == 0) {
-        info = dev->info;
-        device_close(dev);
-        rc = spec_read(spec_path, &info, &spec, &err);
-    }
     if (rc == 0)
-        rc = store_open(db, STORE_WRITE, &st, &err);
-    if (rc == 0)
-        rc = sweep_run(st, &info, &spec, &o, &s, &err);
+        rc = sweep_run(k.st, &k.info, &k.spec, &o, &s, &err);
     if (rc < 0)
         fprintf(stderr, "sweep: %s\n", err.text);
-    store_close(st);
-    spec_done(&spec);
+    sweep_case_done(&k);
     return rc < 0 ? 1 : 0;
 }
 
-static int run_suite(void)
+int main(int argc, char **argv)
 {
-    Suite *s = suite_create("sweep_faults");
     TCase *t = tcase_create("sweep_faults");
 
-    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
-    tcase_set_timeout(t, 300);
+    if (argc == 4 && strcmp(argv[1], "sweep") == 0)
+        return be_sweep(argv[2], argv[3]);
     tcase_add_test(t, crash_costs_one_row);
     tcase_add_test(t, hang_costs_one_row);
     tcase_add_test(t, memory_costs_one_row);
@@ -419,18 +390,5 @@ static int run_suite(void)
     tcase_add_test(t, kill_nine);
     tcase_add_test(t, paused);
     tcase_add_test(t, worker_dies_with_its_sweep);
-    suite_add_tcase(s, t);
-    return suite_run(s);
-}
-
-int main(int argc, char **argv)
-{
-    struct err err = {0};
-
-    if (argc == 4 && strcmp(argv[1], "--device") == 0 && strcmp(argv[3], "worker") == 0)
-        return worker_run(argv[2], 0, &err) < 0;
-    if (argc == 4 && strcmp(argv[1], "sweep") == 0)
-        return be_sweep(argv[2], argv[3]);
-    need_device();
-    return run_suite();
+    return sweep_main(argc, argv, "sweep_faults", t);
 }
