@@ -6,17 +6,19 @@
 //         the batch is the slow part of m
 //   blocks: BM (a multiple of MR), BN (of NR) results, BK (of 16) of k per pass; arguments,
 //         for a program takes half a second to compile
-//   local: POOL floats, of which a block takes (BM + (TB ? 1 : 4) * NR) * (BK + 2) + BM * BN +
-//         16 * (BK + 16) and the pixels that it meets
+//   local: POOL floats, of which a block takes BM * (BK + 4) + (TB ? 1 : 4) * NR * (BK + 2) +
+//         BM * BN + 16 * (BK + 16) and the pixels that it meets
 //   Any size: what lies outside is staged as zeros and never written.
 //
 // Each result is one chain acc = fma(a_k, b_k, acc), k ascending: the same bits as gemm_direct.cl
 // whatever the blocks. Blocking after Goto & van de Geijn 2008: a panel of b, NR columns wide, is
-// packed just before it is used and stays in L1; the block of a and the results stay in L2.
+// packed just before it is used and stays in L1; the block of a and the results stay in L2. Rows of a
+// are not packed: the micro-kernel wants one element of each at a time, which it finds in the rows
+// of a buffer, or of al, as well as in a panel.
 //
-// What an image costs here is its texels, and less if they are neighbours: rows of a block, MR or
-// 16 at a time, are read into a tile (read_texels() says why) and packed from there as a buffer's are;
-// results are written along n, each tile as it is done.
+// What an image costs here is its texels, and less if they are neighbours: rows of b, 16 at a time, are
+// read into a tile (read_texels() says why) and packed from there as a buffer's are; results are
+// written along n, each tile as it is done.
 //
 // FEW 1, M up to MR: an element of b is used M times only, which is not worth packing it. Lane l of
 // 16 adds k = l, l + 16, ..., and the lanes are added by halves: an order of its own.
@@ -35,7 +37,7 @@
 #define MR 8 // rows of the micro-kernel
 #endif
 #ifndef NR
-#define NR 32 // columns of the micro-kernel: 4, 8, 16 or a multiple of 16
+#define NR 32 // columns of the micro-kernel: 8, 16 or a multiple of 16
 #endif
 #ifndef ORDER
 #define ORDER 1
@@ -44,12 +46,7 @@
 #define PATCH 0 // 1: the pixels that a block meets are decoded once for all their taps
 #endif
 
-#if NR == 4
-#define VW 4
-typedef float4 vec;
-#define VECLOAD(p)     vload4(0, p)
-#define VECSTORE(v, p) vstore4(v, 0, p)
-#elif NR == 8
+#if NR == 8
 #define VW             8
 typedef float8 vec;
 #define VECLOAD(p)     vload8(0, p)
@@ -65,21 +62,12 @@ typedef float16 float16_at_texel __attribute__((aligned(16)));
 #define TILE (MR * NR)
 // Not a power of two from panel to panel, for texels across panels would share a set of the cache.
 #define A_PANEL (MR * (depth + 2))
+#define A_PITCH (depth + 4)
 #define B_PANEL (NR * (depth + 2))
 // Blocks are made as even as tiles allow: PoCL deals groups out by their number.
 #define EVEN(n, blocks, tile) (((n) + (blocks) * (tile)-1) / ((blocks) * (tile)) * (tile))
 
 // ---- rows, packed ----
-
-// p[k * stride + row]: element k of texel `row`.
-static inline void scatter4(float4 t0, float4 t1, float4 t2, float4 t3, __local float *p,
-                            int stride)
-{
-    vstore4((float4)(t0.x, t1.x, t2.x, t3.x), 0, p);
-    vstore4((float4)(t0.y, t1.y, t2.y, t3.y), 0, p + stride);
-    vstore4((float4)(t0.z, t1.z, t2.z, t3.z), 0, p + 2 * stride);
-    vstore4((float4)(t0.w, t1.w, t2.w, t3.w), 0, p + 3 * stride);
-}
 
 // 16 k of 16 rows at a time, or of 8, as whole vectors. v0 .. v3 are four lanes of four elements
 // each: BLOCKS4 transposes the 4x4 lanes, LANES4 the 4x4 elements of each lane.
@@ -185,9 +173,14 @@ read_texels(IN(t), int fold, int ct, int r, int rows, int c, int n, __local floa
 static inline void read_texels(IN(t), int fold, int ct, int r, int rows, int c, int n,
                                __local float *restrict p, int pitch)
 {
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < n; j++)
+    for (int i = 0; i < rows; i++) {
+        int j = 0;
+
+        for (; j + 4 <= n; j += 4)
+            STORE16(GLOBAL16(TEXEL_OF(t, ct, r + i, c + j)), p + i * pitch + 4 * j);
+        for (; j < n; j++)
             *(__local float4 *)(p + i * pitch + 4 * j) = GET(t, fold, ct, r + i, c + j);
+    }
 }
 #endif
 
@@ -221,21 +214,16 @@ static inline void clear_texels(int rows, int n, __local float *p, int pitch)
             *(__local float4 *)(p + i * pitch + 4 * j) = (float4)(0);
 }
 
-// 4, 8 or 16 rows of a tile, transposed: k in [0, depth), and whatever there is up to the next
+// 8 or 16 rows of a tile, transposed: k in [0, depth), and whatever there is up to the next
 // multiple of 16.
 static inline void pack_tile(__local const float *t, int pitch, int rows, int depth,
                              __local float *p, int stride)
 {
     for (int k = 0; k < depth; k += 16, t += 16, p += 16 * stride) {
-        if (rows == 16) {
+        if (rows == 16)
             pack16(t, pitch, p, stride);
-        } else if (rows == 8) {
+        else
             pack8(t, pitch, p);
-        } else {
-            EACH16(i, 4)
-            scatter4(vload4(i, t), vload4(i, t + pitch), vload4(i, t + 2 * pitch),
-                     vload4(i, t + 3 * pitch), p + 4 * i * stride, stride);
-        }
     }
 }
 
@@ -247,7 +235,7 @@ static inline void stage_rows(IN(t), int fold, int ct, int r, int here, int rows
     int done = 0;
 
 #if !IMAGE
-    for (; rows >= 8 && here >= rows && done + 4 <= n; done += 4) {
+    for (; here >= rows && done + 4 <= n; done += 4) {
         if (rows == 16)
             pack16_global(TEXEL_OF(t, ct, r, c + done), 4 * (size_t)ct, p + 4 * done * stride,
                           stride);
@@ -299,22 +287,26 @@ static inline void stage_across(IN(t), int fold, int ct, int r, int rows_here, i
     }
 }
 
-// c[MR, NR] (+)= a panel [k, MR] * b panel [k, NR]. A macro: LLVM 15 in PoCL 3.1 crashes when it
-// inlines this as a function at two places.
-#define MICRO(pa, pb, n_k, first, c)                                                               \
+// c[MR, NR] (+)= rows A_ROW(i) * b panel [k, NR], of which the first NVS vectors count; SUMS takes the
+// results, acc[i][j]. A macro: LLVM 15 in PoCL 3.1 crashes when it inlines this as a function at two
+// places.
+#define MICRO(pb, n_k, first, c, NVS, SUMS)                                                        \
     {                                                                                              \
-        __local const float *ap = (pa), *bp = (pb);                                                \
-        vec acc[MR][NV], bv[NV];                                                                   \
+        A_SPACE const float *ap[MR];                                                               \
+        __local const float *bp = (pb);                                                            \
+        vec acc[MR][NVS], bv[NVS];                                                                 \
                                                                                                    \
-        EACH_I EACH_J acc[i][j] = (first) ? (vec)(0) : VECLOAD((c) + i * NR + j * VW);             \
-        for (int k = 0; k < (n_k); k++, ap += MR, bp += NR) {                                      \
-            EACH_J bv[j] = VECLOAD(bp + j * VW);                                                   \
-            EACH_I EACH_J acc[i][j] = fma((vec)(ap[i]), bv[j], acc[i][j]);                         \
+        EACH_I ap[i] = A_ROW(i);                                                                   \
+        EACH_I EACH_J(NVS) acc[i][j] = (first) ? (vec)(0) : VECLOAD((c) + i * NR + j * VW);        \
+        for (int k = 0; k < (n_k); k++, bp += NR) {                                                \
+            EACH_J(NVS) bv[j] = VECLOAD(bp + j * VW);                                              \
+            EACH_I EACH_J(NVS) acc[i][j] = fma((vec)(A_OF(ap[i], k)), bv[j], acc[i][j]);                   \
         }                                                                                          \
-        EACH_I EACH_J VECSTORE(acc[i][j], (c) + i * NR + j * VW);                                  \
+        SUMS(NVS, c)                                                                               \
     }
-#define EACH_I _Pragma("unroll") for (int i = 0; i < MR; i++)
-#define EACH_J _Pragma("unroll") for (int j = 0; j < NV; j++)
+#define EACH_I      _Pragma("unroll") for (int i = 0; i < MR; i++)
+#define EACH_J(NVS) _Pragma("unroll") for (int j = 0; j < (NVS); j++)
+#define KEEP_SUMS(NVS, c) EACH_I EACH_J(NVS) VECSTORE(acc[i][j], (c) + i * NR + j * VW);
 
 // GEMM_PUT() of the sums of a tile, `left` texels of row m and the next ones, from local memory:
 // WIDE elements at once. An image's are ended where they are, then written in runs.
@@ -386,6 +378,29 @@ static inline void stage_across(IN(t), int fold, int ct, int r, int rows_here, i
         for (int i = 0; i < put_rows; i++)                                                         \
             PUT_ROW(batch, (m) + i, nt, put_texels, (c) + i * NR)                                  \
     }
+
+// Whole tiles of a buffer go there from registers, unless they would have to stay for a function:
+// what local memory in between costs is a tenth of a product with k = 64.
+#define FROM_REGISTERS (!IMAGE && VW == 16 && CONV != 2 && ACT <= 1)
+#if FROM_REGISTERS
+#define PUT_SUMS(NVS, c)                                                                           \
+    if (whole) {                                                                                   \
+        const size_t at = (size_t)(batch * y_row + m) * cty + batch * y_col + nt;                  \
+                                                                                                   \
+        EACH_I EACH_J(NVS)                                                                         \
+        {                                                                                          \
+            const int at_bias = (CONV ? batch * y_col + nt : nt) + 4 * j;                          \
+            const wide biased = WITH_BIAS(SCALE(acc[i][j]), at_bias, TEXELS);                      \
+            const wide ended = WITH_RES(biased, at + (size_t)i * cty, 4 * j, TEXELS);              \
+                                                                                                   \
+            VSTOREW(ACTIVATE(ended, WIDE), AT_TEXEL(y, at + (size_t)i * cty + 4 * j));             \
+        }                                                                                          \
+    } else {                                                                                       \
+        KEEP_SUMS(NVS, c)                                                                          \
+    }
+#else
+#define PUT_SUMS KEEP_SUMS
+#endif
 
 // Texels [kt0, kt0 + kts) of k, tap by tap: n of tap (r, s) from its texel c on, the kt-th on.
 #define EACH_TAP                                                                                   \
@@ -495,22 +510,31 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
     LOAD_END();
 }
 #else
-// The block of a, in panels of MR rows: al[panel][k][row].
+// The rows of a block of a, from m = m0 + pm * MR on: A_OF(A_ROW(i), k). Those of a buffer are used
+// where they are; others stand in al, but for a transposed a, which lies there in panels of MR rows,
+// al[panel][k][row]. Behind the last row come the last one's results, which nothing takes.
+#define A_SPACE     __local
+#define A_OF(p, k)  (p)[k]
+#define A_ROW(i)    (al + (m - m0 + (i)) * A_PITCH)
 #if TA // texels lie along m
 #define STAGE_A                                                                                    \
     stage_across(a, FOLD_A, cta, batch *a_row + 4 * kt0, K - 4 * kt0, depth,                       \
                  batch *a_col + m0 / 4, (min(rows, M - m0) + 3) / 4, rows / 4, tl, TILE_ROOM, al,  \
                  MR, A_PANEL);
+#undef A_ROW
+#define A_ROW(i)   (al + pm * A_PANEL + (i))
+#undef A_OF
+#define A_OF(p, k) (p)[(k)*MR]
 #elif CONV
 #if PATCH
 #define READ_PIXELS(row, n_rows, p)                                                                \
     for (int at_row = 0; at_row < (n_rows); at_row++)                                              \
         for (int j = 0; j < n; j++)                                                                \
             vstore4(vload4(((row) + at_row - patch_row) * CT + c + j, xl), j,                      \
-                    (p) + at_row * TILE_PITCH);
+                    (p) + at_row * A_PITCH);
 #else
 #define READ_PIXELS(row, n_rows, p)                                                                \
-    read_texels(a, FOLD_A, cta, row, n_rows, batch *a_col + c, n, p, TILE_PITCH);
+    read_texels(a, FOLD_A, cta, row, n_rows, batch *a_col + c, n, p, A_PITCH);
 #endif
 #if MR == 8
 typedef int8 pixels;
@@ -531,7 +555,7 @@ typedef int4 pixels;
             const pixels iy = TAP_Y(my, r), ix = TAP_X(mx, s);                                     \
             const pixels in = TAP_HERE(r, s) ? INSIDE(iy, ix) & (m < M) : (pixels)(0);             \
             const pixels row = select((pixels)(-1), iy * W + ix, in);                              \
-            __local float *const to = tl + 4 * kt;                                                 \
+            __local float *const to = al + i * A_PITCH + 4 * kt;                                   \
                                                                                                    \
             if (row.s0 >= 0 && all(row == row.s0 + PIXELS)) {                                      \
                 READ_PIXELS(row.s0, MR, to)                                                        \
@@ -541,18 +565,24 @@ typedef int4 pixels;
                 STORE_PIXELS(row, 0, each);                                                        \
                 for (int l = 0; l < MR; l++)                                                       \
                     if (each[l] < 0)                                                               \
-                        clear_texels(1, n, to + l * TILE_PITCH, TILE_PITCH);                       \
+                        clear_texels(1, n, to + l * A_PITCH, A_PITCH);                      \
                     else                                                                           \
-                        READ_PIXELS(each[l], 1, to + l * TILE_PITCH)                               \
+                        READ_PIXELS(each[l], 1, to + l * A_PITCH)                               \
             }                                                                                      \
         }                                                                                          \
-        pack_tile(tl, TILE_PITCH, MR, depth, al + i / MR * A_PANEL, MR);                           \
     }
-#else
+#elif IMAGE || HALF
 #define STAGE_A                                                                                    \
-    for (int i = 0; i < rows; i += MR)                                                             \
-        stage_rows(a, FOLD_A, cta, batch *a_row + m0 + i, M - m0 - i, MR, batch *a_col + kt0, kts, \
-                   tl, TILE_PITCH, al + i / MR * A_PANEL, MR);
+    read_texels(a, FOLD_A, cta, batch *a_row + m0, min(rows, M - m0), batch *a_col + kt0, kts, al, \
+                A_PITCH);
+#undef A_ROW
+#define A_ROW(i) (al + (m - m0 + min(i, M - 1 - m)) * A_PITCH)
+#else
+#define STAGE_A
+#undef A_SPACE
+#define A_SPACE __global
+#undef A_ROW
+#define A_ROW(i) TEXEL_OF(a, cta, batch *a_row + m + min(i, M - 1 - m), batch *a_col + kt0)
 #endif
 
 // `panels` panels of b from column n on: bl[panel][k][column].
@@ -593,7 +623,7 @@ typedef int4 pixels;
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PARAMS)
 {
     __local float pool[POOL] __attribute__((aligned(64)));
-    __local float *al = pool, *bl = al + BM * (BK + 2);
+    __local float *al = pool, *bl = al + BM * (BK + 4);
     __local float *cl = bl + (PANELS * NR * (BK + 2) + 15) / 16 * 16, *tl = cl + BM * BN;
 
     const int gn = get_group_id(ORDER - 1), gm = get_group_id(2 - ORDER);
@@ -629,12 +659,17 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void gemm_staged(GEMM_PA
 #define RESULT(t)                                                                                  \
     {                                                                                              \
         const int pn = (t) / mp, pm = (t)-pn * mp;                                                 \
+        const int m = m0 + pm * MR, nt = (n0 + pn * NR) / 4, last = kt0 + kts == KT;               \
+        const int whole = FROM_REGISTERS && last && m + MR <= M && nt + NR / 4 <= nt_end;          \
                                                                                                    \
         if (pm == 0 && pn % PANELS == 0)                                                           \
             STAGE_B(n0 + pn * NR, min(PANELS, np - pn))                                            \
-        MICRO(al + pm * A_PANEL, bl + pn % PANELS * B_PANEL, depth, kt0 == 0, cl + (t)*kept)       \
-        if (kt0 + kts == KT)                                                                       \
-            PUT_TILE(batch, m0 + pm * MR, (n0 + pn * NR) / 4, cl + (t)*kept)                       \
+        if (NV > 1 && nt + VW / 4 >= nt_end)                                                       \
+            MICRO(bl + pn % PANELS * B_PANEL, depth, kt0 == 0, cl + (t)*kept, 1, KEEP_SUMS)        \
+        else                                                                                       \
+            MICRO(bl + pn % PANELS * B_PANEL, depth, kt0 == 0, cl + (t)*kept, NV, PUT_SUMS)        \
+        if (last && !whole)                                                                        \
+            PUT_TILE(batch, m, nt, cl + (t)*kept)                                                  \
     }
         int t = 0;
 #if FORM == 2

@@ -36,7 +36,7 @@ static uint64_t local_bytes(const struct gemm *g, const struct blocks *b, int nr
     int64_t panels = g->tb ? 1 : 4; /* the kernel's PANELS */
 
     return 4 *
-           (uint64_t)((int64_t)b->bm * (b->bk + 2) + ceil_div(panels * nr * (b->bk + 2), 16) * 16 +
+           (uint64_t)((int64_t)b->bm * (b->bk + 4) + ceil_div(panels * nr * (b->bk + 2), 16) * 16 +
                       (int64_t)b->bm * b->bn + 16 * (b->bk + 16) + b->patch);
 }
 
