@@ -178,7 +178,8 @@ static void insert_samples(int64_t session_id)
          "'streamed', NULL, 200000000, 0.9, 1, '', 5, NULL, 'FEASIBLE', 1, 100, 30e6, 1, 29e6, 2e9)");
     exec("INSERT INTO plan VALUES (5, '2020', 1, 'GPTN-S', 'f32', 'image', 'latency', 'bytes', "
          "'streamed', NULL, 400000000, 0.9, 1, '', 5, NULL, 'OPTIMAL', 1, 100, 20e6, 1, 20e6, 2e9)");
-    exec("UPDATE run SET plan_id = 1 WHERE integrated_ns = 500e6");
+    exec("UPDATE run SET plan_id = 1, least_ns = 450e6, predicted_peak_bytes = 200000000 "
+         "WHERE integrated_ns = 500e6");
     exec("INSERT INTO run_layer SELECT id, 1, 'a', 'matmul', 0, 100000000, 7, 95e6, NULL, NULL FROM run "
          "WHERE integrated_ns = 500e6");
     exec("INSERT INTO run_layer SELECT id, 2, 'b', 'add', 150000000, 450000000, 0, 405e6, NULL, NULL FROM run "

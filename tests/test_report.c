@@ -178,7 +178,7 @@ START_TEST(bounds)
 {
     rows_report_csv();
     has("bounds.csv",
-        "\nGPTN-S,lc-opg,f32 image,300.0,600.0,500.0,0.83,1.5,1.8,2.64,1.27\n");
+        "\nGPTN-S,lc-opg,f32 image,300.0,600.0,500.0,0.83,450.0,0.75,1.5,1.8,2.64,1.27\n");
 }
 END_TEST
 
@@ -186,9 +186,11 @@ END_TEST
 START_TEST(predicted_against_measured)
 {
     rows_report_csv();
-    has("predicted.csv", "\nGPTN-S,lc-opg,Fixture,f32 image,400.0,500.0,0.8,no; of an end of the interval,2,50.0,25.0,1.25\n");
-    has("predicted.csv", "\nAlone,greedy,Fixture,f32 image,400.0,100.0,4.0,no,,,,\n");
-    has("predictions.csv", "\n,Fixture,1,GPTN-S,0.8,0.727272727272727,0.888888888888889,");
+    has("predicted.csv", "\nGPTN-S,lc-opg,Fixture,f32 image,400.0,500.0,0.8,no; of an end of the interval,200.0,250.0,0.8,"
+                         "2,50.0,25.0,1.25\n");
+    has("predicted.csv", "\nAlone,greedy,Fixture,f32 image,400.0,100.0,4.0,no,,50.0,,,,,\n");
+    has("predictions.csv", "\nintegrated latency,Fixture,1,GPTN-S,0.8,0.727272727272727,0.888888888888889,");
+    has("predictions.csv", "\npeak memory,Fixture,1,GPTN-S,0.8,0.8,0.8,");
     has("layers.csv", "\nFixture: GPTN-S f32,add,2,1.35,300.0,405.0,0.866025403784439,0,b,f32 image,lc-opg\n"
                       "Fixture: GPTN-S f32,matmul,1,0.95,100.0,95.0,0.5,7,a,f32 image,lc-opg\n");
 }

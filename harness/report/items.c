@@ -207,12 +207,14 @@ const struct report_item report_items[] = {
      .narrows = "current_run",
      .caption =
          "The bound is the larger of reading all weights and running all kernels, each alone, "
-         "measured in the same rounds. The ceiling is the most that overlap could gain over a "
-         "preload that overlaps nothing; (disk + kernels) / integrated above 1 is what this run "
-         "did gain by it, and a preload below 1 wastes what is missing. A run may beat the "
-         "bound where its disk or its kernels were faster than in the controls. Shaded: the "
-         "same two ratios for the paper, with its 16-bit weights over 1.5 GB/s as disk and "
-         "SmartMem's execution as kernels.",
+         "measured in the same rounds. The least of a plan is its schedule in time, disk and "
+         "kernels each as fast as alone: what lies between it and the bound is the plan's (no "
+         "room, or kernels behind the last read), what lies above it is the run's. The ceiling "
+         "is the most that overlap could gain over a preload that overlaps nothing; (disk + "
+         "kernels) / integrated above 1 is what this run did gain by it, and a preload below 1 "
+         "wastes what is missing. A run may beat the bound where its disk or its kernels were "
+         "faster than in the controls. Shaded: the same two ratios for the paper, with its "
+         "16-bit weights over 1.5 GB/s as disk and SmartMem's execution as kernels.",
      .note =
          "By that reckoning the paper's integrated latencies are 2.96 times the bound "
          "(geometric mean of its eleven models; for GPTN-2.7B, which SmartMem cannot run, the "
@@ -224,11 +226,11 @@ const struct report_item report_items[] = {
      .gnuplot = "predictions.gp",
      .height = 3.0,
      .caption =
-         "What the run's own schedule promised, with what the regressor says of its kernels "
-         "(corrected by earlier runs where there were any) and the disk as measured beside it, "
-         "over what the run took: below 1 it took longer. Grey: 10 and 15 %, what is aimed at "
-         "on a GPU and on a CPU. Bars divide by the ends of the interval: where they cross the "
-         "grey, noise alone may be the difference."},
+         "What the run's own schedule promised, of time and of memory, with what the regressor "
+         "says of its kernels (corrected by earlier runs where there were any) and the disk as "
+         "measured beside it, over what the run took: below 1 it took longer. Grey: 10 and 15 "
+         "%, what is aimed at on a GPU and on a CPU. Bars divide by the ends of the interval: "
+         "where they cross the grey, noise alone may be the difference."},
     {.name = "predicted",
      .title = "The same in numbers, with its layers",
      .sql = "predicted.sql",

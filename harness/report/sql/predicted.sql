@@ -13,6 +13,8 @@ SELECT r.model AS "model", r.policy AS "policy", d.name AS "device", r.setting A
        CASE WHEN r.predicted_ns / r.integrated_ns BETWEEN 1 - a.aim AND 1 + a.aim THEN 'yes'
             WHEN r.predicted_ns BETWEEN (1 - a.aim) * r.integrated_low_ns AND (1 + a.aim) * r.integrated_high_ns
             THEN 'no; of an end of the interval' ELSE 'no' END AS "within what is aimed at",
+       round(r.predicted_peak_bytes / 1e6, 3) AS "predicted peak (MB)", round(r.peak_bytes / 1e6, 3) AS "peak (MB)",
+       round(1.0 * r.predicted_peak_bytes / r.peak_bytes, 3) AS "peak: predicted / measured",
        l.n AS "layers", round(100.0 * l.near / l.n, 1) AS "layers within 10 % (%)",
        round(100.0 * l.near_ns / l.ns, 1) AS "their share of the time (%)",
        round(l.predicted_ns / l.ns, 3) AS "all layers: predicted / measured"
