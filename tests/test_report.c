@@ -216,7 +216,8 @@ END_TEST
 START_TEST(capacity)
 {
     rows_report_csv();
-    has("capacity.csv", "\nreusable,matmul,1,1.5 (1.5 to 1.5),>= 2 (2 to 2),>= 2 (2 to 2),+20 %\n");
+    has("capacity.csv", "\nreusable,matmul,Fixture,1,0 (0 to 0),1.5 (1.5 to 1.5),>= 2 (2 to 2),>= 2 (2 to 2),0,1,"
+                         "+20 %,high\nreusable,all of the class,Fixture,1,");
 }
 END_TEST
 

@@ -97,20 +97,24 @@ int grid_query(struct store *st, const char *sql, int64_t device_id, struct grid
     return 0;
 }
 
-/* The row behind the last one that begins as `row` of `more` does. */
+static bool alike(const struct grid *g, int at, const struct grid *more, int row, int cols)
+{
+    for (int c = 0; c < cols && c < g->cols; c++) {
+        const char *a = grid_cell(g, at, c), *b = grid_cell(more, row, c);
+
+        if (strcmp(a ? a : "", b ? b : "") != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The row behind the last one that begins as `row` of `more` does: in two columns, else in one. */
 static int place_of(const struct grid *g, const struct grid *more, int row)
 {
-    for (int at = g->rows; at > 0; at--) {
-        bool same = true;
-
-        for (int c = 0; c < 2 && c < g->cols; c++) {
-            const char *a = grid_cell(g, at - 1, c), *b = grid_cell(more, row, c);
-
-            same = same && strcmp(a ? a : "", b ? b : "") == 0;
-        }
-        if (same)
-            return at;
-    }
+    for (int cols = 2; cols > 0; cols--)
+        for (int at = g->rows; at > 0; at--)
+            if (alike(g, at - 1, more, row, cols))
+                return at;
     return g->rows;
 }
 

@@ -22,7 +22,8 @@ struct grid {
 int grid_query(struct store *st, const char *sql, int64_t device_id, struct grid *ret_g,
                struct err *err);
 /* Moves the rows of `more`, which has the same columns, into g: each behind the last one that
- * agrees with it in the first two columns, or to the end. -ENOMEM: nothing was moved. */
+ * agrees with it in the first two columns, else in the first, else to the end. -ENOMEM: nothing was
+ * moved. */
 int grid_join(struct grid *g, struct grid *more);
 void grid_done(struct grid *g);
 const char *grid_cell(const struct grid *g, int row, int col); /* NULL for NULL */

@@ -31,6 +31,9 @@ WITH pair AS ( -- streaming without a limit, each against the preload of its ses
     GROUP BY op, class, form, path, shape
 ), by_class AS (
     SELECT class, exp(avg(ln(y))) AS y, count(*) AS n FROM at_one WHERE form = 'pipelined' GROUP BY class
+), allowed AS (
+    SELECT class, sum(y <= 1.02 + CAST(p.latency_threshold AS REAL)) AS fit, count(*) AS n
+    FROM at_one JOIN paper_table5_classes p USING (class) WHERE form = 'pipelined' GROUP BY class
 ), forms AS (
     SELECT count(*) AS n, sum(p.y < 0.98 * b.y) AS better, sum(p.y > 1.02 * b.y) AS worse,
            exp(avg(ln(b.y / p.y))) AS ratio
@@ -84,6 +87,13 @@ WITH pair AS ( -- streaming without a limit, each against the preload of its ses
                        'work items run in step here: a branch costs where a kernel computes, little where it waits for memory')
             FROM device WHERE id = ?1)
     FROM forms WHERE n > 0
+    UNION ALL
+    SELECT 3.5, 'capacity', 'elemental operators may slow down by 300 %, reusable ones by 20 %, hierarchical ones not at all',
+           (SELECT group_concat(printf('%s within it in %d of %d curves', class, fit, n), ', ') || ' at ratio 1' FROM allowed),
+           (SELECT CASE WHEN min(1.0 * fit / n) > 0.5 THEN 'agrees' WHEN max(1.0 * fit / n) > 0.5 THEN 'in part' ELSE 'differs' END
+            FROM allowed WHERE class <> 'hierarchical'),
+           'a rule for kernels: with it those of whole models slow down by about a fifth, unless something else is waited for'
+    WHERE EXISTS (SELECT 1 FROM allowed)
     UNION ALL
     SELECT 4, 'table7', printf('%.1f to %.1f times faster than SmartMem, %.1f on average', paper.least, paper.most, paper.mean),
            printf('%.2f to %.2f, %.2f on average; faster in %d of %d, slower in %d, else no difference shown', gain.least, gain.most,

@@ -68,10 +68,10 @@ WITH pair AS (
     UNION ALL
     SELECT 2, 'average memory: preload / streaming', 'paper''s phone (over SmartMem)', x, b, NULL, NULL, model, NULL FROM phone
     UNION ALL
-    SELECT 3, 'where they lie; beside each its speed-up', series, x, y, NULL, NULL, model || ' ' || dtype || ' ' || source, round(most, 1)
+    SELECT 3, 'where they lie; colour: speed-up', series, x, y, NULL, NULL, model || ' ' || dtype || ' ' || source, round(most, 1)
     FROM best
     UNION ALL
-    SELECT 3, 'where they lie; beside each its speed-up', 'paper''s phone (over SmartMem)', x, y, NULL, NULL, model, round(t, 1) FROM phone
+    SELECT 3, 'where they lie; colour: speed-up', 'paper''s phone (over SmartMem)', x, y, NULL, NULL, model, round(t, 1) FROM phone
 )
 SELECT panel, series, x AS disk_over_kernels, value, low, high, label, speed_up FROM point
 WHERE EXISTS (SELECT 1 FROM pair)
