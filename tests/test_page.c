@@ -154,6 +154,24 @@ START_TEST(narrowed)
 }
 END_TEST
 
+/* Other views are made of the one that is narrowed. */
+START_TEST(narrowed_runs)
+{
+    struct report *r = NULL;
+    struct filter where;
+    struct err err = {0};
+    int rows;
+
+    ck_assert_int_eq(report_open(rows_st, 1, &r, &err), 0);
+    ck_assert_int_eq(filter_parse("model = Alone", &where, &err), 0);
+    ck_assert_msg(report_narrow(r, report_find("table7"), &where, &err) == 0, "%s", err.text);
+    ck_assert_msg(report_write(r, report_find("table7"), rows_out, &rows, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(rows, 1);
+    has("table7.csv", "\nAlone,greedy,");
+    report_close(r);
+}
+END_TEST
+
 static void session_alone(void)
 {
     rows_open_empty();
@@ -173,6 +191,7 @@ int main(void)
     tcase_add_test(filled, without_gnuplot);
     tcase_add_test(filled, one_figure_without_gnuplot);
     tcase_add_test(filled, narrowed);
+    tcase_add_test(filled, narrowed_runs);
     tcase_add_test(empty, nothing_measured);
     tcase_add_test(none, no_session);
     return suite_run(s);

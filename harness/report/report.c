@@ -188,7 +188,8 @@ void report_close(struct report *r)
     free(r);
 }
 
-/* A view cannot hold values, so that a table takes its place. */
+/* A view cannot hold values, so that a table takes its place: made anew, for a table is not renamed
+ * while other views name one that is gone. */
 int report_narrow(struct report *r, const struct report_item *item, struct filter *where,
                   struct err *err)
 {
@@ -210,8 +211,10 @@ int report_narrow(struct report *r, const struct report_item *item, struct filte
     snprintf(select, sizeof(select), "DROP VIEW %s", item->narrows);
     if (rc == 0)
         rc = store_exec(r->st, err, select, "");
-    snprintf(select, sizeof(select), "ALTER TABLE narrowed RENAME TO %s", item->narrows);
-    return rc < 0 ? rc : store_exec(r->st, err, select, "");
+    snprintf(select, sizeof(select), "CREATE TEMP TABLE %s AS SELECT * FROM narrowed", item->narrows);
+    if (rc == 0)
+        rc = store_exec(r->st, err, select, "");
+    return rc < 0 ? rc : store_exec(r->st, err, "DROP TABLE narrowed", "");
 }
 
 void report_size(struct report *r, double width_in, double height_in)
