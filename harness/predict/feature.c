@@ -19,6 +19,9 @@ static const char *const derived_names[FEATURES_SLOWDOWN - OP_FEATURES] = {
     "log2_fill",            /* results that all tiles hold / results there are; NaN without tiles */
     "log2_passes",          /* of a group through its depth, the last one whole; NaN without stages */
     "log2_local_bytes",     /* staged by a group: how many of them a unit takes */
+    "log2_align_x",         /* where rows of the first input begin: texels, up to ALIGNED of them */
+    "log2_align_y",         /* the same of the output */
+    "log2_align_cols",      /* the same of what an operator calls its columns, in elements */
     /* slowdown only */
     "log2_latency_ns",      /* of the base, as the latency regressor predicts it */
     "log2_extra_ratio",     /* load bytes / input bytes */
@@ -127,6 +130,19 @@ static void staging(const struct op_case *c, const struct op_variant *v, double 
     }
 }
 
+/* Beyond so many a row begins where memory is read from in any case. */
+#define ALIGNED 64.0
+
+/* The greatest power of two that divides a size, up to ALIGNED; 0 and NaN divide by all. */
+static double alignment(double size)
+{
+    double power = 1;
+
+    while (power < ALIGNED && !(fmod(size, 2 * power) > 0))
+        power *= 2;
+    return power;
+}
+
 static int case_features(const struct device_info *dev, const struct op_case *c,
                          const struct op_variant *v, float *x, struct err *err)
 {
@@ -157,6 +173,9 @@ static int case_features(const struct device_info *dev, const struct op_case *c,
     x[OP_FEATURES + 10] = log2_of(macs / results);
     x[OP_FEATURES + 11] = log2_of(fill(x, items, results));
     staging(c, v, macs / results, x);
+    x[OP_FEATURES + 14] = log2_of(alignment(ceil(by_name(x, "x_cols") / TEXEL)));
+    x[OP_FEATURES + 15] = log2_of(alignment(ceil(by_name(x, "y_cols") / TEXEL)));
+    x[OP_FEATURES + 16] = log2_of(alignment(by_name(x, "cols")));
     return 0;
 }
 

@@ -106,10 +106,10 @@ static double covariance(const struct cov *c, const double *x, const double *y, 
 
 /* ---- linear algebra: rows are walked, so that loops are as wide as the machine ---- */
 
-/* U with U^T U = a in the upper triangle of a[n, n]; false if a is not positive definite. */
-static bool factorise(double *a, int n)
+/* Rows k0 to k1 of U, from what the rows before have left of a; false if a is not positive definite. */
+static bool factorise_rows(double *a, int n, int k0, int k1)
 {
-    for (int k = 0; k < n; k++) {
+    for (int k = k0; k < k1; k++) {
         double *row = a + (size_t)k * (size_t)n, root;
 
         if (!(row[k] > 0))
@@ -117,12 +117,45 @@ static bool factorise(double *a, int n)
         root = sqrt(row[k]);
         for (int j = k; j < n; j++)
             row[j] /= root;
-        for (int i = k + 1; i < n; i++) {
+        for (int i = k + 1; i < k1; i++) {
             double *to = a + (size_t)i * (size_t)n, f = row[i];
 
             for (int j = i; j < n; j++)
                 to[j] -= f * row[j];
         }
+    }
+    return true;
+}
+
+/* What rows k0 to k1 of U (a multiple of four of them) take from the rows below, columns j0 to j1. */
+static void subtract_rows(double *a, int n, int k0, int k1, int j0, int j1)
+{
+    for (int i = k1; i < j1; i++) {
+        double *to = a + (size_t)i * (size_t)n;
+
+        for (int k = k0; k < k1; k += 4) {
+            const double *r0 = a + (size_t)k * (size_t)n, *r1 = r0 + n, *r2 = r1 + n, *r3 = r2 + n;
+            double f0 = r0[i], f1 = r1[i], f2 = r2[i], f3 = r3[i];
+
+            for (int j = i > j0 ? i : j0; j < j1; j++)
+                to[j] -= (f0 * r0[j] + f1 * r1[j]) + (f2 * r2[j] + f3 * r3[j]);
+        }
+    }
+}
+
+/* U with U^T U = a in the upper triangle of a[n, n]; false if a is not positive definite. In panels:
+ * row by row the whole matrix would come from memory once for each of its rows. */
+static bool factorise(double *a, int n)
+{
+    enum { PANEL = 48, WIDTH = 512 };
+
+    for (int k = 0; k < n; k += PANEL) {
+        int end = n < k + PANEL ? n : k + PANEL;
+
+        if (!factorise_rows(a, n, k, end))
+            return false;
+        for (int j = end; j < n; j += WIDTH)
+            subtract_rows(a, n, k, end, j, n < j + WIDTH ? n : j + WIDTH);
     }
     return true;
 }
