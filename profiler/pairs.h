@@ -38,8 +38,10 @@ struct pairs {
     uint64_t pace_best_ns; /* 0: unknown */
     int slow;              /* pairs taken on a slow machine */
     int n;
-    double *x[2], *ratio; /* of the calm pairs: times, and side 1 / side 0 */
     int calm;
+    bool in_twos;         /* what is looked at is two pairs together: not on a CPU */
+    double *x[2], *ratio; /* of the calm pairs, or twos of them: times, and side 1 / side 0 */
+    int looked;           /* number of these */
     struct looks looks;
 };
 

@@ -7,6 +7,7 @@
 
 #include "profiler/calm.h"
 #include "profiler/clock.h"
+#include "profiler/pairs.h"
 #include "tests/need_device.h"
 #include "tests/planned.h"
 #include "tests/suite.h"
@@ -45,6 +46,37 @@ START_TEST(summary_is_of_the_times)
         ck_assert_double_eq(r.side[side].mad_ns, x[5]);
     }
     measure_done(&r);
+}
+END_TEST
+
+/* A driver that serves every other launch 20 % later: sides meet both in turns, whatever order they are
+ * launched in. On a GPU the median is of neither kind, and does not move with who was first. */
+START_TEST(every_other_launch_is_late)
+{
+    for (int first = 0; first < 2; first++) {
+        struct device_info gpu = {.type = DEVICE_GPU, .compute_units = 8};
+        struct measure_options opt = exactly(20);
+        struct measure_result r = {.reason = ""};
+        struct err err = {0};
+        struct pairs p;
+
+        ck_assert_msg(pairs_new(&p, 2, &opt, &gpu, &err) == 0, "%s", err.text);
+        pairs_restart(&p, true);
+        for (int i = 0; i < 20; i++) { /* A B, B A, ...: a pair's first launch has always the same turn */
+            bool a_late = (first == 1) != (i % 2 == 1);
+            struct repeat pair[2] = {{.ns = a_late ? 1200 : 1000}, {.ns = a_late ? 2000 : 2200}};
+
+            pairs_add(&p, pair);
+        }
+        pairs_summarize(&p, &r);
+        ck_assert_int_eq(r.n, 20);
+        ck_assert_double_eq(r.side[0].median_ns, 1100);
+        ck_assert_double_eq(r.side[1].median_ns, 2100);
+        ck_assert_double_eq(r.side[0].low_ns, r.side[0].high_ns);
+        ck_assert_double_eq_tol(r.slowdown.mid, 2100.0 / 1100, 1e-12);
+        measure_done(&r);
+        pairs_done(&p);
+    }
 }
 END_TEST
 
@@ -335,6 +367,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, summary_is_of_the_times);
+    tcase_add_test(tc, every_other_launch_is_late);
     tcase_add_test(tc, planted_slowdown);
     tcase_add_test(tc, drift_cancels);
     tcase_add_test(tc, steady_stops_at_the_least);
