@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "harness/predict/group.h"
+#include "harness/predict/sampled.h"
 #include "profiler/learn/regressor.h"
 #include "tests/predict_law.h"
 #include "tests/suite.h"
@@ -321,6 +322,51 @@ START_TEST(too_little_is_said)
 }
 END_TEST
 
+/* Every other launch is late, and the two sides of a pair meet that in turns: 1000 and 1200 ns, 2200 and
+ * 2000. Of a GPU the stored medians, which are of either by chance, give way to 1100 and 2100; a sample
+ * that is noisy for no other reason is quiet then. One that is scattered stays noisy. */
+START_TEST(repeats_of_a_gpu_in_twos)
+{
+    static const char *const shape[] = {"relu:f32:rows=64,cols=64", "relu:f32:rows=64,cols=128"};
+    struct device_info gpu = dev;
+    struct sampled_set set;
+    struct err err = {0};
+    struct bench b;
+
+    gpu.type = DEVICE_GPU;
+    bench_open(&b);
+    for (int i = 0; i < 2; i++) {
+        struct op_case c = parse(shape[i]);
+
+        put(&b, &c, FORM_PIPELINED, 4096, "noisy", "flushed", 2000, 1200, 1.7);
+    }
+    exec(&b, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+             " INSERT INTO repeat (sample_id, side, seq, time_ns, aside) SELECT s.id, v.side, n.i,"
+             " CASE WHEN n.i = 40 THEN 9000" /* set aside */
+             "  WHEN s.id = 1 THEN (n.i + v.side) % 2 * 200 + 1000 + v.side * 1000"
+             "  ELSE 1000 + v.side * 1000 + n.i * n.i END, n.i = 40"
+             " FROM sample s, n, (SELECT 0 AS side UNION SELECT 1) v");
+    ck_assert_int_eq(sampled_read(b.st, b.device_id, &gpu, DTYPE_F32, PATH_IMAGE, &set, &err), 0);
+    ck_assert_int_eq(set.n, 2);
+    for (int i = 0; i < 2; i++) {
+        const struct sampled *s = &set.row[i];
+
+        ck_assert_int_eq(s->noisy, s->id == 2);
+        if (s->id != 1)
+            continue;
+        ck_assert_double_eq(s->base_ns, 1100);
+        ck_assert_double_eq(s->median_ns, 2100);
+        ck_assert_double_eq_tol(s->slowdown, 2100.0 / 1100, 1e-12);
+    }
+    sampled_done(&set);
+    ck_assert_int_eq(sampled_read(b.st, b.device_id, &dev, DTYPE_F32, PATH_IMAGE, &set, &err), 0);
+    for (int i = 0; i < 2; i++) /* a CPU's stay as they are */
+        ck_assert(set.row[i].noisy && set.row[i].base_ns == 1200 && set.row[i].slowdown == 1.7);
+    sampled_done(&set);
+    bench_close(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("predict");
@@ -337,6 +383,7 @@ int main(void)
     tcase_add_test(t, same_samples_same_regressors);
     tcase_add_test(t, repeats_and_noise);
     tcase_add_test(t, too_little_is_said);
+    tcase_add_test(t, repeats_of_a_gpu_in_twos);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

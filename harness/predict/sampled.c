@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/predict/twos.h"
 #include "profiler/measure.h"
 
 static enum device_type type_of(const char *name)
@@ -135,6 +136,8 @@ int sampled_read(struct store *st, int64_t device_id, const struct device_info *
             memcpy(set.why, why.text, sizeof(set.why));
     }
     store_query_done(q);
+    if (rc == 0 && dev->type != DEVICE_CPU)
+        rc = twos_again(st, device_id, &set, err);
     if (rc < 0) {
         sampled_done(&set);
         return rc;
