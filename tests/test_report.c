@@ -275,6 +275,35 @@ START_TEST(newest_by_time)
 }
 END_TEST
 
+/* What Figure 7 divides, what Figure 8 draws in one panel and what the predictor's table ranks is of
+ * one build of the program. */
+START_TEST(of_one_build)
+{
+    exec("INSERT INTO session (uuid, device_id, started_utc, host, os, cpu, cpus, memory_bytes,"
+         " program, compiler, command) SELECT 'zz', device_id, '2031', host, os, cpu, cpus,"
+         " memory_bytes, 'another', compiler, command FROM session LIMIT 1");
+    exec("UPDATE run SET session_id = (SELECT max(id) FROM session), taken_utc = '2031'"
+         " WHERE options IN ('--split', '--lambda 0.5') AND kernel = 'pipelined'");
+    exec("CREATE TEMP TABLE r AS SELECT * FROM run WHERE integrated_ns = 440e6");
+    exec("UPDATE r SET id = NULL, integrated_ns = 441e6, taken_utc = '2031',"
+         " session_id = (SELECT max(id) FROM session)");
+    exec("CREATE TEMP TABLE p AS SELECT * FROM plan WHERE id = (SELECT plan_id FROM r)");
+    exec("UPDATE p SET id = 99, capacity_source = replace(capacity_source, 'random', 'constant')");
+    exec("INSERT INTO plan SELECT * FROM p");
+    exec("UPDATE r SET plan_id = 99");
+    exec("INSERT INTO run SELECT * FROM r");
+    rows_report_csv();
+    has("figure7.csv", "GPTN-S,3,+ plan,1.5,");
+    has_not("figure7.csv", "+ kernel rewriting");
+    has_not("figure7.csv", "all but");
+    has("breakdown.csv", ",+ plan,");
+    has("breakdown.csv", ",of another build than step 5: ");
+    has_not("figure8.csv", "--lambda 0.5");
+    has("predictor.csv", ",441.0,");
+    has_not("predictor.csv", ",440.0,");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("report");
@@ -298,5 +327,6 @@ int main(void)
     tcase_add_test(filled, noisy_apart);
     tcase_add_test(filled, scores_of_the_regressor);
     tcase_add_test(filled, newest_by_time);
+    tcase_add_test(filled, of_one_build);
     return suite_run(s);
 }

@@ -13,7 +13,9 @@ SELECT m.model || ' (' || m.dtype || ' ' || m.path || ')' AS "model", s.step AS 
        round(r.peak_bytes / 1e6, 3) AS "peak (MB)",
        (SELECT nullif(count(*), 0) FROM run_layer l WHERE l.run_id = r.id) AS "layers",
        round(r.bound_ns / 1e6, 3) AS "bound (ms)",
-       CASE WHEN r.id IS NULL THEN 'not run: scripts/study breakdown' END AS "why empty"
+       CASE WHEN r.id IS NULL THEN 'not run: scripts/study breakdown'
+            WHEN r.program <> first_value(r.program) OVER (PARTITION BY m.model, m.dtype, m.path ORDER BY s.place <> 5)
+            THEN 'of another build than step 5: ' || r.program END AS "note"
 FROM model m JOIN breakdown_step s
 LEFT JOIN current_run r
        ON r.device_id = ?1 AND r.model = m.model AND r.dtype = m.dtype AND r.path = m.path

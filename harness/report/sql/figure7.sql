@@ -1,10 +1,11 @@
 -- Figure 7: what each step gains over the one before, and what leaving one out costs; times and average
--- memory. gnuplot cuts a string at a comma or a double quote: labels have neither. Intervals divide the ends of both: runs of different commands did not take turns.
+-- memory. gnuplot cuts a string at a comma or a double quote: labels have neither. Intervals divide the ends of both: runs of different commands did not
+-- take turns; of different builds of the program they are not compared at all.
 WITH value AS (
     SELECT replace(replace(r.model, ',', ' '), char(34), ' ')
                || iif(r.dtype = 'f32', '', ' ' || r.dtype) AS series, r.dtype, r.path, s.place, s.step,
            s.part, r.integrated_ns AS t, r.integrated_low_ns AS low, r.integrated_high_ns AS high,
-           r.avg_bytes AS b
+           r.avg_bytes AS b, r.program
     FROM breakdown_step s
     JOIN current_run r ON r.policy = s.policy AND r.given = s.options
                       AND (s.kernel IS NULL OR r.kernel = s.kernel)
@@ -21,7 +22,7 @@ WITH value AS (
            iif(v.part = 0, o.high / v.low, v.high / o.low) AS high,
            iif(v.part = 0, o.b / v.b, v.b / o.b) AS b
     FROM value v
-    JOIN value o ON o.series = v.series AND o.path = v.path AND o.dtype = v.dtype
+    JOIN value o ON o.series = v.series AND o.path = v.path AND o.dtype = v.dtype AND o.program = v.program
                 AND o.place = iif(v.part = 0, v.place - 1, 5)
     WHERE v.place > 1 AND v.place <> 8
 )

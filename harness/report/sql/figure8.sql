@@ -15,15 +15,25 @@ WITH front AS (
           AND NOT EXISTS (SELECT 1 FROM run WHERE run.plan_id = plan.id)
         WINDOW newest AS (PARTITION BY model, dtype, path ORDER BY made_utc DESC, id DESC))
     WHERE age = 1 AND disk_bytes_per_s = rate AND chunk_bytes = chunk
-), swept AS ( -- more than one limit, or more than one lambda or M_peak
-    SELECT r.*, p.lambda, p.m_peak_bytes,
-           count(*) OVER (PARTITION BY r.model, r.dtype, r.path, r.kernel, r.policy) AS n
-    FROM current_run r LEFT JOIN plan p ON p.id = r.plan_id
+), series AS (
+    SELECT r.*, count(*) OVER (PARTITION BY r.model, r.dtype, r.path, r.program) AS of_build
+    FROM current_run r
     WHERE r.device_id = ?1 AND r.source = 'disk' AND r.cache = 'cold' AND r.reader = 'ahead'
       AND r.policy IN ('latency', 'lc-opg') AND r.kernel = 'pipelined'
       AND (r.given GLOB '--split --mu [0-9.]*'
            OR (r.given = '' OR r.given GLOB '--lambda [0-9.]*' OR r.given GLOB '--m-peak [0-9a-zA-Z.]*')
               AND instr(substr(r.given, 3), '--') = 0) -- no other option beside it
+), swept AS ( -- more than one limit, or more than one lambda or M_peak, all by one build of the program
+    SELECT *, count(*) OVER (PARTITION BY model, dtype, path, kernel, policy) AS n
+    FROM (SELECT *, first_value(program) OVER (PARTITION BY model, dtype, path
+                                               ORDER BY of_build DESC, taken_utc DESC) AS build FROM series)
+    WHERE program = build
+), preloaded AS (
+    SELECT * FROM current_run r
+    WHERE device_id = ?1 AND policy = 'preload' AND source = 'disk' AND cache = 'cold'
+      AND memory_limit_bytes IS NULL AND given = '' AND kernel = 'pipelined' AND reader = 'ahead'
+      AND NOT EXISTS (SELECT 1 FROM swept s WHERE s.model = r.model AND s.dtype = r.dtype
+                      AND s.path = r.path AND s.program <> r.program)
 ), point AS (
     SELECT model, dtype, path, 1 AS place, 'planned' AS series, memory_limit_bytes / 1e6 AS mb,
            predicted_ns / 1e6 AS ms, NULL AS low, NULL AS high, '' AS how
@@ -36,25 +46,21 @@ WITH front AS (
     SELECT model, dtype, path, iif(policy = 'latency', 3, 4),
            policy || iif(given GLOB '--split*', ' split', ''), peak_bytes / 1e6,
            integrated_ns / 1e6, integrated_low_ns / 1e6, integrated_high_ns / 1e6,
-           coalesce(nullif(given, ''), printf('--memory %.0fMB', memory_limit_bytes / 1e6), 'default')
+           coalesce(nullif(given, ''), iif(memory_limit_bytes, printf('--memory %.0fMB', memory_limit_bytes / 1e6), NULL), 'default')
     FROM swept WHERE n > 1
     UNION ALL
     SELECT model, dtype, path, 5, 'preload', peak_bytes / 1e6, integrated_ns / 1e6,
            integrated_low_ns / 1e6, integrated_high_ns / 1e6, ''
-    FROM current_run
-    WHERE device_id = ?1 AND policy = 'preload' AND source = 'disk' AND cache = 'cold'
-      AND memory_limit_bytes IS NULL AND given = '' AND kernel = 'pipelined' AND reader = 'ahead'
+    FROM preloaded
 ), execution AS (
     SELECT model, dtype, path, iif(policy = 'latency', 3, 4) AS place,
            policy || iif(given GLOB '--split*', ' split', '') AS series, peak_bytes / 1e6 AS mb,
            exec_ns / 1e6 AS ms,
-           coalesce(nullif(given, ''), printf('--memory %.0fMB', memory_limit_bytes / 1e6), 'default') AS how
+           coalesce(nullif(given, ''), iif(memory_limit_bytes, printf('--memory %.0fMB', memory_limit_bytes / 1e6), NULL), 'default') AS how
     FROM swept WHERE n > 1
     UNION ALL
     SELECT model, dtype, path, 5, 'preload', peak_bytes / 1e6, exec_ns / 1e6, ''
-    FROM current_run
-    WHERE device_id = ?1 AND policy = 'preload' AND source = 'disk' AND cache = 'cold'
-      AND memory_limit_bytes IS NULL AND given = '' AND kernel = 'pipelined' AND reader = 'ahead'
+    FROM preloaded
 ), all_points AS (
     SELECT 'integrated' AS what, * FROM point
     UNION ALL

@@ -30,7 +30,7 @@ SELECT r.*, coalesce((SELECT z.params FROM zoo z WHERE z.model = r.model), 1e15)
           AND p.dtype = r.dtype AND p.path = r.path AND p.source = r.source AND p.cache = r.cache
           AND p.kernel = r.kernel AND coalesce(p.options, '') = r.given)
            AS preload_id
-FROM (SELECT r.*, session.device_id, coalesce(r.options, '') AS given,
+FROM (SELECT r.*, session.device_id, session.program, coalesce(r.options, '') AS given,
              min(r.memory_limit_bytes) OVER (PARTITION BY session.device_id, r.model, r.policy,
                                                           r.dtype, r.path, r.kernel, r.reader,
                                                           r.source, r.cache, r.options) AS least_limit,

@@ -1,13 +1,16 @@
 -- The same planner with capacities from elsewhere (plan and replay --capacities, --threshold): each
--- setting's newest run, by integrated latency within a model and threshold.
+-- setting's newest run by the build of the program that ran the newest of all, by integrated latency within
+-- a model and threshold.
 WITH tried AS (
-    SELECT r.*, s.device_id, p.objective, p.preloaded_bytes,
+    SELECT r.*, s.device_id, s.program, p.objective, p.preloaded_bytes,
            substr(p.capacity_source, 1, instr(p.capacity_source, ';') - 1) AS capacities,
            substr(p.capacity_source, instr(p.capacity_source, ';') + 2) AS thresholds,
            row_number() OVER (PARTITION BY s.device_id, r.model, r.policy, r.dtype, r.path, r.kernel,
                                            r.reader, r.source, r.cache, r.memory_limit_bytes,
                                            p.m_peak_bytes, p.capacity_source
-                              ORDER BY r.taken_utc DESC, s.uuid DESC, r.id DESC) AS age
+                              ORDER BY r.taken_utc DESC, s.uuid DESC, r.id DESC) AS age,
+           first_value(s.program) OVER (PARTITION BY s.device_id, r.model, r.policy, r.dtype, r.path
+                                        ORDER BY r.taken_utc DESC, s.uuid DESC, r.id DESC) AS build
     FROM run r JOIN session s ON s.id = r.session_id JOIN plan p ON p.id = r.plan_id
     WHERE instr(p.capacity_source, ';') > 0
 )
@@ -21,5 +24,5 @@ SELECT model AS "model", policy AS "policy",
        round(avg_bytes / 1e6, 1) AS "average (MB)", round(peak_bytes / 1e6, 1) AS "peak (MB)",
        round(preloaded_bytes / 1e6, 1) AS "preloaded (MB)", round(objective, 1) AS "objective",
        round(predicted_ns / 1e6, 2) AS "predicted (ms)", repeats AS "runs", status AS "status"
-FROM tried WHERE age = 1 AND device_id = ?1
+FROM tried WHERE age = 1 AND program = build AND device_id = ?1
 ORDER BY model, policy, "setting", thresholds, integrated_ns;
