@@ -20,7 +20,7 @@ static int64_t brute_force(const struct plan_case *c)
 
         for (int w = 0; w < c->p.n_weights; w++)
             plan->preload[w] = set >> w & 1;
-        if (plan_srpt(&c->p, plan, NULL) == 0) {
+        if (plan_serve(&c->p, SERVE_SHORTEST, plan, NULL) == 0) {
             plan_sum_up(&c->p, plan);
             if (plan_check(&c->p, plan, false, NULL, NULL, NULL) == 0 &&
                 (best < 0 || plan->objective < best))

@@ -59,7 +59,7 @@ START_TEST(no_schedule_beats_srpt)
         plan = plan_new(&c.p);
         for (int w = 0; w < c.p.n_weights; w++)
             plan->preload[w] = c.weight[w].consumer == 1;
-        rc = plan_srpt(&c.p, plan, &left);
+        rc = plan_serve(&c.p, SERVE_SHORTEST, plan, &left);
         ck_assert(rc == 0 || (rc == -ENOSPC && left > 0));
         if (rc == 0)
             count_unfinished(&c, plan, srpt);
@@ -141,7 +141,8 @@ START_TEST(srpt_is_least_of_all_schedules)
 
         case_random(&c, &rng, 5, 3, 3, 3);
         plan = plan_new(&c.p);
-        rc = plan_srpt(&c.p, plan, &left); /* weights of layer 1 cannot be finished: also right */
+        /* weights of layer 1 cannot be finished: also right */
+        rc = plan_serve(&c.p, SERVE_SHORTEST, plan, &left);
         plan_sum_up(&c.p, plan);
         ck_assert_int_eq(rc == 0 ? plan->objective : -1, best_schedule(&c, one));
         solved += rc == 0;
@@ -161,7 +162,7 @@ START_TEST(not_least_weighed_by_bytes)
 
     case_make(&c, 3, capacity, 2, weight);
     plan = plan_new(&c.p);
-    ck_assert_int_eq(plan_srpt(&c.p, plan, NULL), 0);
+    ck_assert_int_eq(plan_serve(&c.p, SERVE_SHORTEST, plan, NULL), 0);
     for (int w = 0; w < 2; w++)
         weighed += by_bytes[w] * (weight[w][0] - plan->load_layer[w]);
     ck_assert_int_eq(weighed, 5);
@@ -183,7 +184,7 @@ START_TEST(not_least_resident_whole)
     c.p.limit = LIMIT_UNIFIED;
     c.p.m_peak = 100;
     plan = plan_new(&c.p);
-    ck_assert_int_eq(plan_srpt(&c.p, plan, NULL), 0);
+    ck_assert_int_eq(plan_serve(&c.p, SERVE_SHORTEST, plan, NULL), 0);
     plan_sum_up(&c.p, plan);
     ck_assert_int_eq(plan_check(&c.p, plan, false, NULL, &peak, &err), 0);
     ck_assert_int_eq(peak, 6);
@@ -225,7 +226,7 @@ START_TEST(destinations_are_limited)
         plan = plan_new(&c.p);
         for (int w = 0; w < c.p.n_weights; w++)
             plan->preload[w] = c.weight[w].consumer == 1 || rng_below(&rng, 2);
-        if (plan_srpt(&c.p, plan, NULL) == 0) {
+        if (plan_serve(&c.p, SERVE_SHORTEST, plan, NULL) == 0) {
             struct err err = {0};
 
             plan_sum_up(&c.p, plan);

@@ -145,12 +145,6 @@ void plan_free(struct plan *plan);
 int plan_check(const struct plan_problem *p, const struct plan *plan, bool ignore_capacity,
                int64_t *ret_objective, int64_t *ret_peak, struct err *err);
 
-/* SRPT for a fixed W (theorem T1): fills load_layer and move for all weights with !preload[w].
- * With max_loads a weight is served only while a destination is free: no longer proven least.
- * 0; -ENOSPC when they do not fit (ret_short: the weights left unfinished); -ENOMEM.
- * O(N + n log n), and the sort of the moves. */
-int plan_srpt(const struct plan_problem *p, struct plan *plan, int *ret_short);
-
 /* Integrated time of a plan, ns, by discrete events: the disk reads in the order of the moves while
  * there is room, a layer waits until what it moves has arrived. README.md, "Latency". NaN where
  * the rate of the disk or the curve of a layer that carries something is not known, and where the

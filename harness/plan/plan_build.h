@@ -56,8 +56,12 @@ static inline int plan_capacity(const struct plan_problem *p, int l)
  * beam takes somewhat more than its ratio longer; 0: not worth it. */
 int plan_wider(int width, int most, uint64_t last_ns, uint64_t deadline_ns);
 
-/* Service in reverse. The first is SRPT; the second serves the weight that is needed last to its
- * end before the next, so that at most one image a time is partly there (reading U). */
+/* Service in reverse for a fixed W: fills load_layer and move for all weights with !preload[w]. The
+ * first rule is SRPT (theorem T1); the second serves the weight that is needed last to its end
+ * before the next, so that at most one image a time is partly there (reading U). With max_loads a
+ * weight is served only while a destination is free: no longer proven least.
+ * 0; -ENOSPC when they do not fit (ret_short, or NULL: the weights left unfinished); -ENOMEM.
+ * O(N + n log n), and the sort of the moves. */
 enum serve_rule { SERVE_SHORTEST, SERVE_IN_TURN };
 int plan_serve(const struct plan_problem *p, enum serve_rule rule, struct plan *plan,
                int *ret_short);

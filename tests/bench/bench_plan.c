@@ -117,7 +117,7 @@ static void bench_srpt(const char *name, const struct plan_problem *p)
     for (int i = 0; i < TIMES; i++) {
         uint64_t start_ns = clock_ns();
 
-        if (plan_srpt(p, plan, NULL) < 0)
+        if (plan_serve(p, SERVE_SHORTEST, plan, NULL) < 0)
             promise(false, "served by SRPT", name);
         us[i] = (double)(clock_ns() - start_ns) / 1e3;
     }

@@ -135,8 +135,3 @@ out:
     free(q.job);
     return rc;
 }
-
-int plan_srpt(const struct plan_problem *p, struct plan *plan, int *ret_short)
-{
-    return plan_serve(p, SERVE_SHORTEST, plan, ret_short);
-}
