@@ -25,17 +25,19 @@ int pass_scalar(const struct ir *g, const struct ir_node *n, double *ret_v)
     return -1;
 }
 
-struct ir_node *pass_emit_node(struct ir *g, const char *name, const char *op, int n_in,
-                               const int *in)
+/* A new node at the end with one output, whose shape is to be inferred. ir_sort() then. */
+static struct ir_node *emit_node(struct ir *g, const char *name, const char *op, int n_in,
+                                 const int *in)
 {
     int out = ir_tensor_new(g, name);
 
     return ir_node_new(g, name, op, n_in, in, 1, &out);
 }
 
-int pass_emit(struct ir *g, const char *name, const char *op, int n_in, const int *in)
+/* Its output; for operators whose shape does not depend on attributes. */
+static int emit(struct ir *g, const char *name, const char *op, int n_in, const int *in)
 {
-    struct ir_node *n = pass_emit_node(g, name, op, n_in, in);
+    struct ir_node *n = emit_node(g, name, op, n_in, in);
 
     infer_node(g, n);
     return n->out[0];
@@ -43,7 +45,7 @@ int pass_emit(struct ir *g, const char *name, const char *op, int n_in, const in
 
 static int transposed(struct ir *g, const char *name, int x, const int64_t *perm, int rank)
 {
-    struct ir_node *n = pass_emit_node(g, name, "Transpose", 1, &x);
+    struct ir_node *n = emit_node(g, name, "Transpose", 1, &x);
 
     ir_attr_ints(g, n, "perm", rank, perm);
     infer_node(g, n);
@@ -54,7 +56,7 @@ static int reshaped(struct ir *g, const char *name, int x, int rank, const int64
 {
     int in[2] = {x, ir_ints(g, rank, dim)};
 
-    return pass_emit(g, name, "Reshape", 2, in);
+    return emit(g, name, "Reshape", 2, in);
 }
 
 /* Reads of the node's first output become reads of `with`. */
@@ -81,15 +83,15 @@ static void gemm(struct ir *g, int node)
         in[0] = transposed(g, n.name, in[0], swap, 2);
     if (ir_int(&n, "transB", 0))
         in[1] = transposed(g, n.name, in[1], swap, 2);
-    y = pass_emit(g, n.name, "MatMul", 2, in);
+    y = emit(g, n.name, "MatMul", 2, in);
     if (alpha != 1)
-        y = pass_emit(g, n.name, "Mul", 2, (int[]){y, ir_scalar(g, alpha)});
+        y = emit(g, n.name, "Mul", 2, (int[]){y, ir_scalar(g, alpha)});
     if (n.n_in > 2 && n.in[2] >= 0 && beta != 0) {
         int c = n.in[2];
 
         if (beta != 1)
-            c = pass_emit(g, n.name, "Mul", 2, (int[]){c, ir_scalar(g, beta)});
-        y = pass_emit(g, n.name, "Add", 2, (int[]){y, c});
+            c = emit(g, n.name, "Mul", 2, (int[]){c, ir_scalar(g, beta)});
+        y = emit(g, n.name, "Add", 2, (int[]){y, c});
     }
     give_way(g, node, y);
 }
@@ -175,7 +177,7 @@ static void einsum(struct ir *g, int node)
         return;
     in[0] = arrange(g, n.name, n.in[0], l.a, batch, m, k);
     in[1] = arrange(g, n.name, n.in[1], l.b, batch, k, cols);
-    y = pass_emit(g, n.name, "MatMul", 2, in);
+    y = emit(g, n.name, "MatMul", 2, in);
     strcat(strcat(strcpy(made, batch), m), cols);
     rank = (int)strlen(made);
     for (int i = 0; i < rank; i++)
@@ -231,7 +233,7 @@ static void chain(struct ir *g, int node)
         return;
     }
     for (int i = 1; i < n.n_in; i++)
-        y = pass_emit(g, n.name, op, 2, (int[]){y, n.in[i]});
+        y = emit(g, n.name, op, 2, (int[]){y, n.in[i]});
     give_way(g, node, y);
 }
 
@@ -244,16 +246,16 @@ static void power(struct ir *g, int node)
     if (n.n_in != 2 || !ir_uniform(g, n.in[1], &e))
         return;
     if (e == 2 || e == 3) {
-        y = pass_emit(g, n.name, "Mul", 2, (int[]){y, y});
+        y = emit(g, n.name, "Mul", 2, (int[]){y, y});
         if (e == 3)
-            y = pass_emit(g, n.name, "Mul", 2, (int[]){y, n.in[0]});
+            y = emit(g, n.name, "Mul", 2, (int[]){y, n.in[0]});
     } else if (e == 0.5 || e == -0.5) {
-        y = pass_emit(g, n.name, "Sqrt", 1, &y);
+        y = emit(g, n.name, "Sqrt", 1, &y);
     } else if (e != 1 && e != -1) {
         return;
     }
     if (e < 0)
-        y = pass_emit(g, n.name, "Reciprocal", 1, &y);
+        y = emit(g, n.name, "Reciprocal", 1, &y);
     give_way(g, node, y);
 }
 
@@ -278,13 +280,13 @@ static void tile(struct ir *g, int node)
             continue;
         for (int64_t k = 0; k < times[i]; k++)
             same[k] = y;
-        concat = pass_emit_node(g, n.name, "Concat", (int)times[i], same);
+        concat = emit_node(g, n.name, "Concat", (int)times[i], same);
         ir_attr_int(g, concat, "axis", i);
         infer_node(g, concat);
         y = concat->out[0];
     }
     if (!shape_same(&g->tensor[y].shape, &g->tensor[n.out[0]].shape))
-        y = pass_emit(g, n.name, "Expand", 2,
+        y = emit(g, n.name, "Expand", 2,
                       (int[]){y, ir_ints(g, s.rank, g->tensor[n.out[0]].shape.dim)});
     give_way(g, node, y);
 }
@@ -299,7 +301,7 @@ static void global_pool(struct ir *g, int node)
 
     for (int i = 2; i < rank; i++)
         axes[i - 2] = i;
-    r = pass_emit_node(g, n.name, ir_is(&n, "GlobalMaxPool") ? "ReduceMax" : "ReduceMean", 2,
+    r = emit_node(g, n.name, ir_is(&n, "GlobalMaxPool") ? "ReduceMax" : "ReduceMean", 2,
                        (int[]){n.in[0], ir_ints(g, rank - 2, axes)});
     infer_node(g, r);
     give_way(g, node, r->out[0]);

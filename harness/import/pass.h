@@ -20,12 +20,6 @@ void pass_groupnorm(struct ir *g);
 void pass_activation(struct ir *g); /* GELU of either kind, SiLU */
 void pass_attention(struct ir *g);
 
-/* A new node at the end with one output whose shape is inferred; its output. ir_sort() then. */
-int pass_emit(struct ir *g, const char *name, const char *op, int n_in, const int *in);
-/* The same for an operator whose shape depends on attributes: infer it yourself afterwards. */
-struct ir_node *pass_emit_node(struct ir *g, const char *name, const char *op, int n_in,
-                               const int *in);
-
 /* The other input of a two-input node one of whose inputs is a constant of equal elements; -1. */
 int pass_scalar(const struct ir *g, const struct ir_node *n, double *ret_v);
 /* The live producer, if it is this operator of ONNX. */

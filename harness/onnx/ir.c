@@ -334,15 +334,6 @@ void ir_replace(struct ir *g, int from, int to)
             g->output[i] = to;
 }
 
-int ir_live(const struct ir *g)
-{
-    int n = 0;
-
-    for (int i = 0; i < g->n_nodes; i++)
-        n += !g->node[i].dead;
-    return n;
-}
-
 /* ---- order ---- */
 
 void ir_dead_code(struct ir *g)

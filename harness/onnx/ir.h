@@ -123,8 +123,6 @@ int ir_list(const struct ir *g, int tensor, int max, int64_t *ret_v);
 /* Reads of `from` become reads of `to`, graph outputs too. */
 void ir_replace(struct ir *g, int from, int to);
 
-/* Nodes that do not depend on constants alone and are not dead. */
-int ir_live(const struct ir *g);
 /* Nodes whose outputs nobody reads die, until there are none. */
 void ir_dead_code(struct ir *g);
 /* Dead nodes leave the array; nodes come in an order in which they can run. Jumps on a cycle. */

@@ -26,7 +26,8 @@ bool tables_of_sweeps(const char *name)
     return false;
 }
 
-int tables_find(const struct tables *t, const char *name)
+/* -1: none */
+static int find(const struct tables *t, const char *name)
 {
     for (int i = 0; i < t->n; i++)
         if (strcmp(t->table[i].name, name) == 0)
@@ -146,7 +147,7 @@ static int add_reference(struct tables *all, struct table_def *t, sqlite3_stmt *
     int c = find_column(t, text(q, 0));
 
     assert(c >= 0 && strcmp(text(q, 2), "id") == 0); /* our own schema */
-    t->column[c].references = tables_find(all, text(q, 1));
+    t->column[c].references = find(all, text(q, 1));
     return SQLITE_OK;
 }
 
@@ -187,7 +188,7 @@ static int read_table(sqlite3 *db, struct tables *all, struct table_def *t)
             t->owner = d->references;
         for (size_t k = 0; k < sizeof(in_text) / sizeof(in_text[0]); k++)
             if (strcmp(t->name, in_text[k].table) == 0 && strcmp(d->name, in_text[k].column) == 0) {
-                d->references = tables_find(all, in_text[k].of);
+                d->references = find(all, in_text[k].of);
                 d->in_text = d->references >= 0;
             }
     }

@@ -41,7 +41,6 @@ struct tables {
 int tables_read(sqlite3 *db, const char *path, struct tables *ret_t, struct err *err);
 void tables_done(struct tables *t);
 bool tables_of_sweeps(const char *name); /* device, session, config, sample, repeat */
-int tables_find(const struct tables *t, const char *name); /* -1: none */
 /* Index of the column that holds the owner's id. */
 int tables_owner_column(const struct table_def *t);
 
