@@ -160,37 +160,6 @@ struct interval stats_median_interval(const double *x, int n, double level, int 
     return r;
 }
 
-struct interval stats_ratio_interval(const double *a, int na, const double *b, int nb, double level,
-                                     int resamples, uint64_t seed)
-{
-    struct interval r = {NAN, NAN, NAN};
-    double *sa = NULL, *sb = NULL, *replicate = NULL;
-    int *count = NULL;
-
-    if (!bootstrap_ok(level, resamples))
-        return r;
-    sa = sorted_copy(a, na);
-    sb = sorted_copy(b, nb);
-    if (sa && sb) {
-        count = malloc((size_t)(na > nb ? na : nb) * sizeof(*count));
-        replicate = malloc((size_t)resamples * sizeof(*replicate));
-    }
-    if (count && replicate) {
-        for (int i = 0; i < resamples; i++) {
-            double top = resampled_median(sa, na, &seed, count);
-
-            replicate[i] = top / resampled_median(sb, nb, &seed, count);
-        }
-        percentile_interval(replicate, resamples, level, &r);
-        r.mid = quantile_sorted(sa, na, 0.5) / quantile_sorted(sb, nb, 0.5);
-    }
-    free(replicate);
-    free(count);
-    free(sb);
-    free(sa);
-    return r;
-}
-
 struct ranked {
     double value, rank;
     int index;

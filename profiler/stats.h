@@ -19,10 +19,6 @@ double stats_mean(const double *x, int n);
 struct interval stats_median_interval(const double *x, int n, double level, int resamples,
                                       uint64_t seed);
 
-/* Ratio of medians of two independent samples, median(a) / median(b), bootstrapped. */
-struct interval stats_ratio_interval(const double *a, int na, const double *b, int nb, double level,
-                                     int resamples, uint64_t seed);
-
 /* Two-sided p of the Mann-Whitney rank test: exact without ties for na, nb <= 20, else normal
  * with tie and continuity correction (Mann & Whitney 1947; Hollander & Wolfe 1999, ch. 4). */
 double stats_mann_whitney_p(const double *a, int na, const double *b, int nb);
