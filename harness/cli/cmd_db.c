@@ -2,7 +2,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "harness/cli/cli.h"
 #include "harness/predict/predict.h"
@@ -259,7 +258,7 @@ static int import_peers(const struct cli *cli, const char *path, struct err *err
     int rc = t ? 0 : err_set(err, -ENOMEM, "out of memory");
 
     if (rc == 0)
-        rc = store_open(cli->db_path, STORE_WRITE, &st, err);
+        rc = store_open(cli->db_path, STORE_UPDATE, &st, err);
     if (rc == 0)
         rc = predict_device(st, cli->device, &device_id, &dev, err);
     if (rc == 0)
@@ -278,14 +277,8 @@ static int import_peers(const struct cli *cli, const char *path, struct err *err
 static int upgrade(const struct cli *cli, struct err *err)
 {
     struct store *st = NULL;
-    int rc;
+    int rc = store_open(cli->db_path, STORE_UPDATE, &st, err);
 
-    /* Writing makes what is not there, but nobody upgrades a misspelt name. */
-    if (access(cli->db_path, F_OK) != 0) {
-        err_set(err, -errno, "cannot open '%s': %s", cli->db_path, strerror(errno));
-        return EXIT_FAILED;
-    }
-    rc = store_open(cli->db_path, STORE_WRITE, &st, err);
     store_close(st);
     if (rc < 0)
         return EXIT_FAILED;

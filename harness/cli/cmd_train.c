@@ -217,7 +217,7 @@ static int train(const struct cli *cli, const struct train_opts *o, struct table
     opt.score_ctx = &with;
     opt.holdout = with.holdout;
     opt.n_holdouts = with.n;
-    rc = store_open(cli->db_path, STORE_WRITE, &st, err);
+    rc = store_open(cli->db_path, STORE_UPDATE, &st, err);
     if (rc == 0)
         rc = predict_device(st, cli->device, &device_id, &dev, err);
     if (rc == 0 && o->transfer) {

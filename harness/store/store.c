@@ -294,6 +294,8 @@ int store_open(const char *path, enum store_mode mode, struct store **ret_st, st
 
     if (rc < 0)
         return rc;
+    if (mode == STORE_UPDATE)
+        mode = STORE_WRITE;
     st = calloc(1, sizeof(*st));
     name = store_plain_path(path);
     if (st)

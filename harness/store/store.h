@@ -17,10 +17,11 @@ struct store;
 enum store_mode {
     STORE_READ,
     STORE_WRITE,  /* creates the file and its folder */
+    STORE_UPDATE, /* writes into a file that is there: a misspelt name makes none */
     STORE_FOREIGN /* reads somebody else's: any schema up to ours, nothing of theirs runs */
 };
 
-/* Opens and migrates (WRITE only). -ENOENT: no such file (READ), err says which command makes one;
+/* Opens and migrates (to write). -ENOENT: no such file, and err says which command makes one;
  * -EPROTO: newer schema than this program's, or older in READ; -EUCLEAN: not one of our databases
  * or damaged; -EISDIR: a folder; -EROFS / -EACCES: cannot be written; -errno of the folder. */
 int store_open(const char *path, enum store_mode mode, struct store **ret_st, struct err *err);
