@@ -3,7 +3,11 @@
 //   gamma, beta : [1, cols] in bundles
 //   KEPT        : the row stays; without, x is read three times
 //   EPS         : a float
-#if KEPT && KEEP_READ
+#if KEPT && UNROLL
+#define FIRST(j) kept[j]
+#define SECOND(j) (kept[j] = CENTRED(kept[j], j))
+#define THIRD(j) kept[j]
+#elif KEPT && KEEP_READ
 #define FIRST(j) (kept[j] = GETW(x, FOLD_X, ct, r, AT(j)))
 #define SECOND(j) (kept[j] = CENTRED(kept[j], j))
 #define THIRD(j) kept[j]
@@ -24,6 +28,7 @@ ROWS_KERNEL layernorm(IN(x), VEC(gamma), VEC(beta), OUT(y), const int rows, cons
     // that follows it (contraction off or not), in some forms of this kernel and not in others.
     const float inverse = 1.0f / (float)cols;
 
+    KEEP_ROW(x, FOLD_X, ct)
     fill_slots(slot, 0.0f);
     EACH(j, mine)
     {

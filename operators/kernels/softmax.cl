@@ -1,7 +1,11 @@
 // Row softmax; columns c > r % period are masked (exp = 0) if period > 0.
 //   x, y : [rows, cols], ct texels a row     grid: (WG, rows), local (WG, WR), see rows.cl
 //   KEPT : the row's exponentials stay; without, x is read three times
-#if KEPT && KEEP_READ
+#if KEPT && UNROLL
+#define FIRST(j) kept[j]
+#define SECOND(j) (kept[j] = EXP(kept[j], j))
+#define THIRD(j) kept[j]
+#elif KEPT && KEEP_READ
 #define FIRST(j) (kept[j] = GETW(x, FOLD_X, ct, r, AT(j)))
 #define SECOND(j) (kept[j] = EXP(kept[j], j))
 #define THIRD(j) kept[j]
@@ -24,6 +28,7 @@ ROWS_KERNEL softmax(IN(x), OUT(y), const int rows, const int cols, const int ct,
     const int end = r >= rows ? 0 : period > 0 ? min(cols, r % period + 1) : cols;
     const int mine = VECTORS_OF((end + 3) / 4), all = r < rows ? VECTORS_OF(ct) : 0;
 
+    KEEP_ROW(x, FOLD_X, (end + 3) / 4)
     fill_slots(slot, -INFINITY);
     EACH(j, mine)
     {
