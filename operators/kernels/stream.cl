@@ -14,6 +14,8 @@
 //   LOAD_TAKE(i) LOAD_GIVE(i) the two halves of LOAD_STEP(i), for kernels that compute in between:
 //                             one texel is read here and written there; it stays as it was stored
 //                             in between, because to convert it is to wait for it
+//   LOAD_AHEAD LOAD_NEXT      for a loop of its own: what one iteration reads, the next one writes.
+//                             Compilers move a read down to its use, but not around a loop
 //   LOAD_END()                whatever is left (n was too small, or nothing was interleaved)
 //   LOAD_APART(g, groups)     all of it, in registers of its own: for kernels that memory bounds,
 //                             which have nothing to hide it behind
@@ -197,26 +199,51 @@ static inline int load_from(const int8 l, int2 p)
 #else
 #define LOAD_DUE(i) (ld_done < ld_share)
 #endif
-#if FORM == 2 && NLOADS == 1 && IMAGE && !LOAD_BLOCK
-// Every item reads, some the last texel once more: after a branch the compiler waits for what was
-// read in it (H100, product of 2048 in f16, at ratio 1: 436 us for 414).
-#define LOAD_TAKE(i)                                                                               \
-    const int ld_now = LOAD_TEXEL(ld_done), ld_due = LOAD_DUE(i);                                  \
-    const raw_t ld_held = LOAD_READ(0, min(ld_now, LOAD_TOTAL - 1));
-#else
 #define LOAD_TAKE(i)                                                                               \
     const int ld_now = LOAD_TEXEL(ld_done), ld_due = LOAD_DUE(i);                                  \
     raw_t ld_held = (raw_t)(0);                                                                    \
     if (ld_due) {                                                                                  \
         LOAD_EACH(ld_now, LOAD_HOLD);                                                              \
     }
-#endif
 #define LOAD_GIVE(i)                                                                               \
     if (ld_due) {                                                                                  \
         LOAD_EACH(ld_now, LOAD_DROP);                                                              \
         ld_done++;                                                                                 \
         LOAD_UPTO(ld_done + ld_per - 1)                                                            \
     }
+// Every item reads, some the last texel once more: after a branch the compiler waits for what was
+// read in it (H100, product of 2048 in f16, at ratio 1: 436 us for 414).
+#if IMAGE && !LOAD_BLOCK && NLOADS == 1
+#define LOAD_AHEAD                                                                                 \
+    int2 ld_to;                                                                                    \
+    raw_t ld_held;                                                                                 \
+    LOAD_FETCH
+#define LOAD_FETCH                                                                                 \
+    {                                                                                              \
+        ld_to = load_at(ld0, min(LOAD_TEXEL(ld_done), LOAD_TOTAL - 1));                            \
+        ld_held = RAW((size_t)load_from(ld0, ld_to), ld_src0);                                     \
+    }
+#define LOAD_PUT write_imagef(ld_dst0, ld_to, from_raw(ld_held));
+#else
+#define LOAD_AHEAD                                                                                 \
+    raw_t ld_held = (raw_t)(0);                                                                    \
+    LOAD_FETCH
+#define LOAD_FETCH                                                                                 \
+    if (ld_done < ld_share) {                                                                      \
+        const int ld_t = LOAD_TEXEL(ld_done);                                                      \
+        LOAD_EACH(ld_t, LOAD_HOLD);                                                                \
+    }
+#define LOAD_PUT                                                                                   \
+    const int ld_t = LOAD_TEXEL(ld_done);                                                          \
+    LOAD_EACH(ld_t, LOAD_DROP);
+#endif
+#define LOAD_NEXT                                                                                  \
+    if (ld_done < ld_share) {                                                                      \
+        LOAD_PUT                                                                                   \
+        ld_done++;                                                                                 \
+        LOAD_UPTO(ld_done + ld_per - 1)                                                            \
+    }                                                                                              \
+    LOAD_FETCH
 #define LOAD_END() LOAD_UPTO(ld_share)
 #define LOAD_APART(g, groups)                                                                      \
     if (LOAD_TOTAL > 0) {                                                                          \

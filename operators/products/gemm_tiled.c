@@ -31,7 +31,7 @@ static struct tiles tiles_of(const struct op_variant *v)
     s.bm = s.ly * t[GEMM_TM];
     s.bn = s.lx * t[GEMM_TN];
     stage = (uint64_t)s.bk * ((uint64_t)((s.bm + 3) / 4 * 4) + (uint64_t)s.bn + 2 * (uint64_t)skew);
-    parts = s.sk > 1 ? (uint64_t)s.sk * (uint64_t)s.bm * (uint64_t)s.bn : 0;
+    parts = s.sk > 1 ? (uint64_t)(s.sk == 2 ? 1 : s.sk) * (uint64_t)s.bm * (uint64_t)s.bn : 0;
     stage *= (uint64_t)t[GEMM_TILED_STAGES];
     s.local_bytes = 4 * (stage > parts ? stage : parts);
     return s;
@@ -71,31 +71,32 @@ int gemm_tiled_launch(const struct gemm *g, const struct op_variant *v,
 
 /* Blocks worth having, each a program to build, and what an H100 says of them on each memory path:
  * how many groups a multiprocessor takes, their rate in GFLOP/s beside each other, and how long a
- * pass of a group takes that has it to itself. On images TM=8,TN=8,BK=16,STAGES=1,lws=16x16 is
- * faster while it carries nothing (50 TFLOP/s at 4096 where the second row has 46), but slower with
- * a load: the compiler is short of registers. */
+ * pass of a group takes that has it to itself. */
 static const struct block {
     int kernel, tm, tn, bk, stages, turns, sk, lx, ly;
+    bool no_conv; /* taps take registers that it has not, or are read conditionally */
     struct {
         int resident;
         double rate, alone_us;
     } on[2]; /* by enum mem_path; resident 0: not there */
 } blocks[] = {
-    {GEMM_TILED, 8, 16, 8, 2, 1, 1, 16, 16, {{0}, {1, 350, 1.49}}},            /* 128 x 256 */
-    {GEMM_TILED, 8, 8, 16, 2, 1, 1, 8, 16, {{4, 337, 0.684}, {4, 436, 1.41}}}, /* 128 x 64 */
-    {GEMM_TILED, 8, 8, 16, 2, 1, 1, 16, 8, {{0}, {4, 436, 1.23}}},             /* 64 x 128 */
-    {GEMM_TILED, 8, 8, 16, 2, 2, 1, 16, 8, {{0}, {1, 260, 0.98}}},
-    {GEMM_TILED, 8, 12, 16, 2, 1, 1, 8, 16, {{3, 348, 1.7}, {0}}},             /* 128 x 96 */
-    {GEMM_TILED, 8, 12, 8, 2, 1, 1, 8, 24, {{0}, {2, 576, 1.1}}},              /* 192 x 96 */
-    {GEMM_TILED, 6, 12, 16, 2, 1, 1, 8, 16, {{3, 343, 1.07}, {3, 248, 1.23}}}, /* 96 x 96 */
-    {GEMM_TILED, 12, 4, 16, 2, 1, 1, 16, 8, {{0}, {6, 352, 0.78}}},            /* 96 x 64 */
-    {GEMM_TILED, 4, 8, 16, 2, 1, 1, 8, 16, {{6, 311, 0.576}, {6, 328, 0.87}}}, /* 64 x 64 */
-    {GEMM_SPLIT, 4, 8, 32, 2, 1, 2, 8, 8, {{6, 311, 0.684}, {4, 304, 0.81}}},  /* 32 x 64 */
-    {GEMM_SPLIT, 8, 4, 32, 2, 1, 4, 8, 4, {{6, 273, 0.576}, {6, 220, 0.51}}},  /* 32 x 32 */
-    {GEMM_SPLIT, 8, 4, 64, 2, 1, 8, 8, 4, {{3, 273, 0.576}, {3, 214, 0.9}}},
-    {GEMM_SPLIT, 4, 4, 64, 2, 1, 8, 8, 4, {{4, 250, 0.522}, {4, 142, 0.72}}},   /* 16 x 32 */
-    {GEMM_SPLIT, 4, 4, 128, 2, 1, 16, 4, 4, {{4, 170, 0.576}, {4, 95, 0.95}}},  /* 16 x 16 */
-    {GEMM_SPLIT, 4, 4, 256, 1, 1, 32, 4, 4, {{2, 170, 0.576}, {2, 65, 1.6}}},
+    {GEMM_TILED, 8, 8, 16, 1, 1, 1, 16, 16, true, {{2, 388, 1.5}, {0}}},   /* 128 x 128 */
+    {GEMM_SPLIT, 6, 12, 32, 1, 1, 2, 8, 16, true, {{0}, {1, 290, 2.03}}},  /* 96 x 96 */
+    {GEMM_TILED, 8, 16, 8, 2, 1, 1, 16, 16, false, {{0}, {1, 350, 1.49}}}, /* 128 x 256 */
+    {GEMM_TILED, 8, 8, 16, 2, 1, 1, 8, 16, false, {{4, 337, 0.684}, {4, 436, 1.41}}}, /* 128 x 64 */
+    {GEMM_TILED, 8, 8, 16, 2, 1, 1, 16, 8, false, {{0}, {4, 436, 1.23}}},             /* 64 x 128 */
+    {GEMM_TILED, 8, 8, 16, 2, 2, 1, 16, 8, true, {{0}, {1, 260, 0.98}}},
+    {GEMM_TILED, 8, 12, 16, 2, 1, 1, 8, 16, false, {{3, 348, 1.7}, {0}}},             /* 128 x 96 */
+    {GEMM_TILED, 8, 12, 8, 2, 1, 1, 8, 24, false, {{0}, {2, 576, 1.1}}},              /* 192 x 96 */
+    {GEMM_TILED, 6, 12, 16, 2, 1, 1, 8, 16, false, {{3, 343, 1.07}, {3, 248, 1.23}}}, /* 96 x 96 */
+    {GEMM_TILED, 12, 4, 16, 2, 1, 1, 16, 8, false, {{0}, {6, 352, 0.78}}},            /* 96 x 64 */
+    {GEMM_TILED, 4, 8, 16, 2, 1, 1, 8, 16, false, {{6, 311, 0.576}, {6, 328, 0.87}}}, /* 64 x 64 */
+    {GEMM_SPLIT, 4, 8, 32, 2, 1, 2, 8, 8, false, {{6, 311, 0.684}, {4, 304, 0.81}}},  /* 32 x 64 */
+    {GEMM_SPLIT, 8, 4, 32, 2, 1, 4, 8, 4, false, {{6, 273, 0.576}, {6, 220, 0.51}}},  /* 32 x 32 */
+    {GEMM_SPLIT, 8, 4, 64, 2, 1, 8, 8, 4, false, {{3, 273, 0.576}, {3, 214, 0.9}}},
+    {GEMM_SPLIT, 4, 4, 64, 2, 1, 8, 8, 4, false, {{4, 250, 0.522}, {4, 142, 0.72}}},  /* 16 x 32 */
+    {GEMM_SPLIT, 4, 4, 128, 2, 1, 16, 4, 4, false, {{4, 170, 0.576}, {4, 95, 0.95}}}, /* 16 x 16 */
+    {GEMM_SPLIT, 4, 4, 256, 1, 1, 32, 4, 4, false, {{2, 170, 0.576}, {2, 65, 1.6}}},
 };
 enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
@@ -156,8 +157,7 @@ void gemm_tiled_prefer(const struct gemm *g, const struct device_info *dev, stru
         struct op_variant w = *v;
         double us;
 
-        if (blocks[i].on[v->path].resident == 0 ||
-            (blocks[i].turns == 2 && g->pixels.ow)) /* whose taps are read conditionally */
+        if (blocks[i].on[v->path].resident == 0 || (blocks[i].no_conv && g->pixels.ow))
             continue;
         us = block_us(g, dev, v->path, &blocks[i]);
         choose(&blocks[i], &w);
