@@ -38,6 +38,10 @@ START_TEST(page_escapes_and_stands_alone)
     rows_report_ok();
     has("index.html", "A&lt;B&amp;C");
     has_not("index.html", "A<B");
+    has("index.html", "are of <b>Fixture (cpu)</b>;");
+    has("index.html", "<a href=\"#table7\">table7</a>");
+    has("index.html", ">paper: energy (J)</th>");
+    has_not("index.html", ">energy of a run (J)</th>"); /* nothing told it: a column of the CSV alone */
     has_not("index.html", "src=");
     has_not("index.html", "<link");
     has_not("index.html", "@import");

@@ -19,7 +19,7 @@ static const struct opt opts[] = {
     {.name = "--all", .type = OPT_FLAG, .offset = FIELD(all),
      .help = "every table and figure, and index.html"},
     {.name = "--table", .type = OPT_TEXT, .offset = FIELD(table), .arg = "N",
-     .help = "print one table: 1, 4, 6, 7, 8, 9, summary, findings, figure1, breakdown, bounds, "
+     .help = "print one table: 1, 4, 6, 7, 8, 9, summary, by_model, findings, figure1, breakdown, bounds, "
              "capacity, regressor, scores, operators, predicted, predictor, plans, queues, urgent, warm, ratios, fits, samples, machine"},
     {.name = "--figure", .type = OPT_TEXT, .offset = FIELD(figure), .arg = "N",
      .help = "draw one figure: 2, 4, 5, 6, 7, 8, 9, 10, memory, predictions, layers or regime"},

@@ -31,7 +31,8 @@ static int grid_header(struct grid *g, struct store_query *q)
     g->cols = store_columns(q);
     g->name = calloc((size_t)g->cols, sizeof(*g->name));
     g->text = calloc((size_t)g->cols, sizeof(*g->text));
-    if (!g->name || !g->text)
+    g->filled = calloc((size_t)g->cols, sizeof(*g->filled));
+    if (!g->name || !g->text || !g->filled)
         return -ENOMEM;
     for (int c = 0; c < g->cols; c++) {
         g->name[c] = strdup(store_column_name(q, c));
@@ -64,6 +65,8 @@ static int grid_row(struct grid *g, struct store_query *q, int *allocated)
         }
         if (text && !is_number(text))
             g->text[c] = true;
+        if (text && *text)
+            g->filled[c] = true;
     }
     g->rows++;
     return 0;
@@ -138,8 +141,10 @@ int grid_join(struct grid *g, struct grid *more)
         memcpy(to, more->cell + (size_t)r * cols, cols * sizeof(*to));
         g->rows++;
     }
-    for (int c = 0; c < g->cols; c++)
+    for (int c = 0; c < g->cols; c++) {
         g->text[c] = g->text[c] || more->text[c];
+        g->filled[c] = g->filled[c] || more->filled[c];
+    }
     more->rows = 0; /* moved */
     return 0;
 }
@@ -153,6 +158,7 @@ void grid_done(struct grid *g)
     free(g->cell);
     free(g->name);
     free(g->text);
+    free(g->filled);
     *g = (struct grid){0};
 }
 
@@ -224,11 +230,15 @@ static void html_row(const struct grid *g, int r, FILE *f)
         const char *cell = grid_cell(g, r, c);
         bool empty = !cell || !*cell;
 
+        if (!g->filled[c])
+            continue;
         fprintf(f, "<td class=\"%s%s%s%s%s\">", g->text[c] ? "text" : "",
                 strncmp(g->name[c], "paper", 5) == 0 ? " paper" : "", empty ? " empty" : "",
                 again && c == 0 ? " again" : "", cell && strlen(cell) > 32 ? " long" : "");
         if (empty)
             fputs("–", f);
+        else if (strcmp(g->name[c], "item") == 0)
+            fprintf(f, "<a href=\"#%s\">%s</a>", cell, cell); /* names of report_items[] */
         else if (g->text[c])
             html_text(f, cell);
         else
@@ -258,6 +268,8 @@ void grid_html(const struct grid *g, FILE *f)
     }
     fputs("<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>", f);
     for (int c = 0; c < g->cols; c++) {
+        if (!g->filled[c])
+            continue;
         fprintf(f, "<th class=\"%s%s\">", g->text[c] ? "text" : "",
                 strncmp(g->name[c], "paper", 5) == 0 ? " paper" : "");
         html_text(f, g->name[c]);

@@ -17,6 +17,7 @@ struct grid {
     char **name; /* [cols] */
     char **cell; /* [rows * cols]; NULL is SQL's NULL */
     bool *text;  /* [cols] holds something that is no number */
+    bool *filled; /* [cols] holds anything: the page leaves out what does not */
 };
 
 int grid_query(struct store *st, const char *sql, int64_t device_id, struct grid *ret_g,

@@ -1,5 +1,6 @@
 #include "harness/report/page.h"
 
+#include <ctype.h>
 #include <string.h>
 
 /* The picture itself, without the XML prologue; false: there is none. */
@@ -64,6 +65,15 @@ static void put_query(FILE *f, const char *sql, const char *said)
     fputs("</pre></details>\n", f);
 }
 
+static void put_sentence(FILE *f, const char *words)
+{
+    if (!*words)
+        return;
+    fputc(toupper((unsigned char)*words), f);
+    html_text(f, words + 1);
+    fputc('.', f);
+}
+
 /* Rows of findings.sql that name this item: what the paper says, what each device shows, why. */
 static void put_findings(FILE *f, const struct report_item *item, const struct grid *findings)
 {
@@ -90,8 +100,8 @@ static void put_findings(FILE *f, const struct report_item *item, const struct g
         fputs(": ", f);
         html_text(f, grid_cell(findings, r, 3));
         fputs(". <i>", f);
-        html_text(f, why ? why : "");
-        fputs(".</i>", f);
+        put_sentence(f, why ? why : "");
+        fputs("</i>", f);
     }
     if (said)
         fputs("</p>\n", f);
@@ -130,7 +140,8 @@ static void put_item(FILE *f, const struct report_item *item, const struct grid 
         put_figure(f, item, dir);
     } else {
         if (item->folded)
-            fprintf(f, "<details class=\"table\"><summary>The table: %d rows</summary>\n", g->rows);
+            fprintf(f, "<details class=\"table\"><summary>%s: %d</summary>\n",
+                    g->cols > 1 ? "Rows of the table" : "Sentences", g->rows);
         grid_html(g, f);
         if (item->folded)
             fputs("</details>\n", f);
@@ -163,6 +174,7 @@ static void put_contents(FILE *f)
 
 int page_write(const struct grid *grid, const char *dir, struct err *err)
 {
+    const struct grid *machine = &grid[report_find("machine") - report_items];
     const struct embedded_file *css = report_file("page.css");
     char path[4096];
     FILE *f;
@@ -184,8 +196,13 @@ int page_write(const struct grid *grid, const char *dir, struct err *err)
         "swept over extra load, a regressor learnt their latency, a planner turned predicted load "
         "capacity into an overlap plan, and whole models were replayed from disk under it. Times "
         "are medians with 95&nbsp;% bootstrap intervals. Shaded columns are the paper's own "
-        "numbers, from a phone: compare ratios with them, never milliseconds.</p>\n",
+        "numbers, from a phone: compare ratios with them, never milliseconds.</p>\n<p>Tables "
+        "and figures are of <b>",
         f);
+    html_text(f, machine->rows > 0 && grid_cell(machine, 0, 1) ? grid_cell(machine, 0, 1) : "");
+    fputs("</b>; verdicts, Table 5, the regressor, predictions and comparisons by ratios are of every "
+          "device of the database. Below each stand its data and its query.</p>\n",
+          f);
     put_contents(f);
     for (int i = 0; report_items[i].name; i++)
         put_item(f, &report_items[i], &grid[i], &grid[report_find("findings") - report_items], dir);
@@ -193,7 +210,7 @@ int page_write(const struct grid *grid, const char *dir, struct err *err)
     put_query(f, "latest.sql", "What the queries call current: the views");
     fputs("<p>Made by <code>flashmem report --all</code> from the results database and "
           "<code>datasets/paper</code> alone. An empty cell (–) was not measured, or is not in the "
-          "paper.</p></footer>\n</body>\n</html>\n",
+          "paper; a column of nothing else is left out here and stands in the data.</p></footer>\n</body>\n</html>\n",
           f);
     return file_end(f, path, true, err);
 }

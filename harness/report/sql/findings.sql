@@ -62,6 +62,16 @@ WITH pair AS ( -- streaming without a limit, each against the preload of its ses
 ), energy AS (
     SELECT count(*) AS n, min(q.energy_j / r.energy_j) AS least, max(q.energy_j / r.energy_j) AS most
     FROM pair r JOIN run q ON q.id = r.preload_id WHERE r.energy_j > 0 AND q.energy_j > 0
+), again AS ( -- sequences of runs (replay --keep), against the preload that took turns with them: see warm.sql
+    SELECT r.model, sum(a.integrated_ns) * 1.0 / (SELECT sum(b.integrated_ns) FROM run_repeat b WHERE b.run_id = p.id) AS share,
+           CAST(substr(r.note, instr(r.note, ' sequences of ') + 14) AS INTEGER) AS n,
+           (SELECT max(CAST(substr(x.value, 1, 20) AS REAL)) / 1e6
+            FROM json_each('["' || replace(replace(r.note, '"', ''), '; ', '","') || '"]') x
+            WHERE x.value LIKE '% bytes stay between%') AS mb
+    FROM current_run r JOIN run p ON p.id = r.preload_id
+    JOIN run_repeat a ON a.run_id = r.id
+    WHERE r.device_id = ?1 AND r.policy <> 'preload' AND instr(r.given, '--keep ') AND instr(r.note, ' sequences of ')
+    GROUP BY r.id ORDER BY r.place, mb
 ), finding (place, item, says, here, verdict, why) AS (
     SELECT 1, 'table1', (SELECT printf('%.1f to %.1f times the inference itself pass before it (MNN)', min(t), max(t))
                          FROM (SELECT (load_ms + transform_ms) / CAST(infer_ms AS REAL) AS t FROM paper_table1_preload_cost)),
@@ -177,6 +187,13 @@ WITH pair AS ( -- streaming without a limit, each against the preload of its ses
     JOIN queue_step a ON a.queue_id = f.id AND a.priority > 0
     JOIN queue_step b ON b.queue_id = p.id AND b.step = a.step
     WHERE s.device_id = ?1 AND p.preempt AND p.status = 'ok' HAVING count(*) > 0
+    UNION ALL
+    SELECT 16.5, 'warm', 'after 3 to 12 warm runs SmartMem overtakes',
+           (SELECT group_concat(printf('%s, %.0f MB kept: streaming took %.2f of preload''s time over %d runs', model, mb, share, n), '; ')
+            FROM again),
+           (SELECT CASE WHEN max(share) < 1 THEN 'better' WHEN min(share) < 1 THEN 'in part' ELSE 'agrees' END FROM again),
+           'a preload that keeps all its weights only computes from the second run on; so does streaming that keeps them'
+    WHERE EXISTS (SELECT 1 FROM again)
     UNION ALL
     SELECT 21.5, 'fits', 'every model runs on a phone when streamed; preloaded (SmartMem), GPTN-1.3B not in 6 and 8 GB',
            printf('planned within 6 GB: %d of %d streamed, %d preloaded', sum(policy <> 'preload' AND status <> 'INFEASIBLE'),

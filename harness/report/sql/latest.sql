@@ -42,6 +42,17 @@ FROM (SELECT r.*, session.device_id, session.program, coalesce(r.options, '') AS
       LEFT JOIN plan ON plan.id = r.plan_id -- other capacities are compared: predictor.sql
       WHERE coalesce(instr(plan.capacity_source, ';'), 0) = 0) r
 WHERE r.age = 1;
+-- A streaming run beside the preload that took turns with it (NULL: none did). rank: which one speaks for its model, storage
+-- and path: lc-opg where it ran, without a limit, and where there was a preload.
+CREATE TEMP VIEW current_pair AS
+SELECT r.*, p.integrated_ns / 1e6 AS p_ms, p.integrated_low_ns AS p_low,
+       p.integrated_high_ns AS p_high, p.avg_bytes / 1e6 AS p_avg, p.peak_bytes / 1e6 AS p_peak,
+       r.integrated_ns / 1e6 AS ms, r.avg_bytes / 1e6 AS avg, r.peak_bytes / 1e6 AS peak,
+       row_number() OVER (PARTITION BY r.device_id, r.model, r.dtype, r.path, r.cache
+                          ORDER BY r.preload_id IS NULL, r.memory_limit_bytes IS NOT NULL,
+                                   r.kernel <> 'pipelined', r.policy <> 'lc-opg', r.policy, r.kernel) AS rank
+FROM current_run r LEFT JOIN run p ON p.id = r.preload_id
+WHERE r.listed AND r.policy NOT IN ('preload', 'preload-transform');
 -- The steps of Figure 7 as replays: what each adds to the one above it, and the whole with one thing
 -- left out. More than one row of a step is another way to have it, first come first taken.
 CREATE TEMP VIEW breakdown_step (place, step, part, policy, kernel, options, means) AS VALUES

@@ -1,22 +1,10 @@
--- What came out, in sentences: first over all models, then for each model, storage and path the streaming policy (lc-opg
--- where it ran) against the preload that took turns with it; of models that never had one, that. Every number is
--- computed here; digits follow the size.
-WITH pair AS (
-    SELECT r.*, p.integrated_ns / 1e6 AS p_ms, p.integrated_low_ns AS p_low,
-           p.integrated_high_ns AS p_high, p.avg_bytes / 1e6 AS p_avg, p.peak_bytes / 1e6 AS p_peak,
-           r.integrated_ns / 1e6 AS ms, r.avg_bytes / 1e6 AS avg, r.peak_bytes / 1e6 AS peak,
-           row_number() OVER (PARTITION BY r.model, r.dtype, r.path, r.cache
-                              ORDER BY r.preload_id IS NULL, r.memory_limit_bytes IS NOT NULL,
-                                       r.kernel <> 'pipelined', r.policy <> 'lc-opg', r.policy,
-                                       r.kernel) AS rank
-    FROM current_run r LEFT JOIN run p ON p.id = r.preload_id
-    WHERE r.device_id = ?1 AND r.listed AND r.policy NOT IN ('preload', 'preload-transform')
-), way AS ( -- streaming without a limit, by how weights come to the kernels and what planned it
+-- What came out, in sentences, over all models. Every number is computed here; digits follow the size.
+WITH way AS ( -- streaming without a limit, by how weights come to the kernels and what planned it
     SELECT CASE WHEN r.kernel = 'direct' THEN 3 WHEN r.policy = 'lc-opg' THEN 1 ELSE 2 END AS way,
            r.p_ms / r.ms AS t, r.integrated_high_ns < r.p_low AS faster, r.integrated_low_ns > r.p_high AS slower,
            r.p_avg / r.avg AS b, (r.disk_ns + r.kernel_ns) / r.bound_ns AS ceiling
-    FROM pair r
-    WHERE r.preload_id IS NOT NULL AND r.memory_limit_bytes IS NULL AND r.cache = 'cold'
+    FROM current_pair r
+    WHERE r.device_id = ?1 AND r.preload_id IS NOT NULL AND r.memory_limit_bytes IS NULL AND r.cache = 'cold'
       AND r.policy IN ('lc-opg', 'latency')
 ), limited AS ( -- within a limit of memory, beside the newest preload without one
     SELECT r.model, r.integrated_ns / r.bound_ns AS t,
@@ -27,6 +15,18 @@ WITH pair AS (
     FROM current_run r
     WHERE r.device_id = ?1 AND r.listed AND r.cache = 'cold' AND r.memory_limit_bytes IS NOT NULL
       AND r.policy = 'latency' AND r.bound_ns > 0
+), told AS ( -- whether a run's prediction was within what is aimed at
+    SELECT CASE WHEN source <> 'disk' THEN 3 WHEN kernel = 'direct' THEN 1 ELSE 2 END AS way,
+           abs(predicted_ns / integrated_ns - 1) <= (SELECT iif(type = 'cpu', 0.15, 0.1) FROM device WHERE id = ?1) AS near
+    FROM current_run WHERE device_id = ?1 AND predicted_ns > 0
+), capacities AS ( -- one planner, told otherwise what layers can carry: see predictor.sql
+    SELECT r.model, p.policy, substr(p.capacity_source, 1, instr(p.capacity_source, ';') - 1) AS source,
+           substr(p.capacity_source, instr(p.capacity_source, ';') + 2) AS thresholds, r.integrated_ns AS ns,
+           r.integrated_low_ns AS low, r.integrated_high_ns AS high,
+           row_number() OVER (PARTITION BY r.model, p.policy, r.dtype, r.path, p.capacity_source
+                              ORDER BY r.taken_utc DESC, r.id DESC) AS age
+    FROM run r JOIN session s ON s.id = r.session_id JOIN plan p ON p.id = r.plan_id
+    WHERE s.device_id = ?1 AND instr(p.capacity_source, ';') > 0
 ), pass AS (
     SELECT q.* FROM queue q JOIN session s ON s.id = q.session_id WHERE s.device_id = ?1 AND q.status = 'ok'
 ), line (part, name, text) AS (
@@ -52,42 +52,23 @@ WITH pair AS (
     FROM (SELECT *, max(taken_utc) FROM pass WHERE policy <> 'preload' AND NOT preempt AND workload LIKE '%paper%') q
     JOIN pass b ON b.session_id = q.session_id AND b.policy = 'preload' AND NOT b.preempt
     UNION ALL
-    SELECT 1, printf('%020.0f', r.place) || r.model || r.form_place || r.setting,
-           r.model || ' (' || r.setting || '): streaming (' || r.policy || ') '
-           || printf('%.*f ms [%.*f, %.*f]', (ms < 100) + (ms < 10), ms,
-                     (ms < 100) + (ms < 10), r.integrated_low_ns / 1e6,
-                     (ms < 100) + (ms < 10), r.integrated_high_ns / 1e6)
-           || CASE WHEN p_ms IS NULL THEN '; preload was not run beside it, so nothing is compared.'
-              ELSE printf(' against preload %.*f ms [%.*f, %.*f]', (p_ms < 100) + (p_ms < 10), p_ms,
-                          (p_ms < 100) + (p_ms < 10), p_low / 1e6,
-                          (p_ms < 100) + (p_ms < 10), p_high / 1e6)
-                   || CASE WHEN r.integrated_high_ns < p_low
-                           THEN printf(': %.2f times faster', p_ms / ms)
-                           WHEN r.integrated_low_ns > p_high
-                           THEN printf(': %.2f times slower', ms / p_ms)
-                           ELSE printf(': intervals overlap: no difference shown (medians: %.2f times %s)',
-                                       max(p_ms / ms, ms / p_ms), iif(ms <= p_ms, 'faster', 'slower'))
-                      END
-                   || printf('. Average memory %.*f of %.*f MB, %.2f times %s; peak %.*f of %.*f MB.',
-                             (avg < 100) + (avg < 10), avg, (p_avg < 100) + (p_avg < 10), p_avg,
-                             max(p_avg / avg, avg / p_avg), iif(avg <= p_avg, 'less', 'more'),
-                             (peak < 100) + (peak < 10), peak, (p_peak < 100) + (p_peak < 10), p_peak)
-                   || coalesce(printf(' Over a preload that wastes nothing, overlap gains at most %.2f times.',
-                                      nullif((disk_ns + kernel_ns) / bound_ns, 0)), '')
-                   || iif(l.flashmem_ms IS NULL OR l.smartmem_exec_ms IS NULL, '',
-                          printf(' The paper, on a phone, against SmartMem: %.1f times faster, '
-                                 || '%.1f times less memory.',
-                                 (l.smartmem_init_ms + l.smartmem_exec_ms) / CAST(l.flashmem_ms AS REAL),
-                                 CAST(m.smartmem_mb AS REAL) / m.flashmem_mb))
-              END
-    FROM pair r
-    LEFT JOIN paper_table7_latency l ON l.model = r.model
-    LEFT JOIN paper_table8_memory m ON m.model = r.model
-    WHERE rank = 1
-      AND (r.preload_id IS NOT NULL
-           OR r.memory_limit_bytes IS NULL AND NOT EXISTS (SELECT 1 FROM pair o WHERE o.model = r.model AND o.preload_id IS NOT NULL))
+    SELECT 2, '', printf('Predicted integrated latency is within %s of the measured: ',
+                         (SELECT iif(type = 'cpu', '15 %', '10 %') FROM device WHERE id = ?1))
+                  || group_concat(t, ', ') || ' runs.'
+    FROM (SELECT CASE way WHEN 1 THEN 'read in place' WHEN 2 THEN 'moved by kernels' ELSE 'from emulated disks' END
+                 || printf(' %d of %d', sum(near), count(*)) AS t FROM told GROUP BY way ORDER BY way)
+    HAVING count(*) > 0
     UNION ALL
-    SELECT 2, r.dtype || r.path,
+    SELECT 2, 'c' || f.model || f.thresholds,
+           printf('Where capacities come from (%s, %s, %s): %s took %.0f ms [%.0f, %.0f], %s %.0f [%.0f, %.0f], the most of %d: %s.',
+                  f.model, f.policy, f.thresholds, f.source, f.ns / 1e6, f.low / 1e6, f.high / 1e6, l.source, l.ns / 1e6,
+                  l.low / 1e6, l.high / 1e6, l.n, iif(f.high < l.low, 'it matters', 'no difference shown'))
+    FROM (SELECT *, min(ns) FROM capacities WHERE age = 1 GROUP BY model, policy, thresholds) f
+    JOIN (SELECT *, max(ns), count(*) AS n FROM capacities WHERE age = 1 GROUP BY model, policy, thresholds) l
+        USING (model, policy, thresholds)
+    WHERE l.n > 2
+    UNION ALL
+    SELECT 2, 'd' || r.dtype || r.path,
            printf('Predicting shapes never seen (%s %s): latency within 10 %% for %.0f %% of %d kernels',
                   r.dtype, r.path, 100 * m.within_10pct, m.samples)
            || coalesce((SELECT printf(', slowdown under load for %.0f %% of %d samples', 100 * sm.within_10pct,

@@ -26,5 +26,4 @@ LEFT JOIN newest o ON o.policy = 'lc-opg' AND o.model = c.model AND o.price = c.
 LEFT JOIN paper_table4_solver t
        ON c.model LIKE replace(replace(t.model, 'GPTN-', 'gptneo-'), 'S', 's') || '.%'
 WHERE c.policy = 'cp-sat' AND (c.device_id = ?1 OR c.device_id IS NULL)
-ORDER BY (SELECT max(solve_ns) FROM newest n WHERE n.model = c.model AND n.policy = 'lc-opg'), c.model,
-         p.policy <> 'cp-sat', p.policy;
+ORDER BY t.rowid IS NULL, t.rowid, c.model, p.policy <> 'cp-sat', p.policy;
