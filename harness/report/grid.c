@@ -212,7 +212,7 @@ static void html_number(FILE *f, const char *cell)
 {
     const char *point = strchr(cell, '.');
     double v = strtod(cell, NULL), size = v < 0 ? -v : v;
-    int digits = size >= 100 ? 0 : size >= 10 ? 1 : 2;
+    int digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 0.1 || size == 0 ? 2 : 4;
 
     if (!point || strchr(cell, 'e'))
         fputs(cell, f);

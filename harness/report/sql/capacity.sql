@@ -8,7 +8,7 @@ WITH point AS (
 ), curve AS (
     SELECT op, class, shape, variant, max(x) AS last FROM point GROUP BY op, class, shape, variant
     HAVING count(*) > 1
-), threshold (t) AS (VALUES (1.0), (1.2), (1.3), (4.0)), step AS (
+), threshold (t) AS (VALUES (1.0), (1.2), (4.0)), step AS (
     SELECT *, lag(x, 1, 0.0) OVER w AS x0, lag(y, 1, 1.0) OVER w AS y0
     FROM point WINDOW w AS (PARTITION BY op, shape, variant ORDER BY x)
 ), crossing AS ( -- the bare columns are those of the row with the least x
@@ -36,7 +36,7 @@ WITH point AS (
 )
 SELECT m.class AS "class", m.op AS "operator", (SELECT name FROM device WHERE id = ?1) AS "device", m.n AS "curves",
        max(iif(t = 1.0, text, NULL)) AS "no slowdown shown", max(iif(t = 1.2, text, NULL)) AS "up to +20 %",
-       max(iif(t = 1.3, text, NULL)) AS "up to +30 %", max(iif(t = 4.0, text, NULL)) AS "up to +300 %",
+       max(iif(t = 4.0, text, NULL)) AS "up to +300 %",
        max(iif(t = 1.2, opened, NULL)) AS "ended below +20 %", max(iif(t = 4.0, opened, NULL)) AS "ended below +300 %",
        CASE WHEN CAST(paper.latency_threshold AS REAL) = 0 THEN 'carries none'
             WHEN paper.latency_threshold IS NOT NULL
