@@ -22,6 +22,7 @@ static const char *const derived_names[FEATURES_SLOWDOWN - OP_FEATURES] = {
     "log2_align_x",         /* where rows of the first input begin: texels, up to ALIGNED of them */
     "log2_align_y",         /* the same of the output */
     "log2_align_cols",      /* the same of what an operator calls its columns, in elements */
+    "odd_passes",           /* loops that compilers unroll by two, and stages taken in turns */
     /* slowdown only */
     "log2_latency_ns",      /* of the base, as the latency regressor predicts it */
     "log2_extra_ratio",     /* load bytes / input bytes */
@@ -113,21 +114,23 @@ static void staging(const struct op_case *c, const struct op_variant *v, double 
 {
     double bk = by_name(x, "tile_k"), split = positive(by_name(x, "split"));
     double bm = v->lws[1] / split * positive(by_name(x, "tile_m"));
-    double bn = v->lws[0] * positive(by_name(x, "tile_n")), stage, parts;
+    double bn = v->lws[0] * positive(by_name(x, "tile_n")), stage, parts, passes = NAN;
 
     if (bk >= 1) {
         stage = positive(by_name(x, "stages")) * bk * (bm + bn + 2 * TEXEL);
         parts = split > 1 ? split * bm * bn : 0;
-        x[OP_FEATURES + 12] = log2_of(ceil(depth / bk));
+        passes = ceil(depth / bk);
         x[OP_FEATURES + 13] = log2_of(sizeof(float) * fmax(stage, parts));
     } else if (strcmp(c->op->name, "attention") == 0) {
         double width = ceil((double)op_param_get(c, "d") / TEXEL) * TEXEL;
 
-        x[OP_FEATURES + 12] = log2_of(ceil((double)op_param_get(c, "n") / KEYS));
+        passes = ceil((double)op_param_get(c, "n") / KEYS);
         x[OP_FEATURES + 13] = log2_of(sizeof(float) * (bm * width + KEYS * (width + TEXEL)));
     } else {
-        x[OP_FEATURES + 12] = x[OP_FEATURES + 13] = NAN;
+        x[OP_FEATURES + 13] = NAN;
     }
+    x[OP_FEATURES + 12] = log2_of(passes);
+    x[OP_FEATURES + 17] = (float)fmod(passes, 2);
 }
 
 /* Beyond so many a row begins where memory is read from in any case. */

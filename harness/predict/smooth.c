@@ -18,7 +18,7 @@ static const char *const size_names[] = {
     "taps", "cin", "channel_groups",
     "log2_latency_ns", "log2_extra_ratio", "log2_load_bytes", "log2_load_per_latency"};
 static const char *const choice_names[] = {"inputs", "stride", "ta", "tb", "causal", "res",
-                                           "act", "kind", "axis", "whole", "order"};
+                                           "act", "kind", "axis", "whole", "order", "odd_passes"};
 
 static void add(struct smooth *s, const char *name, int cols, bool as_is)
 {
