@@ -89,6 +89,13 @@ static int draw(const struct field *f, int batch, uint64_t seed, int *ret_index)
     return n;
 }
 
+int active_batch(int known)
+{
+    enum { FEWEST = 10, SHARE = 10 };
+
+    return known / SHARE > FEWEST ? known / SHARE : FEWEST;
+}
+
 int active_choose(const struct device_info *dev, const struct active_item *item, int n, int batch,
                   uint64_t seed, int *ret_index, int *ret_n, struct err *err)
 {
@@ -265,7 +272,7 @@ static int play(struct game *g, enum active_strategy strategy, uint64_t seed,
     if (!index)
         return err_set(err, -ENOMEM, "no memory for %d configurations", g->n);
     do {
-        int batch = samples < 40 ? 20 : samples / 4;
+        int batch = active_batch(samples);
         struct stats_errors e;
 
         rc = next_batch(g, strategy, batch, rng_at(seed, (uint64_t)samples), index, &n, err);

@@ -12,6 +12,10 @@ struct active_item {
     double ns; /* without load; NaN: not measured */
 };
 
+/* How many to choose at a time where so many are known: what is chosen together knows nothing of each other's
+ * times, and each choice costs a fit. */
+int active_batch(int known);
+
 /* The next `batch` of what is not measured, best first: ret_index[batch], ret_n of them (fewer when
  * fewer are left; those that a kernel cannot take are never chosen). The same for the same items and
  * seed. -ENOMEM. */

@@ -7,8 +7,6 @@
 
 #include "harness/sweep/order.h"
 
-enum { BATCH = 20, BATCH_SHARE = 10 };
-
 /* Of every dtype and path. */
 static int read_all(struct store *st, int64_t device_id, const struct device_info *dev,
                     struct sampled_set *ret_set, struct err *err)
@@ -96,8 +94,7 @@ int order_active(struct store *st, int64_t device_id, const struct device_info *
     rc = read_all(st, device_id, dev, &set, err);
     if (rc < 0)
         return rc;
-    batch = set.n / BATCH_SHARE > BATCH ? set.n / BATCH_SHARE : BATCH;
-    batch = batch < n ? batch : n;
+    batch = active_batch(set.n) < n ? active_batch(set.n) : n;
     item = items_of(&set, pending, n);
     index = calloc((size_t)batch + 1, sizeof(*index));
     if (!item || !index)
