@@ -75,5 +75,10 @@ has 'paper.csv .*--iterations 2'
 touch "$t/SD-UNet.f16.safetensors"
 FLASHMEM_DEVICE=Host "$study" --models SD-UNet:f16 --minutes 1 tables >/dev/null
 asked 62 "a guess of ninety seconds is too long"
+printf 1234 >"$t/A.f32.safetensors"
+n=$(wc -l <"$ASKED")
+"$study" --models A keep >/dev/null
+asked $((n + 3)) "nothing, half, all kept; read in place only where memory is shared"
+has '--kernel pipelined --policy preload --policy latency --keep all'
 "$study" nonsense 2>/dev/null && { echo "a wrong stage passed" >&2; exit 1; }
 echo ok
