@@ -80,5 +80,9 @@ n=$(wc -l <"$ASKED")
 "$study" --models A keep >/dev/null
 asked $((n + 3)) "nothing, half, all kept; read in place only where memory is shared"
 has '--kernel pipelined --policy preload --policy latency --keep all'
+n=$(wc -l <"$ASKED")
+"$study" --runs 2 zoo >/dev/null
+asked $((n + 17)) "the weights of six more, and eleven models"
+has 'replay GPTN-2.7B --no-energy --dtype f16 --runs 2 --kernel pipelined --policy preload --policy latency'
 "$study" nonsense 2>/dev/null && { echo "a wrong stage passed" >&2; exit 1; }
 echo ok
