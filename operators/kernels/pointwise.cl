@@ -30,14 +30,18 @@
 
 #if FORM != 0 && VECTORS == 1 && LOAD_BLOCK
 // The one vector of an item takes a CPU about as long as to find the item's share of the load: the
-// first item of a group carries the group's.
+// first item of a group carries the group's, before the others begin. Without a load PoCL then asks
+// each group, not each item (4 % of add and gelu on images).
 #define EACH_VECTOR(DO)                                                                            \
-    ITEM                                                                                           \
-    if (get_local_id(0) + get_local_id(1) == 0) {                                                  \
-        LOAD_BEGIN(get_group_id(1) * get_num_groups(0) + get_group_id(0),                          \
-                   get_num_groups(0) * get_num_groups(1), 1)                                       \
-        LOAD_STEP(i)                                                                               \
+    if (LOAD_TOTAL > 0) {                                                                          \
+        if (get_local_id(0) + get_local_id(1) == 0) {                                              \
+            LOAD_BEGIN(get_group_id(1) * get_num_groups(0) + get_group_id(0),                      \
+                       get_num_groups(0) * get_num_groups(1), 1)                                   \
+            LOAD_STEP(0)                                                                           \
+        }                                                                                          \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                              \
     }                                                                                              \
+    ITEM                                                                                           \
     if (mine)                                                                                      \
         DO(r, first);
 #elif FORM == 2 && VECTORS == 1

@@ -104,6 +104,29 @@ static inline int load_from(const int8 l, int2 p)
 {
     return l.s0 + (p.y - l.s4) * l.s2 + p.x - l.s3;
 }
+
+#if LOAD_BLOCK
+// Numbers t .. t + n - 1 of the run, n at least 1, along the rows of dst: a fifth faster than one by
+// one, and the kernel stays what it would be without a load but for a call.
+static OF_ITS_OWN void load_texels(__global const store_t *restrict src, __write_only image2d_t dst,
+                                   const int8 l, int t, int n)
+{
+    int2 at = load_at(l, t);
+    size_t from = (size_t)(l.s0 + t);
+
+    do {
+        int i = min(n, l.s2 - at.x);
+
+        n -= i;
+        do {
+            write_imagef(dst, at, from_raw(RAW(from, src)));
+            from++;
+            at.x++;
+        } while (--i > 0);
+        at = (int2)(0, at.y + 1);
+    } while (n > 0);
+}
+#endif
 #else
 #define LOAD_DST(i) __global store_t *restrict ld_dst##i
 #define LOAD_READ(i, t) RAW((size_t)(ld##i.s0 + (t)), ld_src##i)
@@ -115,6 +138,7 @@ static inline int load_from(const int8 l, int2 p)
 #define LOAD_PARAMS LOAD_PARAM(0)
 #define LOAD_TOTAL (ld0.s1)
 #define LOAD_EACH(t, CALL) CALL(0, t)
+#define LOAD_RUNS LOAD_RUN(0, 0)
 #elif NLOADS == 2
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1)
 #define LOAD_TOTAL (ld0.s1 + ld1.s1)
@@ -123,6 +147,7 @@ static inline int load_from(const int8 l, int2 p)
         CALL(0, t);                                                                                \
     else                                                                                           \
         CALL(1, (t)-ld0.s1)
+#define LOAD_RUNS LOAD_RUN(0, 0) LOAD_RUN(1, ld0.s1)
 #elif NLOADS == 3
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1) LOAD_PARAM(2)
 #define LOAD_TOTAL (ld0.s1 + ld1.s1 + ld2.s1)
@@ -133,6 +158,7 @@ static inline int load_from(const int8 l, int2 p)
         CALL(1, (t)-ld0.s1);                                                                       \
     else                                                                                           \
         CALL(2, (t)-ld0.s1 - ld1.s1)
+#define LOAD_RUNS LOAD_RUN(0, 0) LOAD_RUN(1, ld0.s1) LOAD_RUN(2, ld0.s1 + ld1.s1)
 #else
 #define LOAD_PARAMS LOAD_PARAM(0) LOAD_PARAM(1) LOAD_PARAM(2) LOAD_PARAM(3)
 #define LOAD_TOTAL (ld0.s1 + ld1.s1 + ld2.s1 + ld3.s1)
@@ -145,6 +171,9 @@ static inline int load_from(const int8 l, int2 p)
         CALL(2, (t)-ld0.s1 - ld1.s1);                                                              \
     else                                                                                           \
         CALL(3, (t)-ld0.s1 - ld1.s1 - ld2.s1)
+#define LOAD_RUNS                                                                                  \
+    LOAD_RUN(0, 0) LOAD_RUN(1, ld0.s1) LOAD_RUN(2, ld0.s1 + ld1.s1)                                \
+    LOAD_RUN(3, ld0.s1 + ld1.s1 + ld2.s1)
 #endif
 #define LOAD_MOVE(i, t) LOAD_WRITE(i, t, LOAD_READ(i, t))
 #define LOAD_HOLD(i, t) ld_held = LOAD_READ(i, t)
@@ -177,6 +206,26 @@ static inline int load_from(const int8 l, int2 p)
 #else
 #define LOAD_UNROLL
 #endif
+#if IMAGE && LOAD_BLOCK
+#define LOAD_RUN(i, before)                                                                        \
+    {                                                                                              \
+        const int ld_t = max(ld_from - (before), 0), ld_n = min(ld_to - (before), ld##i.s1) - ld_t; \
+                                                                                                   \
+        if (ld_n > 0)                                                                              \
+            load_texels(ld_src##i, ld_dst##i, ld##i, ld_t, ld_n);                                  \
+    }
+#define LOAD_UPTO(end)                                                                             \
+    {                                                                                              \
+        const int ld_end = min((end), ld_share);                                                   \
+                                                                                                   \
+        if (ld_done < ld_end) {                                                                    \
+            const int ld_from = LOAD_TEXEL(ld_done), ld_to = LOAD_TEXEL(ld_end);                   \
+                                                                                                   \
+            LOAD_RUNS                                                                              \
+            ld_done = ld_end;                                                                      \
+        }                                                                                          \
+    }
+#else
 #define LOAD_UPTO(end)                                                                             \
     {                                                                                              \
         const int ld_end = min((end), ld_share);                                                   \
@@ -187,6 +236,7 @@ static inline int load_from(const int8 l, int2 p)
             LOAD_EACH(ld_t, LOAD_MOVE);                                                            \
         }                                                                                          \
     }
+#endif
 #if FORM == 1
 #define LOAD_STEP(i)                                                                               \
     if ((i) < ld_iters)                                                                            \

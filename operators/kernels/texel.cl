@@ -77,8 +77,10 @@ static inline float4 keep_lanes(float4 v, int n)
     return select((float4)(0.0f), v, (int4)(0, 1, 2, 3) < (int4)(n));
 }
 
-#define FOLD_SHIFT 13
-#define FOLD_MASK 8191
+#ifndef FOLD_SHIFT
+#define FOLD_SHIFT 13 // log2 of the width
+#endif
+#define FOLD_MASK ((1 << FOLD_SHIFT) - 1)
 
 #define VEC(t) __global const store_t *restrict t, const int t##_off
 #define GETV(t, c) VLOAD4((size_t)(t##_off) + (size_t)(c), t)
@@ -91,6 +93,14 @@ static inline int2 texel_at(int fold, int ct, int r, int c)
     int t = r * ct + c;
     return fold ? (int2)(t & FOLD_MASK, t >> FOLD_SHIFT) : (int2)(c, r);
 }
+// PoCL calls a function for a texel of an image and divides twice in it. Called from a function of its
+// own (flatten: that takes it in), in loops that write nothing else (restrict) and turn at least
+// once, all but the address leaves the loops of reads: 2.5 ns a texel for 3.9.
+#ifdef POCL_DEVICE_ADDRESS_BITS
+#define OF_ITS_OWN __attribute__((noinline, flatten))
+#else
+#define OF_ITS_OWN inline
+#endif
 #define IN(t) __read_only image2d_t t
 #define OUT(t) __write_only image2d_t t
 #define GET(t, fold, ct, r, c) read_imagef(t, texel_sampler, texel_at(fold, ct, r, c))
