@@ -61,6 +61,8 @@ static void add_folds(struct text *t, const struct op_io *io, enum mem_path path
             upper[j] = (char)toupper((unsigned char)slot->name[j]);
         add(t, " -DFOLD_%s=%d", upper, image && tensor_folded(&slot->desc));
     }
+    if (tensor_fold_log2 != TENSOR_FOLD_LOG2)
+        add(t, " -DFOLD_SHIFT=%d", tensor_fold_log2);
 }
 
 static bool loads_inside(const struct op_variant *v)

@@ -11,6 +11,8 @@ static const char *const dtype_names[] = {"f32", "f16", "i32"};
 const char *const storage_dtype_names[] = {"f32", "f16", NULL};
 const char *const mem_path_names[] = {"image", "buffer", NULL};
 
+int tensor_fold_log2 = TENSOR_FOLD_LOG2;
+
 const char *dtype_name(enum dtype d)
 {
     return dtype_names[d];

@@ -22,7 +22,10 @@
 #include "profiler/device.h"
 #include "profiler/memory.h"
 
-#define TENSOR_FOLD 8192
+/* log2 of the width; tests let tensors fold earlier, and put it back. */
+enum { TENSOR_FOLD_LOG2 = 13 };
+extern int tensor_fold_log2;
+#define TENSOR_FOLD ((int64_t)1 << tensor_fold_log2)
 
 enum dtype { DTYPE_F32, DTYPE_F16, DTYPE_I32 }; /* I32: index vectors, always plain buffers */
 enum mem_path { PATH_IMAGE, PATH_BUFFER };

@@ -15,7 +15,7 @@
 
 enum { SIDE = 1024, DENSE = SIDE * SIDE };
 
-/* One launch on buffers: row-major inputs in, row-major output out. */
+/* One launch: row-major inputs in, row-major output out. */
 static void compute(const char *text, const char *variant, const float *const *in, float *y)
 {
     struct tensor t[OP_MAX_TENSORS] = {0};
@@ -280,6 +280,61 @@ START_TEST(special_rows)
 }
 END_TEST
 
+/* f32: what is denormal, argument or result, may count as 0. Sums and products take no harm from it. */
+START_TEST(denormals)
+{
+    static const struct {
+        const char *op;
+        float x[4], kept[4], zero[4]; /* f(x), and f with zeros for what is denormal */
+    } want[] = {
+        {"neg:f32:rows=1,cols=4", {1e-40f, -1e-45f, FLT_MIN, 0}, {-1e-40f, 1e-45f, -FLT_MIN, 0},
+         {0, 0, -FLT_MIN, 0}},
+        {"sqrt:f32:rows=1,cols=4", {1e-40f, 1e-45f, FLT_MIN, 0}, {9.999973e-21f, 3.743392e-23f, 0x1p-63f, 0},
+         {0, 0, 0x1p-63f, 0}},
+        {"log:f32:rows=1,cols=4", {1e-40f, 1e-45f, FLT_MIN, 1},
+         {-92.103404f, -103.27893f, -87.33655f, 0}, {-INFINITY, -INFINITY, -87.33655f, 0}},
+        {"exp:f32:rows=1,cols=4", {-87, -88, -100, -104}, {1.6458115e-38f, 6.0546e-39f, 3.8e-44f, 0},
+         {1.6458115e-38f, 0, 0, 0}},
+        {"softmax:f32:rows=1,cols=4", {0, -87, -88, -100}, {1, 1.6458115e-38f, 0, 0},
+         {1, 1.6458115e-38f, 0, 0}}, /* 0 below 2^-126 by definition */
+        {"reduce:f32:rows=1,cols=4", {1, 1e-40f, -1e-40f, 2}, {3}, {3}},
+    };
+    float y[4];
+
+    for (int path = 0; path < (dev->info.images ? 2 : 1); path++)
+        for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+            int n = strncmp(want[i].op, "reduce", 6) == 0 ? 1 : 4;
+
+            compute(want[i].op, path ? "image" : "buffer", (const float *const[]){want[i].x}, y);
+            for (int j = 0; j < n; j++) {
+                float kept = want[i].kept[j], zero = want[i].zero[j];
+                bool is_kept = fabsf(y[j] - kept) <= 2e-6f * fabsf(kept) + 1e-44f;
+
+                ck_assert_msg(is_kept || y[j] == zero, "%s: f(%g) = %g, want %g or %g", want[i].op,
+                              (double)want[i].x[j], (double)y[j], (double)kept, (double)zero);
+            }
+        }
+}
+END_TEST
+
+/* f16: all denormal numbers are kept, for arithmetic is f32, where they are not. */
+START_TEST(half_denormals)
+{
+    enum { N = 1024 };
+    float x[N], y[N];
+
+    if (!dev->info.half_images)
+        return;
+    for (int i = 0; i < N; i++)
+        x[i] = (float)i * 0x1p-24f; /* from 0 to 2^-14, where normal ones begin */
+    for (int path = 0; path < 2; path++) {
+        compute("neg:f16:rows=1,cols=1024", path ? "image" : "buffer", (const float *const[]){x}, y);
+        for (int i = 0; i < N; i++)
+            ck_assert_msg(y[i] == -x[i], "-(%g) = %g", (double)x[i], (double)y[i]);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("math");
@@ -291,6 +346,8 @@ int main(void)
     tcase_add_test(t, special_arguments);
     tcase_add_test(t, special_operands);
     tcase_add_test(t, special_rows);
+    tcase_add_test(t, denormals);
+    tcase_add_test(t, half_denormals);
     tcase_set_timeout(t, 120);
     suite_add_tcase(suite, t);
     return suite_run(suite);

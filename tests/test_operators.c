@@ -302,6 +302,104 @@ START_TEST(loads_of_null)
 }
 END_TEST
 
+/* Images folded at a width of 8 texels, so that small tensors go beyond it: every operator with each of
+ * its kernels, some with a load, whose destination folds too. That 8193 rows or columns of texels fold at
+ * 8192 is in the rooms' tables. */
+static const struct {
+    const char *op, *params;
+    bool load;
+} folded_cases[] = {
+    {"null", "", true},
+    {"relu", "rows=5,cols=37", true},
+    {"gelu", "rows=11,cols=3", false},
+    {"add", "rows=5,cols=37,brows=5,bcols=37", true},
+    {"mul", "rows=11,cols=9,brows=1,bcols=9,b=weight", false},
+    {"softmax", "rows=3,cols=67", true},
+    {"layernorm", "rows=9,cols=35", true},
+    {"pool2d", "h=5,w=4,c=5,r=3,s=2,stride=2,pad=1", true},
+    {"gather", "t=5,vocab=19,cols=37", true},
+    {"matmul", "m=13,n=35,k=39,bias=1,res=1", true},
+    {"matmul", "m=5,n=41,k=6,batch=3,tb=0,b=input,aheads=1,bheads=1,cheads=1", false},
+    {"matmul", "m=9,n=5,k=37,ta=1", false},
+    {"matmul", "m=1,n=3,k=45", false},
+    {"conv2d", "h=5,w=7,cin=5,cout=9,r=3,s=3,pad=1,bias=1", true},
+    {"conv2d", "h=5,w=7,cin=10,cout=10,r=3,s=3,pad=1,groups=10", false},
+    {"deconv2d", "h=5,w=4,cin=6,cout=5,r=3,s=3,stride=2,pad=1", true},
+    {"slice", "rows=11,cols=41,r0=1,rn=9,c0=5,cn=35", true},
+    {"pad", "h=3,w=4,c=6,bottom=2,c0=3,c1=2", false},
+    {"window", "h=5,w=4,c=5,wh=3,ww=4", false},
+    {"resize", "h=5,w=3,c=5,oh=7,ow=4,kind=bilinear", false},
+    {"concat", "n=3,axis=cols,size0=8,size1=4,size2=37,other=5", false},
+    {"transpose", "d0=13,d1=3,d2=8,perm=102,xc=2", true},
+    {"attention", "heads=2,m=11,n=13,d=21,dv=5", true},
+    {"silu", "rows=9,cols=1", false},
+    {"sigmoid", "rows=1,cols=33", false},
+    {"tanh", "rows=9,cols=33", false},
+    {"exp", "rows=9,cols=1", false},
+    {"log", "rows=9,cols=1", false},
+    {"sqrt", "rows=9,cols=1", false},
+    {"sin", "rows=9,cols=1", false},
+    {"cos", "rows=9,cols=1", false},
+    {"erf", "rows=9,cols=1", false},
+    {"abs", "rows=9,cols=1", false},
+    {"neg", "rows=9,cols=1", false},
+    {"recip", "rows=9,cols=1", false},
+    {"sub", "rows=9,cols=5,brows=9,bcols=1", false},
+    {"div", "rows=9,cols=5,brows=9,bcols=1", false},
+    {"max", "rows=9,cols=5,brows=9,bcols=1", false},
+    {"min", "rows=9,cols=5,brows=9,bcols=1", false},
+    {"affine", "rows=9,cols=37,act=relu", false},
+    {"groupnorm", "rows=9,c=40,groups=4", true},
+    {"reduce", "rows=9,cols=37", true},
+    {"reduce", "rows=9,cols=37,axis=rows", false},
+};
+enum { FOLDED_CASES = sizeof folded_cases / sizeof *folded_cases };
+
+static void folded_row(const char *op, const char *params, bool load)
+{
+    static const char *const forms[] = {"naive", "pipelined,loads=1"};
+    struct op_case c = {0};
+    struct trial *t = NULL;
+    struct err err = {0};
+    float *y;
+    int n = 0;
+
+    ck_assert_msg(op_case_make(op, DTYPE_F32, params, &c, &err) == 0, "%s: %s", op, err.text);
+    y = malloc((size_t)output_elements(&c) * sizeof *y);
+    ck_assert(y);
+    ck_assert_msg(trial_new(dev, queue, &c, PATH_IMAGE, 4001, 1, &t, &err) == 0, "%s", err.text);
+    for (int k = 0; k < OP_MAX_KERNELS && c.op->kernels[k].name; k++)
+        for (int i = 0, end = load && n == 0 ? 2 : 1; i < end; i++) { /* a load: the first kernel */
+            char text[OP_TEXT_MAX];
+            struct op_variant v;
+
+            snprintf(text, sizeof text, "image,%s,%s", c.op->kernels[k].name, forms[i]);
+            if (op_variant_parse(&c, &dev->info, text, &v, NULL) == 0)
+                n += try_variant(t, &c, text, i ? 4001 : 0, y);
+        }
+    ck_assert_msg(n > load, "%s:%s: no kernel takes it", op, params);
+    trial_free(t);
+    free(y);
+}
+
+START_TEST(folded)
+{
+    if (!dev->info.images || SANITIZED)
+        return;
+    for (int i = 0; op_table[i]; i++) {
+        int rows = 0;
+
+        for (int j = 0; j < FOLDED_CASES; j++)
+            rows += strcmp(folded_cases[j].op, op_table[i]->name) == 0;
+        ck_assert_msg(rows > 0, "no row of folded_cases for '%s'", op_table[i]->name);
+    }
+    tensor_fold_log2 = 3;
+    for (int j = 0; j < FOLDED_CASES; j++)
+        folded_row(folded_cases[j].op, folded_cases[j].params, folded_cases[j].load);
+    tensor_fold_log2 = TENSOR_FOLD_LOG2;
+}
+END_TEST
+
 /* ---- the checker itself: each kind of mistake must be seen ---- */
 
 /* Launch a program of one case inside a trial of another. */
@@ -437,6 +535,7 @@ int main(void)
     tcase_add_test(checker, checker_sees_wrong_loads);
     tcase_add_test(checker, refusals);
     tcase_add_loop_test(checker, loads_of_null, 0, 2);
+    tcase_add_test(checker, folded);
     tcase_set_timeout(checker, 120);
     suite_add_tcase(suite, checker);
     for (int i = 0; i < ROOMS; i++) {
