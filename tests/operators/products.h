@@ -8,7 +8,7 @@ static const struct row products_cases[] = {
     {"matmul", "m=7,n=31,k=65,bias=1", false, {"direct:TM=2,TN=4,lws=2x4"}, false},
     {"matmul", "m=1,n=257,k=129,bias=1", false, {"staged:lws=1x1"}, false},
     {"matmul", "m=129,n=257,k=257", false, /* a block and one more, each way */
-     {"tiled:TM=8,TN=8,BK=8,STAGES=1,lws=8x4", "tiled:TM=4,TN=4,BK=32,TURNS=2,lws=16x4",
+     {"tiled:TM=8,TN=8,BK=16,STAGES=1,lws=8x4", "tiled:TM=4,TN=4,BK=32,TURNS=2,lws=16x4",
       "tiled:TM=6,TN=12,BK=16,lws=4x4", "tiled:TM=8,TN=12,BK=8,lws=8x24"}, false},
     {"matmul", "m=2,n=8209,k=5", false, {NULL}, false},    /* b folded by its rows */
     {"matmul", "m=8195,n=3,k=4", false, {NULL}, false},    /* a and y folded by theirs */
@@ -74,7 +74,7 @@ static const struct row products_cases[] = {
      {"split:TM=4,TN=4,BK=16,SK=4,lws=4x8",
       "split:TM=8,TN=8,BK=32,STAGES=1,SK=4,TURNS=2,lws=2x8"}, false},
     {"matmul", "m=35,n=41,k=70,batch=2,ta=1,tb=0,b=input,cheads=1", false,
-     {"split:TM=4,TN=4,BK=16,SK=2,lws=2x4"}, false},
+     {"split:TM=6,TN=12,BK=32,STAGES=1,SK=2,lws=2x4"}, false},
     {"matmul", "m=1,n=5,k=3,ta=1,tb=0", false, {"split:TM=1,TN=4,BK=32,SK=8,TURNS=2,lws=2x8"},
      false},
     {"conv2d", "h=9,w=7,cin=5,cout=67,r=3,s=3,pad=1,stride=2", false,
