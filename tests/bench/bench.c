@@ -66,6 +66,12 @@ static void run_op(void *ctx, int times)
 struct bench_side bench_op(struct bench *b, const char *name, const char *op_case,
                            const char *variant, bool verify)
 {
+    return bench_op_loaded(b, name, op_case, variant, 0, verify);
+}
+
+struct bench_side bench_op_loaded(struct bench *b, const char *name, const char *op_case,
+                                  const char *variant, uint64_t load_bytes, bool verify)
+{
     struct op_side *s = calloc(1, sizeof *s);
     struct trial_verdict verdict = {.ok = true};
     struct op_variant v = {0};
@@ -77,9 +83,9 @@ struct bench_side bench_op(struct bench *b, const char *name, const char *op_cas
     s->b = b;
     if (op_case_parse(op_case, &c, &err) < 0 ||
         op_variant_parse(&c, &b->dev->info, variant, &v, &err) < 0 ||
-        trial_new(b->dev, b->queue, &c, v.path, 0, 1, &s->trial, &err) < 0 ||
+        trial_new(b->dev, b->queue, &c, v.path, load_bytes, 1, &s->trial, &err) < 0 ||
         op_program_new(b->dev, &c, &v, &s->program, &err) < 0 ||
-        trial_bind(s->trial, s->program, 0, &s->args, &err) < 0 ||
+        trial_bind(s->trial, s->program, load_bytes, &s->args, &err) < 0 ||
         (verify && trial_verify(s->trial, s->program, &s->args, &verdict, &err) < 0))
         die(op_case, err.text);
     if (!verdict.ok)

@@ -36,6 +36,9 @@ struct bench_side {
  * first if `verify`. Exits with a message when it cannot be built or is wrong. */
 struct bench_side bench_op(struct bench *b, const char *name, const char *op_case,
                            const char *variant, bool verify);
+/* The same with so many bytes of extra load. */
+struct bench_side bench_op_loaded(struct bench *b, const char *name, const char *op_case,
+                                  const char *variant, uint64_t load_bytes, bool verify);
 void bench_op_done(struct bench_side *s);
 
 void bench_time(struct bench *b, struct bench_side *sides, int n);
