@@ -64,6 +64,22 @@ START_TEST(memory_limit)
 }
 END_TEST
 
+/* A product and a convolution that add a residual: it is cut with them. */
+static const char with_residuals[] =
+    "flashmem-graph,1\n"
+    "kind,name,op,params,inputs,weights,init\n"
+    "model,tiny,,,,,\n"
+    "input,tokens,ids,n=24 vocab=3001,,,\n"
+    "layer,emb,gather,t=24 vocab=3001 cols=200,tokens,emb.w,normal:1\n"
+    "layer,fc1,matmul,m=24 n=513 k=200 bias=1,emb,fc1.w fc1.b,normal:0.07 normal:0.1\n"
+    "layer,act,gelu,rows=24 cols=513,fc1,,\n"
+    "layer,fc2,matmul,m=24 n=200 k=513 bias=1 res=1 act=relu,act emb,fc2.w fc2.b,"
+    "normal:0.04 normal:0.1\n"
+    "layer,cv,conv2d,h=4 w=6 cin=200 cout=200 r=1 s=1 bias=1 res=1,fc2 emb,cv.w cv.b,"
+    "normal:0.07 normal:0.1\n"
+    "layer,fc4,matmul,m=24 n=3001 k=200,cv,fc4.w,normal:0.07\n"
+    "layer,prob,softmax,rows=24 cols=3001,fc4,,\n";
+
 /* Slices, or whole weights of some megabytes, and places under random limits: what is refused says
  * what works, what runs stays within the limit, by the ledger and by the process's own memory, and
  * the output is the reference's. */
@@ -81,7 +97,7 @@ START_TEST(direct_under_limits)
 
     if (!form_runs_here(true))
         return;
-    open_fixture(&f, DTYPE_F32, opt.path);
+    open_graph(&f, _i < 2 ? with_residuals : graph, DTYPE_F32, opt.path);
     problem_done(&f.mp);
     for (int l = 0; l < f.m->n_layers && _i < 2; l += 1 + more) {
         more = 0;

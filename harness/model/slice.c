@@ -1,4 +1,5 @@
-/* A large weight in parts: one layer becomes several that compute some of its columns each. */
+/* A large weight in parts: one layer becomes several that compute some of its columns each, and add
+ * as many of a residual, which is cut before them. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -7,13 +8,14 @@
 
 #include "harness/model/split.h"
 
-enum { MOST_PARTS = 16, CONCAT = 4, MOST_LAYERS = MOST_PARTS + MOST_PARTS / CONCAT + 1 };
+enum { MOST_PARTS = 16, CONCAT = 4, MOST_LAYERS = 2 * MOST_PARTS + MOST_PARTS / CONCAT + 1 };
 enum { FILE_ALIGN = 4096 };
 
 /* What is cut, and where. */
 struct cut {
     const struct model *m;
     int layer, weight, bias; /* bias -1: none */
+    int res;                 /* slot of a residual; -1: none */
     int columns;             /* index of the parameter that counts them */
     int n;
     int64_t at[MOST_PARTS + 1]; /* part p is columns at[p] .. at[p + 1] - 1 */
@@ -24,13 +26,11 @@ static int columns_of(const struct op_case *c)
 {
     if (strcmp(c->op->name, "matmul") == 0)
         return op_param_get(c, "batch") == 1 && op_param_get(c, "tb") && !op_param_get(c, "b") &&
-                       !op_param_get(c, "res")
+                       (!op_param_get(c, "res") || op_param_get(c, "cheads") <= 1)
                    ? op_param_index(c->op, "n")
                    : -1;
     if (strcmp(c->op->name, "conv2d") == 0)
-        return op_param_get(c, "groups") == 1 && !op_param_get(c, "res")
-                   ? op_param_index(c->op, "cout")
-                   : -1;
+        return op_param_get(c, "groups") == 1 ? op_param_index(c->op, "cout") : -1;
     return -1;
 }
 
@@ -153,6 +153,25 @@ static int add_layer(struct model *to, struct layer l, const char *name)
     return 0;
 }
 
+/* What part p adds of the residual. */
+static int add_residual(const struct cut *c, struct model *to, int p, struct err *err)
+{
+    const struct layer *from = &c->m->layer[c->layer];
+    const struct tensor_desc *d = &from->io.slot[c->res].desc;
+    struct layer l = {.source = {moved(c, from->source[c->res], 0)}};
+    char params[160], name[320];
+    int rc;
+
+    snprintf(params, sizeof(params),
+             "rows=%" PRId64 ",cols=%" PRId64 ",r0=0,rn=%" PRId64 ",rstep=1,c0=%" PRId64
+             ",cn=%" PRId64 ",cstep=1",
+             d->rows, d->cols, d->rows, c->at[p], c->at[p + 1] - c->at[p]);
+    snprintf(name, sizeof(name), "%s.res%d", from->name, p + 1);
+    rc = op_case_make("slice", c->m->dtype, params, &l.c, err);
+    return rc < 0 ? rc : add_layer(to, l, name);
+}
+
+/* Residuals come before all parts, in order. */
 static int add_part(const struct cut *c, struct model *to, int p)
 {
     const struct layer *from = &c->m->layer[c->layer];
@@ -166,6 +185,8 @@ static int add_part(const struct cut *c, struct model *to, int p)
             (from->source[i].index == c->weight || from->source[i].index == c->bias))
             l.source[i].index += p;
     }
+    if (c->res >= 0) /* c->n layers before this one, whichever it is */
+        l.source[c->res] = (struct source){SOURCE_LAYER, to->n_layers - c->n};
     snprintf(name, sizeof(name), "%s.part%d", from->name, p + 1);
     return add_layer(to, l, name);
 }
@@ -219,6 +240,8 @@ static int cut_layers(const struct cut *c, struct model *to, int *ret_more, stru
         struct layer y = c->m->layer[l];
 
         if (l == c->layer) {
+            for (int p = 0; p < c->n && c->res >= 0 && rc == 0; p++)
+                rc = add_residual(c, to, p, err);
             for (int p = 0; p < c->n && rc == 0; p++)
                 rc = add_part(c, to, p);
             if (rc == 0)
@@ -265,7 +288,8 @@ static struct model *room_for(const struct cut *c)
 int model_slice(struct model **m, struct weights_file *f, int layer, uint64_t most_bytes,
                 int *ret_more, struct err *err)
 {
-    struct cut c = {.m = *m, .layer = layer, .weight = model_slice_weight(*m, layer), .bias = -1};
+    struct cut c = {.m = *m, .layer = layer, .weight = model_slice_weight(*m, layer), .bias = -1,
+                    .res = op_slot_index(&(*m)->layer[layer].io, "res")};
     const struct layer *l = &(*m)->layer[layer];
     int slot = op_slot_index(&l->io, "bias"), more = 0, rc = 0;
     struct model *to;
