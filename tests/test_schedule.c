@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/schedule/parts.h"
 #include "harness/schedule/placement.h"
 #include "harness/schedule/schedule.h"
 #include "profiler/rng.h"
@@ -164,30 +165,54 @@ static bool overlap(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
     return a < b + b_bytes && b < a + a_bytes;
 }
 
+enum { BEHIND = 5 };
+
+/* Of some seeds, stretches behind the space that others leave one by one. */
+static uint64_t random_spare(uint64_t *seed, struct spare *spare)
+{
+    uint64_t at = 0;
+
+    for (spare->n = 0; spare->n < BEHIND && *seed % 2; spare->n++) {
+        spare->s[spare->n].from = at;
+        at += (1 + rng_below(seed, 20)) * PLACE_ALIGN;
+        spare->s[spare->n].to = at;
+        spare->s[spare->n].free_after = (int)rng_below(seed, 30);
+    }
+    return at;
+}
+
 /* Played by layers: nothing lies on what is still needed, nothing is late, nothing sticks out. */
 START_TEST(arrivals_have_room)
 {
     static struct arrival a[MANY];
-    uint64_t seed = (uint64_t)_i, at[MANY], least, all = 0, space;
-    int n = random_arrivals(&seed, a), after[MANY], stuck = -1;
+    struct stretch stretch[BEHIND];
+    struct spare spare = {stretch, 0};
+    uint64_t seed = (uint64_t)_i, at[MANY], least, all = 0, space, behind;
+    int n, after[MANY], stuck = -1;
 
-    least = place_least(a, n);
+    behind = random_spare(&seed, &spare);
+    n = random_arrivals(&seed, a);
+    least = place_least(a, n, &spare);
     for (int i = 0; i < n; i++)
         all += (a[i].bytes + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
     ck_assert_uint_le(least, all);
-    space = least + rng_below(&seed, all - least + 1);
-    if (place_arrivals(a, n, space, at, after, &stuck) == -ENOSPC) {
+    space = least + rng_below(&seed, all - least + 1) / PLACE_ALIGN * PLACE_ALIGN;
+    if (place_arrivals(a, n, space, &spare, at, after, &stuck) == -ENOSPC) {
         ck_assert(stuck >= 0 && stuck < n); /* more room may be less: then the least still works */
         space = least;
     }
-    ck_assert_int_eq(place_arrivals(a, n, space, at, after, &stuck), 0);
+    ck_assert_int_eq(place_arrivals(a, n, space, &spare, at, after, &stuck), 0);
     for (int i = 0; i < n; i++) {
-        ck_assert_uint_le(at[i] + a[i].bytes, space);
+        ck_assert_uint_le(at[i] + a[i].bytes, space + behind);
         ck_assert_uint_eq(at[i] % PLACE_ALIGN, 0);
         ck_assert_int_lt(after[i], a[i].need);
         ck_assert_int_ge(after[i], i ? after[i - 1] : 0);
         for (int k = 0; k < i; k++)
             ck_assert(!overlap(at[i], a[i].bytes, at[k], a[k].bytes) || after[i] >= a[k].last);
+        for (int k = 0; k < spare.n; k++)
+            ck_assert(!overlap(at[i], a[i].bytes, space + stretch[k].from,
+                               stretch[k].to - stretch[k].from) ||
+                      after[i] >= stretch[k].free_after);
     }
     /* What a layer needs at once has no place in less. */
     for (int l = 1; l <= a[n - 1].need; l++) {
@@ -195,9 +220,11 @@ START_TEST(arrivals_have_room)
 
         for (int i = 0; i < n; i++)
             sum += a[i].need <= l && a[i].last >= l ? a[i].bytes : 0;
-        ck_assert_uint_ge(least, sum);
-        if (sum > PLACE_ALIGN)
-            ck_assert_int_eq(place_arrivals(a, n, sum - PLACE_ALIGN, at, after, &stuck), -ENOSPC);
+        ck_assert_uint_ge(least + behind, sum);
+        if (sum > PLACE_ALIGN + behind)
+            ck_assert_int_eq(place_arrivals(a, n, sum - PLACE_ALIGN - behind, &spare, at, after,
+                                            &stuck),
+                             -ENOSPC);
     }
 }
 END_TEST
@@ -206,6 +233,7 @@ START_TEST(stays_do_not_meet)
 {
     uint64_t seed = (uint64_t)_i + 1000, at[MANY], space, most = 0, all = 0;
     struct stay s[MANY];
+    struct spare last;
     int n = 1 + (int)rng_below(&seed, MANY);
 
     for (int i = 0; i < n; i++) {
@@ -229,8 +257,40 @@ START_TEST(stays_do_not_meet)
     }
     ck_assert_uint_ge(space, most);
     ck_assert_uint_le(space, all);
+    /* page by page: who lies there last */
+    ck_assert_int_eq(place_last_stays(s, n, at, space, &last), 0);
+    for (uint64_t page = 0; page < space; page += PLACE_ALIGN) {
+        int to = 0, found = -1;
+
+        for (int i = 0; i < n; i++)
+            if (overlap(at[i], s[i].bytes, page, PLACE_ALIGN) && s[i].to > to)
+                to = s[i].to;
+        for (int k = 0; k < last.n; k++)
+            if (last.s[k].from <= page && page < last.s[k].to) {
+                ck_assert_int_eq(found, -1);
+                found = last.s[k].free_after;
+            }
+        ck_assert_int_eq(found, to);
+    }
+    ck_assert(last.n == 0 || last.s[last.n - 1].to == space);
+    free(last.s);
 }
 END_TEST
+
+/* Each part of item i that lies in a stretch behind the space waits for that to be left. */
+static void check_parts(const struct schedule *s, int i, const struct stretch *t)
+{
+    struct read_part part[64];
+    int n = parts_cut(s, i, NULL);
+
+    ck_assert_int_le(n, 64);
+    parts_cut(s, i, part);
+    for (int k = 0; k < n; k++)
+        if (overlap(s->item[i].place + part[k].byte, part[k].bytes, s->place_bytes + t->from,
+                    t->to - t->from))
+            ck_assert_int_ge(part[k].after, t->free_after);
+    ck_assert_int_ge(s->item[i].after, t->free_after);
+}
 
 /* Random plans under random limits: within the limit, or refused with a limit that works. */
 START_TEST(direct_within_limit)
@@ -239,7 +299,9 @@ START_TEST(direct_within_limit)
     const uint64_t reserve = 123456;
     struct schedule s = {0};
     struct err err = {0};
-    uint64_t all = 0, limit, seed = (uint64_t)_i, read = 0;
+    uint64_t all = 0, limit, seed = (uint64_t)_i, read = 0, behind;
+    struct stretch stretch[BEHIND];
+    struct spare spare = {stretch, 0};
     int rc;
 
     fill(&f, (uint64_t)_i);
@@ -247,15 +309,18 @@ START_TEST(direct_within_limit)
         f.pw[w].last_use = f.pw[w].consumer;
         all += f.pw[w].bytes;
     }
+    behind = random_spare(&seed, &spare);
     limit = reserve + rng_below(&seed, all + all / 4);
-    rc = schedule_direct(&f.m, &f.mp, &f.plan, &f.file, PATH_BUFFER, limit, reserve, &s, &err);
+    rc = schedule_direct(&f.m, &f.mp, &f.plan, &f.file, PATH_BUFFER, limit, reserve, &spare,
+                         &s, &err);
     if (rc == -ENOSPC) {
         const char *least = strstr(err.text, "works is ");
 
         ck_assert_msg(least != NULL, "%s", err.text);
         ck_assert_uint_gt(strtoull(least + 9, NULL, 10), limit);
         limit = strtoull(least + 9, NULL, 10);
-        rc = schedule_direct(&f.m, &f.mp, &f.plan, &f.file, PATH_BUFFER, limit, reserve, &s, &err);
+        rc = schedule_direct(&f.m, &f.mp, &f.plan, &f.file, PATH_BUFFER, limit, reserve, &spare,
+                         &s, &err);
     }
     ck_assert_msg(rc == 0, "%s", err.text);
     ck_assert_uint_le(s.place_bytes + reserve, limit);
@@ -263,7 +328,11 @@ START_TEST(direct_within_limit)
     for (int i = 0; i < s.n_items; i++) {
         const struct item *it = &s.item[i];
 
-        ck_assert_uint_le(it->place + it->read_bytes, s.place_bytes);
+        ck_assert_uint_le(it->place + it->read_bytes, s.place_bytes + behind);
+        for (int k = 0; k < spare.n; k++)
+            if (overlap(it->place, it->read_bytes, s.place_bytes + stretch[k].from,
+                        stretch[k].to - stretch[k].from))
+                check_parts(&s, i, &stretch[k]);
         ck_assert_int_lt(it->after, f.pw[it->weight].consumer);
         ck_assert_int_eq(it->layer, f.preload[it->weight] ? 0 : f.pw[it->weight].consumer);
         ck_assert(i < s.first_of_layer[1] ? f.preload[it->weight] : !f.preload[it->weight]);

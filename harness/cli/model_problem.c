@@ -5,6 +5,7 @@
 
 #include "harness/replay/executor.h"
 #include "harness/replay/recorded.h"
+#include "harness/schedule/layout.h"
 #include "harness/text/units.h"
 
 uint64_t model_slice_bytes(const char *slice, const struct model *m, const struct plan_options *o,
@@ -51,6 +52,27 @@ static int other_capacities(const struct model_setting *x, const struct problem_
     return how == CAPACITIES_REGRESSOR ? 0 : capacities_replace(&y, how, mp, err);
 }
 
+/* Where activations are used no more, weights come. */
+static int add_spare(const struct model_setting *x, enum mem_path path, struct model_problem *mp,
+                     struct err *err)
+{
+    struct layout y;
+    int rc = layout_make(x->m, path, &y, err);
+
+    if (rc < 0)
+        return rc;
+    mp->spare = calloc((size_t)x->m->n_layers + 1, sizeof(*mp->spare));
+    for (int i = 0; i < y.spare.n && mp->spare; i++) {
+        const struct stretch *s = &y.spare.s[i];
+
+        if (s->free_after < x->m->n_layers)
+            mp->spare[s->free_after] += (double)(s->to - s->from);
+    }
+    mp->problem.spare = mp->spare;
+    layout_done(&y);
+    return mp->spare ? 0 : err_set(err, -ENOMEM, "out of memory for %d layers", x->m->n_layers);
+}
+
 int model_problem_make(const struct model_setting *x, struct predictor **predictor,
                        struct model_problem *ret_mp, struct err *err)
 {
@@ -77,6 +99,12 @@ int model_problem_make(const struct model_setting *x, struct predictor **predict
         rc = problem_for_model(x->m, x->dev, *predictor, path, &po, &mp, err);
     if (rc < 0)
         return rc;
+    if (x->direct)
+        rc = add_spare(x, path, &mp, err);
+    if (rc < 0) {
+        problem_done(&mp);
+        return rc;
+    }
     if (x->o->capacities != CAPACITIES_RECORDED)
         rc = other_capacities(x, &po, &mp, err);
     else if (x->dev)

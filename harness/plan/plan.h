@@ -73,6 +73,8 @@ struct plan_problem {
     double disk_bytes_per_s; /* 0: unknown; INFINITY: the disk does not limit */
     bool direct;             /* weights are read where kernels find them: nothing is moved, and a
                                 layer waits for what it reads itself; latency/direct.c */
+    const double *spare; /* direct, [n_layers + 1]: bytes of activations that nobody uses once layer l
+                            has run, and weights may: the bound counts them. NULL: none */
     int64_t ring;            /* chunks between disk and textures; 0: none, what is read counts as
                                 resident under the memory limit */
 };

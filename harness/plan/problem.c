@@ -36,6 +36,7 @@ void problem_done(struct model_problem *mp)
     free(mp->split);
     free(mp->split_curve);
     free(mp->capacities);
+    free(mp->spare);
     *mp = (struct model_problem){0};
 }
 

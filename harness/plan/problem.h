@@ -41,6 +41,7 @@ struct model_problem {
     struct capacity *capacity; /* [n_layers] */
     struct plan_curve *curve;  /* [n_layers], the same in ns */
     char *capacities;          /* the problem's; NULL: by the regressor */
+    double *spare;             /* the problem's; NULL: none */
     double kernel_ns;          /* predicted: all layers without load; 0 without a predictor */
     int n_splits;              /* fused layers, if asked for; */
     struct plan_split *split;  /* their last step as a layer of its own (harness/model/split.h) */

@@ -629,8 +629,8 @@ int executor_schedule(const struct executor *ex, const struct model_problem *mp,
         return rc;
     }
     return schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, ex->opt.memory_limit,
-                           ex->layout.bytes + reader_staging_bytes() + own_host_bytes(ex), ret_s,
-                           err);
+                           ex->layout.bytes + reader_staging_bytes() + own_host_bytes(ex),
+                           &ex->layout.spare, ret_s, err);
 }
 
 int executor_control_schedule(const struct executor *ex, const struct model_problem *mp,
@@ -640,7 +640,7 @@ int executor_control_schedule(const struct executor *ex, const struct model_prob
     int rc = plan_make(policy_find("preload"), &mp->problem, &plan, err);
 
     if (rc == 0 && ex->opt.direct)
-        rc = schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, 0, 0, ret_s, err);
+        rc = schedule_direct(ex->m, mp, plan, ex->file, ex->opt.path, 0, 0, NULL, ret_s, err);
     else if (rc == 0)
         rc = executor_schedule(ex, mp, plan, ret_s, err);
     plan_free(plan);

@@ -105,8 +105,8 @@ static void stay_inputs(const struct model *m, enum mem_path path, struct stay *
                 s[m->layer[l].source[i].index].to = l + 1;
 }
 
-static void fill(const struct nest *n, enum mem_path path, struct stay *s, uint64_t *at,
-                 struct layout *y)
+static int fill(const struct nest *n, enum mem_path path, struct stay *s, uint64_t *at,
+                struct layout *y)
 {
     const struct model *m = n->m;
 
@@ -123,6 +123,7 @@ static void fill(const struct nest *n, enum mem_path path, struct stay *s, uint6
     }
     memcpy(y->input, at + m->n_layers, (size_t)m->n_inputs * sizeof(*at));
     y->iota = at[m->n_layers + m->n_inputs];
+    return place_last_stays(s, m->n_layers + m->n_inputs + 1, at, y->bytes, &y->spare);
 }
 
 int layout_make(const struct model *m, enum mem_path path, struct layout *ret_y, struct err *err)
@@ -138,20 +139,21 @@ int layout_make(const struct model *m, enum mem_path path, struct layout *ret_y,
                      .in_place = calloc(nl, sizeof(*n.in_place))};
     struct stay *s = calloc(all, sizeof(*s));
     uint64_t *at = calloc(all, sizeof(*at));
-    int rc = 0;
+    int rc = -ENOMEM;
 
-    if (!y.out || !y.pitch || !y.in_place || !y.input || !n.whole || !n.offset || !n.in_place ||
-        !s || !at) {
-        rc = err_set(err, -ENOMEM, "out of memory for the layout of %d layers", m->n_layers);
-        layout_done(&y);
-    } else {
+    if (y.out && y.pitch && y.in_place && y.input && n.whole && n.offset && n.in_place && s && at) {
         for (int l = 0; l < m->n_layers; l++)
             n.whole[l] = -1;
         for (int l = m->n_layers - 1; l >= 0 && path == PATH_IMAGE; l--)
             if (side_by_side(&m->layer[l].c))
                 take_parts(&n, l);
-        fill(&n, path, s, at, &y);
+        rc = fill(&n, path, s, at, &y);
+    }
+    if (rc == 0) {
         *ret_y = y;
+    } else {
+        err_set(err, rc, "out of memory for the layout of %d layers", m->n_layers);
+        layout_done(&y);
     }
     free(n.whole);
     free(n.offset);
@@ -167,5 +169,6 @@ void layout_done(struct layout *y)
     free(y->pitch);
     free(y->in_place);
     free(y->input);
+    free(y->spare.s);
     *y = (struct layout){0};
 }

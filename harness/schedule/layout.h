@@ -7,6 +7,7 @@
 #define FLASHMEM_HARNESS_SCHEDULE_LAYOUT_H
 
 #include "harness/model/model.h"
+#include "harness/schedule/placement.h"
 
 struct layout {
     uint64_t bytes;
@@ -15,6 +16,7 @@ struct layout {
     bool *in_place;  /* [n_layers]: nothing to run, its parts are there */
     uint64_t *input; /* [n_inputs] */
     uint64_t iota;   /* index vector of compacted gathers, as long as the longest input of ids */
+    struct spare spare; /* all of it, by the layer after which nothing of it is used */
 };
 
 int layout_make(const struct model *m, enum mem_path path, struct layout *ret_y, struct err *err);

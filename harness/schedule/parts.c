@@ -14,6 +14,13 @@ int parts_free_after(const struct schedule *s, int i, uint64_t from, uint64_t by
         if (it->place < from + bytes && from < it->place + it->stay_bytes && it->last_use > after)
             after = it->last_use;
     }
+    for (int k = 0; k < s->spare.n; k++) {
+        const struct stretch *t = &s->spare.s[k];
+
+        if (s->place_bytes + t->from < from + bytes && from < s->place_bytes + t->to &&
+            t->free_after > after)
+            after = t->free_after;
+    }
     return after;
 }
 

@@ -11,7 +11,7 @@ struct read_part {
 };
 
 /* The layer after which nobody uses [from, from + bytes) of those who lay there before item i
- * (n_items: of all). */
+ * (n_items: of all); of what is spare, no activation. */
 int parts_free_after(const struct schedule *s, int i, uint64_t from, uint64_t bytes);
 /* Item i in parts, soonest free first; returns how many. ret_part NULL: they are only counted. */
 int parts_cut(const struct schedule *s, int i, struct read_part *ret_part);

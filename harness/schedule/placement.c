@@ -12,12 +12,6 @@ static uint64_t aligned(uint64_t bytes)
 
 /* ---- arrivals ---- */
 
-/* A stretch of the space and the layer after which its last tenant is gone. */
-struct stretch {
-    uint64_t from, to;
-    int free_after;
-};
-
 struct space {
     struct stretch *s; /* in order, without gaps */
     int n;
@@ -36,11 +30,12 @@ static int free_after(const struct space *sp, int i, uint64_t bytes)
 
 /* Soonest free; of those, the one that wastes least of the stretch where it ends; then the lowest.
  */
-static int choose(const struct space *sp, uint64_t bytes, uint64_t space, int *ret_after)
+static int choose(const struct space *sp, uint64_t bytes, int *ret_after)
 {
+    uint64_t end = sp->n ? sp->s[sp->n - 1].to : 0;
     int best = -1, soonest = 0;
 
-    for (int i = 0; i < sp->n && sp->s[i].from + bytes <= space; i++) {
+    for (int i = 0; i < sp->n && sp->s[i].from + bytes <= end; i++) {
         int after = free_after(sp, i, bytes);
 
         if (best < 0 || after < soonest) {
@@ -72,18 +67,22 @@ static void settle(struct space *sp, int i, uint64_t bytes, int last)
     sp->s[i] = (struct stretch){from, end, last};
 }
 
-int place_arrivals(const struct arrival *a, int n, uint64_t space, uint64_t *ret_at, int *ret_after,
-                   int *ret_stuck)
+int place_arrivals(const struct arrival *a, int n, uint64_t space, const struct spare *spare,
+                   uint64_t *ret_at, int *ret_after, int *ret_stuck)
 {
-    struct space sp = {.s = calloc((size_t)n + 2, sizeof(*sp.s))};
+    struct space sp = {.s = calloc((size_t)(n + spare->n) + 2, sizeof(*sp.s))};
     int before = 0, rc = 0;
 
     if (!sp.s)
         return -ENOMEM;
-    sp.s[sp.n++] = (struct stretch){0, space, 0};
+    if (space > 0)
+        sp.s[sp.n++] = (struct stretch){0, space, 0};
+    for (int i = 0; i < spare->n; i++)
+        sp.s[sp.n++] = (struct stretch){space + spare->s[i].from, space + spare->s[i].to,
+                                        spare->s[i].free_after};
     for (int i = 0; i < n && rc == 0; i++) {
         uint64_t bytes = aligned(a[i].bytes);
-        int after, at = choose(&sp, bytes, space, &after);
+        int after, at = choose(&sp, bytes, &after);
 
         after = after > before ? after : before;
         if (at < 0 || after >= a[i].need) {
@@ -115,16 +114,19 @@ static uint64_t least_at_once(const struct arrival *a, int n)
     return most;
 }
 
-uint64_t place_least(const struct arrival *a, int n)
+uint64_t place_least(const struct arrival *a, int n, const struct spare *spare)
 {
     uint64_t *at = calloc((size_t)n + 1, sizeof(*at)), least = UINT64_MAX, all = 0;
+    uint64_t behind = spare->n ? spare->s[spare->n - 1].to : 0;
     int *after = calloc((size_t)n + 1, sizeof(*after)), stuck, rc = at && after ? 0 : -ENOMEM;
 
     for (int i = 0; i < n; i++)
         all += aligned(a[i].bytes);
     if (rc == 0) {
-        for (least = least_at_once(a, n); least < all; least = aligned(least + least / 32)) {
-            rc = place_arrivals(a, n, least, at, after, &stuck);
+        least = least_at_once(a, n);
+        for (least = least > behind ? least - behind : 0; least < all;
+             least = aligned(least + least / 32 + 1)) {
+            rc = place_arrivals(a, n, least, spare, at, after, &stuck);
             if (rc != -ENOSPC)
                 break;
         }
@@ -190,4 +192,55 @@ uint64_t place_stays(const struct stay *s, int n, uint64_t *ret_at)
     }
     free(r);
     return top;
+}
+
+static int by_value(const void *x, const void *y)
+{
+    uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+    return a < b ? -1 : a > b;
+}
+
+static int last_in(const struct stay *s, int n, const uint64_t *at, uint64_t from, uint64_t to)
+{
+    int last = 0;
+
+    for (int i = 0; i < n; i++)
+        if (s[i].bytes > 0 && at[i] < to && from < at[i] + aligned(s[i].bytes) && s[i].to > last)
+            last = s[i].to;
+    return last;
+}
+
+int place_last_stays(const struct stay *s, int n, const uint64_t *at, uint64_t space,
+                     struct spare *ret_spare)
+{
+    uint64_t *edge = calloc(2 * (size_t)n + 2, sizeof(*edge));
+    struct stretch *to = calloc(2 * (size_t)n + 2, sizeof(*to));
+    int edges = 0, m = 0;
+
+    if (!edge || !to) {
+        free(edge);
+        free(to);
+        return -ENOMEM;
+    }
+    for (int i = 0; i < n; i++) {
+        edge[edges++] = at[i];
+        edge[edges++] = at[i] + aligned(s[i].bytes);
+    }
+    edge[edges++] = 0;
+    edge[edges++] = space;
+    qsort(edge, (size_t)edges, sizeof(*edge), by_value);
+    for (int i = 0; i + 1 < edges; i++) {
+        int last = edge[i] < edge[i + 1] ? last_in(s, n, at, edge[i], edge[i + 1]) : -1;
+
+        if (last < 0)
+            continue;
+        if (m > 0 && to[m - 1].free_after == last)
+            to[m - 1].to = edge[i + 1];
+        else
+            to[m++] = (struct stretch){edge[i], edge[i + 1], last};
+    }
+    free(edge);
+    *ret_spare = (struct spare){to, m};
+    return 0;
 }

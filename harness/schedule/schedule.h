@@ -11,6 +11,7 @@
 #include "harness/model/weights.h"
 #include "harness/plan/problem.h"
 #include "harness/reader/reader.h"
+#include "harness/schedule/placement.h"
 
 struct item {
     int weight;           /* into model->weight; -1: the vector bundle */
@@ -23,7 +24,7 @@ struct item {
     uint64_t ring_pos;
     bool rows;            /* gathered: one row per index instead of a run */
     /* Of a direct schedule; there `layer` is the first that needs it, 0: preloaded. */
-    uint64_t place; /* offset in the run's memory for weights */
+    uint64_t place; /* offset in the run's memory for weights, and what is spare behind it */
     uint64_t stay_bytes;  /* what it takes there */
     int need, last_use;   /* the first layer that must find it there, and the last */
     int after;      /* the layer that must have run before the place is free; 0: none */
@@ -43,6 +44,7 @@ struct schedule {
                              rearranged (model/natural.h); not direct */
     uint64_t place_bytes; /* direct: the memory for weights */
     uint64_t kept_bytes;  /* of weights that stay between runs, part of place_bytes */
+    struct spare spare;   /* direct: behind it, where the activations are */
 };
 
 #define SCHEDULE_MIN_RING UINT64_C(262144)
@@ -56,11 +58,13 @@ int schedule_make(const struct model *m, const struct model_problem *mp, const s
 /* The direct form: whole weights, preloaded ones first, then in the order in which the plan begins
  * to move them; the plan's layers count under reader at-plan alone. The memory for weights is what
  * the plan has resident at its worst, where that suffices; with reserve_bytes, what else a run
- * takes, it stays within limit_bytes (0: no limit). -ENOSPC: the limit is too small, err says what would
- * do; -ENOMEM. */
+ * takes, it stays within limit_bytes (0: no limit). Where activations are used no more (`spare`, copied;
+ * NULL: nowhere), weights come as well, unless some stay between runs. -ENOSPC: the limit is too small,
+ * err says what would do; -ENOMEM. */
 int schedule_direct(const struct model *m, const struct model_problem *mp, const struct plan *plan,
                     const struct weights_file *file, enum mem_path path, uint64_t limit_bytes,
-                    uint64_t reserve_bytes, struct schedule *ret_s, struct err *err);
+                    uint64_t reserve_bytes, const struct spare *spare, struct schedule *ret_s,
+                    struct err *err);
 
 /* The tensor that weight w (n_weights: the vector bundle) becomes; n_rows > 0: of so many gathered
  * rows. */

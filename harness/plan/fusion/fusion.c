@@ -94,6 +94,7 @@ int fusion_apply(const struct plan_problem *p, const struct plan_split *split, i
     size_t room = (size_t)p->n_layers + 1;
     int *at = calloc(room, sizeof(int)), *which = calloc(room, sizeof(int)), rc;
 
+    r.problem.spare = NULL; /* layers count otherwise now */
     for (int i = 0; i < n; i++)
         r.problem.n_layers += use[i];
     r.layer = calloc((size_t)r.problem.n_layers + 1, sizeof(*r.layer));

@@ -66,6 +66,8 @@ static double run(struct clockwork *c)
     c->there = calloc(n, sizeof(double));
     c->freed = calloc(n, sizeof(double));
     good = c->there && c->freed;
+    for (int l = 0; l <= p->n_layers && good && p->spare && !c->whole; l++)
+        c->freed[l] = p->spare[l];
     for (int i = 0; i < p->n_weights && good; i++)
         good = read_weight(c, c->order[i], i < c->preloaded);
     while (good && c->ran < p->n_layers)
