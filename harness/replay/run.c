@@ -7,7 +7,10 @@
 #include "harness/model/natural.h"
 #include "profiler/clock.h"
 
-#define POLL_NS 200000 /* looked at so often whether a launch is done, while the disk is slower */
+/* Looked at so often whether a launch is done, while the disk is slower: what it has moved is room in
+ * the ring, and an idle disk until somebody looks. Where kernels share the host's cores, less often. */
+#define POLL_NS     20000
+#define POLL_CPU_NS 200000
 
 static int retire_oldest(struct run *r, struct err *err);
 
@@ -90,13 +93,14 @@ static int retire_finished(struct run *r, struct err *err)
 static int wait_for_item(struct run *r, int i, struct err *err)
 {
     struct reader *reader = run_reader(r->ex, r->s);
+    uint64_t poll_ns = r->ex->dev->info.type == DEVICE_CPU ? POLL_CPU_NS : POLL_NS;
     int rc;
 
     do {
         rc = retire_finished(r, err);
         if (rc == 0)
             rc = pump(r, err);
-    } while (rc == 0 && r->n_flights > 0 && !reader_done(reader, i, POLL_NS));
+    } while (rc == 0 && r->n_flights > 0 && !reader_done(reader, i, poll_ns));
     return rc < 0 ? rc : reader_wait(reader, i, err);
 }
 
@@ -495,7 +499,10 @@ int run_body(struct run *r, struct err *err)
     struct executor *ex = r->ex;
     int rc = 0;
 
-    rc = activations_new(&r->acts, ex->m, ex->opt.path, ex->dev, r->queue, ex->input, ex->iota,
+    if (!r->resident)
+        rc = pump(r, err); /* the disk need not wait for the inputs */
+    if (rc == 0)
+        rc = activations_new(&r->acts, ex->m, ex->opt.path, ex->dev, r->queue, ex->input, ex->iota,
                          r->mem, err);
     if (rc == 0 && !r->resident)
         rc = run_move(r, 0, r->s->first_of_layer[1], FLIGHT_PRELOAD, err);
