@@ -220,6 +220,14 @@ static void html_number(FILE *f, const char *cell)
         fprintf(f, "%.*f", (int)strlen(point + 1) < digits ? (int)strlen(point + 1) : digits, v);
 }
 
+/* Text that wraps: on every screen, on small ones and paper, never. */
+static const char *width_class(const char *cell)
+{
+    size_t n = cell ? strlen(cell) : 0;
+
+    return n > 32 ? " long" : n > 16 ? " wide" : "";
+}
+
 static void html_row(const struct grid *g, int r, FILE *f)
 {
     const char *first = grid_cell(g, r, 0), *before = r > 0 ? grid_cell(g, r - 1, 0) : NULL;
@@ -234,7 +242,7 @@ static void html_row(const struct grid *g, int r, FILE *f)
             continue;
         fprintf(f, "<td class=\"%s%s%s%s%s\">", g->text[c] ? "text" : "",
                 strncmp(g->name[c], "paper", 5) == 0 ? " paper" : "", empty ? " empty" : "",
-                again && c == 0 ? " again" : "", cell && strlen(cell) > 32 ? " long" : "");
+                again && c == 0 ? " again" : "", width_class(cell));
         if (empty)
             fputs("–", f);
         else if (strcmp(g->name[c], "item") == 0)

@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define MANY_ROWS 60 /* of a folded table: printing leaves it folded */
+
 /* The picture itself, without the XML prologue; false: there is none. */
 static bool put_svg(FILE *out, const struct report_item *item, const char *dir)
 {
@@ -140,8 +142,8 @@ static void put_item(FILE *f, const struct report_item *item, const struct grid 
         put_figure(f, item, dir);
     } else {
         if (item->folded)
-            fprintf(f, "<details class=\"table\"><summary>%s: %d</summary>\n",
-                    g->cols > 1 ? "Rows of the table" : "Sentences", g->rows);
+            fprintf(f, "<details class=\"table%s\"><summary>%s: %d</summary>\n",
+                    g->rows > MANY_ROWS ? " many" : "", g->cols > 1 ? "Rows of the table" : "Sentences", g->rows);
         grid_html(g, f);
         if (item->folded)
             fputs("</details>\n", f);
