@@ -23,6 +23,7 @@ static const char *const derived_names[FEATURES_SLOWDOWN - OP_FEATURES] = {
     "log2_align_y",         /* the same of the output */
     "log2_align_cols",      /* the same of what an operator calls its columns, in elements */
     "odd_passes",           /* loops that compilers unroll by two, and stages taken in turns */
+    "log2_staged_bytes",    /* by all groups together: what is packed again for each of them */
     /* slowdown only */
     "log2_latency_ns",      /* of the base, as the latency regressor predicts it */
     "log2_extra_ratio",     /* load bytes / input bytes */
@@ -110,16 +111,19 @@ static double positive(double v)
 
 /* Depth is walked in whole blocks of what local memory holds: time goes in steps with it. Of products
  * whatever their kernel stages, and of attention, whose depth is its keys. */
-static void staging(const struct op_case *c, const struct op_variant *v, double depth, float *x)
+static void staging(const struct op_case *c, const struct op_variant *v, double depth, double groups,
+                    float *x)
 {
     double bk = by_name(x, "tile_k"), split = positive(by_name(x, "split"));
     double bm = v->lws[1] / split * positive(by_name(x, "tile_m"));
-    double bn = v->lws[0] * positive(by_name(x, "tile_n")), stage, parts, passes = NAN;
+    double bn = v->lws[0] * positive(by_name(x, "tile_n")), stage, parts, passes = NAN,
+           all = NAN;
 
     if (bk >= 1) {
         stage = positive(by_name(x, "stages")) * bk * (bm + bn + 2 * TEXEL);
         parts = split > 1 ? split * bm * bn : 0;
         passes = ceil(depth / bk);
+        all = groups * depth * (fmin(bm, by_name(x, "y_rows")) + fmin(bn, by_name(x, "y_cols")));
         x[OP_FEATURES + 13] = log2_of(sizeof(float) * fmax(stage, parts));
     } else if (strcmp(c->op->name, "attention") == 0) {
         double width = ceil((double)op_param_get(c, "d") / TEXEL) * TEXEL;
@@ -131,6 +135,7 @@ static void staging(const struct op_case *c, const struct op_variant *v, double 
     }
     x[OP_FEATURES + 12] = log2_of(passes);
     x[OP_FEATURES + 17] = (float)fmod(passes, 2);
+    x[OP_FEATURES + 18] = log2_of(sizeof(float) * all);
 }
 
 /* Beyond so many a row begins where memory is read from in any case. */
@@ -175,7 +180,7 @@ static int case_features(const struct device_info *dev, const struct op_case *c,
     results = by_name(x, "y_rows") * by_name(x, "y_cols");
     x[OP_FEATURES + 10] = log2_of(macs / results);
     x[OP_FEATURES + 11] = log2_of(fill(x, items, results));
-    staging(c, v, macs / results, x);
+    staging(c, v, macs / results, groups, x);
     x[OP_FEATURES + 14] = log2_of(alignment(ceil(by_name(x, "x_cols") / TEXEL)));
     x[OP_FEATURES + 15] = log2_of(alignment(ceil(by_name(x, "y_cols") / TEXEL)));
     x[OP_FEATURES + 16] = log2_of(alignment(by_name(x, "cols")));

@@ -5,7 +5,7 @@
 #include "operators/op.h"
 
 enum {
-    FEATURES_LATENCY = OP_FEATURES + 18, /* op_features(), and sums that trees do not find */
+    FEATURES_LATENCY = OP_FEATURES + 19, /* op_features(), and sums that trees do not find */
     FEATURES_SLOWDOWN = FEATURES_LATENCY + 4
 };
 /* The first FEATURES_LATENCY names are those of the latency regressor. */

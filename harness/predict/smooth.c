@@ -13,6 +13,7 @@ static const char *const size_names[] = {
     "log2_moved_per_group",
     "log2_flop_per_item", "log2_moved_bytes", "log2_flop", "log2_depth", "log2_fill",
     "log2_passes", "log2_local_bytes", "log2_align_x", "log2_align_y", "log2_align_cols",
+    "log2_staged_bytes",
     "log2_weight_bytes", "log2_output_bytes", "log2_input_bytes", "y_rows", "y_cols", "rows", "cols",
     "h", "tile_m", "tile_n", "tile_k", "tile_rows", "vector", "micro", "stages", "split", "batch",
     "taps", "cin", "channel_groups",
