@@ -55,11 +55,14 @@ begin "kill"
 kill -9 $pid
 wait $pid 2>/dev/null
 whole "kill -9" 1
-replay --runs 2 || fail "after kill -9"
+replay --runs 2 --no-energy || fail "after kill -9"
 grep -q "what the disk gives" err.txt && fail "a recorded rate was not used"
 [ "$(sqlite3 "$FLASHMEM_DB" 'SELECT count(*) FROM plan WHERE coalesce(disk_bytes_per_s, 0) < 1e5')" = 0 ] ||
     fail "plans without the disk's rate"
 whole "after kill -9" 2
+# How to go about it is no setting of its own: the newer run takes the older one's place in tables.
+[ "$(sqlite3 "$FLASHMEM_DB" "SELECT count(*) FROM run WHERE coalesce(options, '') = ''")" = 2 ] ||
+    fail "--no-energy is kept as an option of the run"
 
 begin "interrupt"
 kill -TERM $pid # a shell's background jobs ignore SIGINT; both are taken alike
