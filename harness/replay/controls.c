@@ -150,6 +150,18 @@ static int run_resident(struct executor *ex, const struct schedule *preload, uin
     return rc;
 }
 
+/* Beside more than this, where the device's memory is the host's, what the runs of the next round get
+ * is memory that nothing has touched yet: on a virtual machine they take up to 1.8 times as long. */
+#define HELD_MOST (UINT64_C(1) << 30)
+
+static void let_resident_go(struct executor *ex)
+{
+    for (int w = 0; ex->resident && w <= ex->m->n_weights; w++)
+        tensor_done(&ex->resident[w], NULL);
+    free(ex->resident);
+    ex->resident = NULL;
+}
+
 int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
                        struct err *err)
 {
@@ -175,6 +187,8 @@ int executor_controls(struct executor *ex, const struct schedule *preload, doubl
 
     if (rc == 0)
         rc = executor_kernel_ns(ex, preload, &kernel_ns, err);
+    if (ex->dev->info.unified && preload->read_bytes > HELD_MOST)
+        let_resident_go(ex);
     if (rc < 0)
         return rc;
     *ret_disk_ns = (double)disk_ns;

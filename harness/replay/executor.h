@@ -105,7 +105,7 @@ bool executor_read_all(const struct executor *ex);
 
 /* The two controls. disk: all items of the schedule, alone. kernels: all layers with every weight
  * resident and no load; the first call loads the weights and runs once more, outside its time and
- * the ledger. */
+ * the ledger. They stay for the next one, but for very large ones after executor_controls(). */
 int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *ret_ns,
                      struct err *err);
 int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
