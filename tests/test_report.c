@@ -27,7 +27,10 @@ END_TEST
 
 START_TEST(table_4_and_the_front)
 {
+    exec("INSERT INTO plan VALUES (7, '2020', 1, 'ViT', 'f32', 'image', 'latency', 'bytes', "
+         "'streamed', NULL, 400000000, 0.9, 1, '', 5, NULL, 'OPTIMAL', 1, 100, 20e6, 1, 20e6, 2e9)");
     rows_report_csv();
+    has_not("figure8.csv", "ViT"); /* one limit: no front */
     has("table4.csv", "\ngptneo-s.1m.tight,cp-sat,FEASIBLE,5.0,3.0,1.25,7.0,0.260,45.00,OPTIMAL\n"
                       "gptneo-s.1m.tight,lc-opg,OPTIMAL,4.0,4.0,1.0,0.002,,,\n");
     has("figure8.csv", "\nGPTN-S f32 image: integrated,planned,200.0,30.0,,,\n"
