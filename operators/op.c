@@ -118,6 +118,9 @@ static int kernel_check(const struct op *op, const struct op_kernel *k, struct e
     if (k->shared && !embedded_find(kernel_files, k->shared))
         return err_set(err, -EINVAL, "%s: kernel '%s': there is no '%s'", op->name, k->name,
                        k->shared);
+    if (k->also && !embedded_find(kernel_files, k->also))
+        return err_set(err, -EINVAL, "%s: kernel '%s': there is no '%s'", op->name, k->name,
+                       k->also);
     if (!(k->forms & 1u << FORM_NAIVE))
         return err_set(err, -EINVAL, "%s: kernel '%s' has no naive form", op->name, k->name);
     for (int i = 0; i < OP_MAX_TUNABLES && k->tunables[i].name; i++) {

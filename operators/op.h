@@ -60,6 +60,7 @@ struct op_kernel {
     /* Of a kernel from a file (custom.h): its text, and which of texel.cl and math.cl come first. */
     const char *text, *uses;
     size_t length;
+    const char *also; /* NULL, or another one, between shared and source */
     bool own_order; /* its sums are added in another order than those of the kernels before it */
 };
 

@@ -150,7 +150,7 @@ static int make_spares(struct op_program *p, struct device *dev, struct err *err
     return p->spare_dst ? 0 : cl_err(err, code, "an unused destination of loads");
 }
 
-enum { SOURCES = 5, OPTIONS_MAX = 2048 };
+enum { SOURCES = 6, OPTIONS_MAX = 2048 };
 
 /* What a kernel from a file asks for of ours. */
 static int gather_used(const char *uses, const char *names[SOURCES])
@@ -176,6 +176,8 @@ static int gather_sources(struct op_program *p, struct program_source sources[SO
         n = gather_used(k->uses, names);
     if (k->shared)
         names[n++] = k->shared;
+    if (k->also)
+        names[n++] = k->also;
     if (!k->text)
         names[n++] = k->source;
     for (int i = 0; i < n; i++) {

@@ -69,7 +69,8 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
                       {"BK", 256, 32, {32, 64, 128, 256, 512, 768, 1024}, "k per pass", true},     \
                       {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                            \
                       {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},                   \
-                      GEMM_ORDER}},                                                               \
+                      GEMM_ORDER},                                                                 \
+                     .also = "gemm_panels.cl"},                                                     \
     [GEMM_TILED] = {"tiled", "gemm_tiled.cl", "gemm.cl", GEMM_FORMS, {GEMM_TILES}},                \
     [GEMM_SPLIT] = {"split",                                                                       \
                     "gemm_tiled.cl",                                                               \
@@ -88,12 +89,13 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
 enum { GEMM_FEW_MR, GEMM_FEW_BN, GEMM_FEW_BK };
 #define GEMM_FEW_KERNEL                                                                            \
     [GEMM_FEW] = {"few",                                                                           \
-                  "gemm_staged.cl",                                                                \
+                  "gemm_few.cl",                                                                   \
                   "gemm.cl",                                                                       \
                   GEMM_FORMS,                                                                      \
                   {{"MR", 4, 4, {1, 2, 4}, "rows at most"},                                        \
                    {"BN", 64, 64, {16, 32, 64, 128, 256}, "columns of a group", true},             \
                    {"BK", 1024, 64, {64, 256, 1024}, "k of an image read at a time", true}},       \
+                  .also = "gemm_panels.cl",                                                        \
                   .own_order = true}
 
 /* Sets kernel, tunables and local size for this shape, device and v->path. */

@@ -200,7 +200,7 @@ int gemm_few_launch(const struct gemm *g, const struct op_variant *v, const stru
     l->gws[1] = (size_t)g->batches;
     l->ints[l->n_ints++] = t[GEMM_FEW_BN];
     l->ints[l->n_ints++] = t[GEMM_FEW_BK];
-    snprintf(l->options, sizeof l->options, "-DFEW=1 -DPOOL=%" PRIu64 " ",
+    snprintf(l->options, sizeof l->options, "-DPOOL=%" PRIu64 " ",
              (bytes > room ? dev->local_bytes : room) / 4);
     return 0;
 }
