@@ -80,7 +80,7 @@ static const struct block {
         double rate, alone_us;
     } on[2]; /* by enum mem_path; resident 0: not there */
 } blocks[] = {
-    {GEMM_TILED, 8, 8, 16, 1, 1, 1, 16, 16, true, {{2, 388, 1.5}, {0}}},   /* 128 x 128 */
+    {GEMM_TILED, 8, 8, 16, 1, 1, 1, 16, 16, true, {{2, 380, 1.5}, {0}}},   /* 128 x 128 */
     {GEMM_SPLIT, 6, 12, 32, 1, 1, 2, 8, 16, true, {{0}, {1, 290, 2.03}}},  /* 96 x 96 */
     {GEMM_TILED, 8, 16, 8, 2, 1, 1, 16, 16, false, {{0}, {1, 350, 1.49}}}, /* 128 x 256 */
     {GEMM_TILED, 8, 8, 16, 2, 1, 1, 8, 16, false, {{4, 337, 0.684}, {4, 436, 1.41}}}, /* 128 x 64 */
@@ -157,7 +157,8 @@ void gemm_tiled_prefer(const struct gemm *g, const struct device_info *dev, stru
         struct op_variant w = *v;
         double us;
 
-        if (blocks[i].on[v->path].resident == 0 || (blocks[i].no_conv && g->pixels.ow))
+        if (blocks[i].on[v->path].resident == 0 || (blocks[i].no_conv && g->pixels.ow) ||
+            (blocks[i].stages == 1 && g->k_texels < 128)) /* too short to wait for the only tile */
             continue;
         us = block_us(g, dev, v->path, &blocks[i]);
         choose(&blocks[i], &w);
