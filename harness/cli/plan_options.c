@@ -10,7 +10,7 @@
 #define CHUNKS_LEAST UINT64_C(512)   /* a limit is worth so many, down to the finest */
 #define RING_MOST (UINT64_C(16) << 20)
 #define RING_LEAST (UINT64_C(256) << 10) /* and steps of it */
-#define RING_SHARE 6 /* of what a limit leaves for weights; there are two of it on some devices */
+#define RING_SHARE 5 /* of what a limit leaves for weights; there are two of it on some devices */
 #define M_PEAK_BYTES UINT64_C(500000000) /* the paper's */
 
 static int parse_m_peak(const char *text, uint64_t *ret_bytes, struct err *err)

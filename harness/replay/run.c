@@ -157,16 +157,31 @@ static int new_tensor(struct run *r, const struct tensor_desc *d, enum mem_path 
     return rc;
 }
 
+/* A device with memory of its own may find it for a tensor when that is first used, in the launch that
+ * the ring waits for. It does so now, while the disk is waited for; where it cannot, nothing is lost. */
+static void settle_tensor(struct run *r, const struct tensor *t)
+{
+    if (r->ex->dev->info.unified)
+        return;
+    clEnqueueMigrateMemObjects(r->ex->transfer, 1, &t->mem,
+                               CL_MIGRATE_MEM_OBJECT_CONTENT_UNDEFINED, 0, NULL, NULL);
+    clFlush(r->ex->transfer);
+}
+
 static int weight_tensor(struct run *r, int w, struct err *err)
 {
     struct tensor_desc d = executor_weight_desc(r->ex, w);
     enum mem_path path = w == r->ex->m->n_weights ? PATH_BUFFER : r->ex->opt.path;
+    int rc;
 
     if (r->weight[w].mem)
         return 0;
     if (tensor_pool_take(&r->idle, &d, path, &r->weight[w]))
         return 0;
-    return new_tensor(r, &d, path, MEM_TEXTURE, &r->weight[w], err);
+    rc = new_tensor(r, &d, path, MEM_TEXTURE, &r->weight[w], err);
+    if (rc == 0)
+        settle_tensor(r, &r->weight[w]);
+    return rc;
 }
 
 /* Is item i's weight one that the device rearranges? A table of gathered rows is not, nor what
