@@ -171,10 +171,10 @@ START_TEST(tables_7_and_8)
                       "GPTN-S,mnn 3.6,f32 cpu 1 thread: no such operator,0,,,,,,,,,,,,\n"
                       "GPTN-S,onnxruntime 1.2,f32 cpu 2 threads,7,30.0,20.0,50.0,40.0 to 60.0,,,,,,,,\n");
     has_not("table7.csv", "Unrun");
-    has("table8.csv", "\nGPTN-S,onnxruntime 1.2,f32 cpu 2 threads,6.0,,,,0.3,8.0,,,\n");
-    has("table8.csv", "\nGPTN-S,preload,f32 image,400.0,500.0,,,7.0,,300.0,541,\n");
-    has("table8.csv", "\nGPTN-S,lc-opg,f32 image,100.0,250.0,4.0,2.0,7.0,,300.0,260,2.08\n");
-    has("table8.csv", "\nA<B&C,lc-opg,f32 image,80.0,100.0,0.5,0.5,7.0,,300.0,,\n");
+    has("table8.csv", "\nGPTN-S,onnxruntime 1.2,f32 cpu 2 threads,6.0,,,,0.3,8.0,,,,\n");
+    has("table8.csv", "\nGPTN-S,preload,f32 image,400.0,500.0,,,7.0,,,300.0,541,\n");
+    has("table8.csv", "\nGPTN-S,lc-opg,f32 image,100.0,250.0,4.0,2.0,7.0,,,300.0,260,2.08\n");
+    has("table8.csv", "\nA<B&C,lc-opg,f32 image,80.0,100.0,0.5,0.5,7.0,,,300.0,,\n");
 }
 END_TEST
 

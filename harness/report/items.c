@@ -271,7 +271,8 @@ const struct report_item report_items[] = {
          "Accounted bytes of every kind (staging, unified memory, textures, activations): time "
          "average over the integrated run, and peak. \"Preload / this\" above 1 means that "
          "streaming held less. Process peak: what the operating system saw above the process's "
-         "own base; it should follow the accounted peak. Of other frameworks (scripts/peers) "
+         "own base; it should follow the accounted peak. Device peak: what the GPU's driver saw "
+         "beyond its state before the run, where it tells. Of other frameworks (scripts/peers) "
          "the average, too, is the process's own, above what the framework takes once imported. "
          "Shaded: the paper's averages, SmartMem in the row of preload and FlashMem in that of "
          "lc-opg.",
