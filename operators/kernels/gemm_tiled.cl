@@ -371,8 +371,14 @@ __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GE
     {
         BEGIN_LOAD
         LOAD_AHEAD
-        for (const int end = min(LOAD_ITERS * RUN, KS); kt0 < end; kt0 += RUN)
+        for (const int end = min(LOAD_ITERS * RUN, KS); kt0 < end; kt0 += RUN) {
+#if SK == 1 && TM * TN < 64 // little arithmetic: writing comes before the fetches are waited for
+            LOAD_NEXT
+            PASS(kt0, , )
+#else
             PASS(kt0, , LOAD_NEXT)
+#endif
+        }
         LOAD_END(); // here, so that the other loop has the registers to itself
 #if SK == 1
         PLAIN
