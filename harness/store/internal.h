@@ -12,10 +12,28 @@
 #define STORE_APPLICATION_ID 0x464c4d4d
 
 #define STORE_BUSY_MS 10000 /* how long to wait for another writer */
+#define STORE_CACHED  64    /* statements */
 
 /* Bytes of a text or blob from elsewhere, and of a whole file. */
 #define STORE_MAX_VALUE (64 << 20)
 #define STORE_MAX_FILE  (INT64_C(64) << 30)
+
+/* A statement, and whether somebody steps through it. Kept for the next call with the same text. */
+struct store_query {
+    struct store *st;
+    sqlite3_stmt *stmt;
+    bool busy, cached;
+    uint64_t used; /* when, for the least recently used */
+};
+
+struct store {
+    char *path;
+    sqlite3 *db;
+    enum store_mode mode;
+    int depth; /* of transactions */
+    struct store_query *cache[STORE_CACHED];
+    uint64_t clock;
+};
 
 /* The numbered files of sql/: number n, that is user_version n, stands at n - 1. */
 extern const struct embedded_file schema_files[];
@@ -36,6 +54,8 @@ int store_build(sqlite3 *db, const char *path, int from, int to, struct err *err
 
 /* What SQLite is to open for `path`: names such as ":memory:" mean nothing. NULL: out of memory. */
 char *store_plain_path(const char *path);
+
+void store_forget_statements(struct store *st); /* before its database is closed */
 
 sqlite3 *store_db(struct store *st);
 sqlite3_stmt *store_statement(struct store_query *q);
