@@ -1,9 +1,17 @@
-/* tests/suite.h - how every suite ends. */
+/* tests/suite.h - how every suite ends, and a check for its hottest loops. */
 #ifndef FLASHMEM_TESTS_SUITE_H
 #define FLASHMEM_TESTS_SUITE_H
 
 #include <check.h>
 #include <stdlib.h>
+
+/* For what is asked millions of times: Check writes down every ck_assert() that holds, too, with a
+ * system call each. */
+#define must(ok, ...)                                                                              \
+    do {                                                                                           \
+        if (!(ok))                                                                                 \
+            ck_abort_msg(__VA_ARGS__);                                                             \
+    } while (0)
 
 /* Runs it, says on stdout what failed, frees it: the status to exit with. */
 static inline int suite_run(Suite *s)

@@ -152,8 +152,8 @@ START_TEST(accuracy)
 
         if (error <= functions[_i].floor || fabs(want) > FLT_MAX)
             continue;
-        ck_assert_msg(ulp <= functions[_i].ulp + tail, "%s(%.9g) = %.9g, want %.9g: %.2f ulp", text,
-                      (double)x[i], (double)y[i], want, ulp);
+        must(ulp <= functions[_i].ulp + tail, "%s(%.9g) = %.9g, want %.9g: %.2f ulp", text,
+             (double)x[i], (double)y[i], want, ulp);
         if (tail > 1) {
             worst_tail = fmax(worst_tail, ulp / (functions[_i].ulp + tail));
         } else if (ulp > worst) {

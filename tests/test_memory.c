@@ -188,7 +188,7 @@ START_TEST(points_are_bounded_and_keep_the_peak)
     for (int i = 0; i < 700000; i++) {
         uint64_t bytes = i == 12345 ? 999999 : 10;
 
-        ck_assert_int_eq(mem_charge(mem, MEM_UM, bytes, "x", NULL), 0);
+        must(mem_charge(mem, MEM_UM, bytes, "x", NULL) == 0, "charge %d", i);
         mem_release(mem, MEM_UM, bytes);
     }
     mem_stop(mem, &s);
@@ -197,7 +197,7 @@ START_TEST(points_are_bounded_and_keep_the_peak)
     ck_assert_int_ge(n, 500000);
     for (int i = 0; i < n; i++) {
         highest = total(&p[i]) > highest ? total(&p[i]) : highest;
-        ck_assert(i == 0 || p[i].t_ns >= p[i - 1].t_ns);
+        must(i == 0 || p[i].t_ns >= p[i - 1].t_ns, "point %d is before the one before", i);
     }
     ck_assert_uint_eq(p[0].t_ns, 0);
     ck_assert_uint_eq(highest, 999999);

@@ -88,13 +88,13 @@ static int64_t check_run(const struct op_load *l, int64_t width, bool block, con
     for (int64_t t = 0; t < l->texels; t++) {
         int64_t x = at[3 * t], y = at[3 * t + 1], k = y * width + x - l->dst_texel;
 
-        ck_assert_msg(x >= 0 && x < width && k >= 0 && k < l->texels && !seen[k],
-                      "%lld wide, run %lld+%lld: item %lld writes (%lld,%lld)", (long long)width,
-                      (long long)l->dst_texel, (long long)l->texels, (long long)t, (long long)x,
-                      (long long)y);
-        ck_assert_int_eq(at[3 * t + 2], l->src_texel + k);
-        if (block)
-            ck_assert_int_eq(k, t);
+        must(x >= 0 && x < width && k >= 0 && k < l->texels && !seen[k],
+             "%lld wide, run %lld+%lld: item %lld writes (%lld,%lld)", (long long)width,
+             (long long)l->dst_texel, (long long)l->texels, (long long)t, (long long)x,
+             (long long)y);
+        must(at[3 * t + 2] == l->src_texel + k, "item %lld takes texel %d", (long long)t,
+             at[3 * t + 2]);
+        must(!block || k == t, "item %lld writes texel %lld", (long long)t, (long long)k);
         seen[k] = 1;
         if (t % 2 && x == at[3 * t - 3] && y == at[3 * t - 2] + 1 && y % 2)
             paired += 2;

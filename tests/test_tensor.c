@@ -63,9 +63,9 @@ START_TEST(half_round_trip)
         float f = half_to_float((uint16_t)h);
 
         if ((h & 0x7fff) > 0x7c00)
-            ck_assert(isnan(f));
+            must(isnan(f), "%04x", h);
         else
-            ck_assert_uint_eq(half_from_float(f), h);
+            must(half_from_float(f) == h, "%04x: %04x", h, half_from_float(f));
     }
 }
 END_TEST
@@ -84,9 +84,9 @@ START_TEST(half_against_the_compiler)
 
         memcpy(&bits, &want, sizeof bits);
         if (!isnan(f)) {
-            ck_assert_msg(half_from_float(f) == bits, "%a: %04x, want %04x", (double)f,
-                          half_from_float(f), bits);
-            ck_assert((float)want == half_to_float(bits));
+            must(half_from_float(f) == bits, "%a: %04x, want %04x", (double)f, half_from_float(f),
+                 bits);
+            must((float)want == half_to_float(bits), "%04x: %a", bits, (double)half_to_float(bits));
         }
     }
 #endif
