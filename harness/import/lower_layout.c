@@ -327,72 +327,96 @@ static void read_pads(struct lowering *x, const struct ir_node *n, int rank, int
     }
 }
 
-/* One axis, or two neighbours among the rows, or the columns. */
-static struct val pad_axes(struct lowering *x, struct val a, const int64_t *begin,
-                           const int64_t *end)
-{
-    struct piece p[VIEW_MAX];
-    struct low_node *low;
-    int64_t h = 0, w = 1, zeros[6] = {0}; /* top bottom left right c0 c1 */
-    int n, rows_padded = 0;
-    struct shape s = view_shape(&a.v), stored = {.rank = s.rank};
-    int64_t perm[VIEW_MAX], back[VIEW_MAX];
-    struct view v;
-    int at = 0;
+/* What operator "pad" makes of a map of h by w. */
+struct margins {
+    int64_t h, w, zeros[6]; /* top bottom left right c0 c1 */
+};
 
-    a = lower_compact(x, a);
-    n = lower_pieces(x, &a, p);
+/* One axis, or two neighbours among the rows, or the columns. */
+static struct margins margins_of(struct lowering *x, const struct val *a, const struct piece *p,
+                                 int n, const int64_t *begin, const int64_t *end)
+{
+    struct shape s = view_shape(&a->v);
+    struct margins m = {.h = 0, .w = 1};
+    bool one = false; /* axis of the rows is padded already */
+
     for (int i = 0; i < s.rank; i++) {
         struct place pl = place_of(p, n, i);
+        int64_t *zeros;
 
         if (begin[i] + end[i] == 0)
             continue;
         if (!pl.whole || (pl.col && pl.before * pl.behind != 1))
             lower_give_up(x, "want padding of whole rows or columns");
         if (pl.col) {
-            zeros[4] = begin[i];
-            zeros[5] = end[i];
-        } else if (pl.before == 1 && (rows_padded == 0 || h == s.dim[i])) {
-            h = s.dim[i];
-            w = pl.behind;
-            zeros[0] = begin[i];
-            zeros[1] = end[i];
-            rows_padded++;
+            zeros = m.zeros + 4;
+        } else if (pl.before == 1 && (!one || m.h == s.dim[i])) {
+            m.h = s.dim[i];
+            m.w = pl.behind;
+            zeros = m.zeros;
+            one = true;
         } else if (pl.behind == 1) {
-            h = pl.before;
-            w = s.dim[i];
-            zeros[2] = begin[i];
-            zeros[3] = end[i];
-            rows_padded++;
+            m.h = pl.before;
+            m.w = s.dim[i];
+            zeros = m.zeros + 2;
+            one = true;
         } else {
             lower_give_up(x, "want padding of whole rows or columns");
         }
+        zeros[0] = begin[i];
+        zeros[1] = end[i];
     }
-    if (h == 0 && !two_sides(a.rows, &h, &w))
+    if (m.h == 0 && !two_sides(a->rows, &m.h, &m.w))
         lower_give_up(x, "too many rows");
-    if (h * w != a.rows || h > MAX_SIDE || w > MAX_SIDE)
+    if (m.h * m.w != a->rows || m.h > MAX_SIDE || m.w > MAX_SIDE)
         lower_give_up(x, "want padding of one or two neighbouring axes");
-    low = low_new(x->l, x->name, "pad", (h + zeros[0] + zeros[1]) * (w + zeros[2] + zeros[3]),
-                  a.cols + zeros[4] + zeros[5]);
-    low_int(low, "h", h);
-    low_int(low, "w", w);
-    low_int(low, "c", a.cols);
-    for (int i = 0; i < 6; i++)
-        if (zeros[i])
-            low_int(low, (const char *const[]){"top", "bottom", "left", "right", "c0", "c1"}[i],
-                    zeros[i]);
-    low_in(low, a.ref);
-    for (int i = 0; i < s.rank; i++) { /* axes of one element first, then as they lie */
+    return m;
+}
+
+/* Axes of one element first, then as they lie. */
+static void as_they_lie(const struct piece *p, int n, int rank, int64_t *ret_perm)
+{
+    int at = 0;
+
+    for (int i = 0; i < rank; i++) {
         bool lies = false;
 
         for (int k = 0; k < n; k++)
             lies = lies || p[k].axis == i;
         if (!lies)
-            perm[at++] = i;
+            ret_perm[at++] = i;
     }
     for (int k = 0; k < n; k++)
         if (p[k].times == 1)
-            perm[at++] = p[k].axis;
+            ret_perm[at++] = p[k].axis;
+}
+
+static struct val pad_axes(struct lowering *x, struct val a, const int64_t *begin,
+                           const int64_t *end)
+{
+    static const char *const side[6] = {"top", "bottom", "left", "right", "c0", "c1"};
+    struct shape s = view_shape(&a.v), stored = {.rank = s.rank};
+    int64_t perm[VIEW_MAX], back[VIEW_MAX];
+    struct piece p[VIEW_MAX];
+    struct low_node *low;
+    struct margins m;
+    const int64_t *z = m.zeros;
+    struct view v;
+    int n;
+
+    a = lower_compact(x, a);
+    n = lower_pieces(x, &a, p);
+    m = margins_of(x, &a, p, n, begin, end);
+    low = low_new(x->l, x->name, "pad", (m.h + z[0] + z[1]) * (m.w + z[2] + z[3]),
+                  a.cols + z[4] + z[5]);
+    low_int(low, "h", m.h);
+    low_int(low, "w", m.w);
+    low_int(low, "c", a.cols);
+    for (int i = 0; i < 6; i++)
+        if (z[i])
+            low_int(low, side[i], z[i]);
+    low_in(low, a.ref);
+    as_they_lie(p, n, s.rank, perm);
     for (int i = 0; i < s.rank; i++) {
         back[perm[i]] = i;
         stored.dim[i] = s.dim[perm[i]] + begin[perm[i]] + end[perm[i]];
