@@ -320,8 +320,10 @@ static double blended(const struct outside *o, int row, struct mix m)
 
 /* How much of what the trees add is to be believed, for with few samples they may learn noise alone,
  * how much of the processes, and of these how much of a family's own: each one of five values (the
- * last of three), by the mean error out of fold of all rows that teach. */
-static struct mix choose_mix(const struct outside *o, const struct predict_train_options *opt)
+ * last of three), by the mean error out of fold of all rows that teach. `alone`: of the trees, as if
+ * there were no processes. */
+static struct mix choose_mix(const struct outside *o, bool alone,
+                             const struct predict_train_options *opt)
 {
     enum { FIVE = 5, THREE = 3 };
     static const double most = 1;
@@ -330,7 +332,7 @@ static struct mix choose_mix(const struct outside *o, const struct predict_train
 
     for (int choice = 0; choice < FIVE * FIVE * THREE; choice++) {
         struct mix m = {o->t->roof ? choice % FIVE / 4.0 : 1, choice / (FIVE * FIVE) / 2.0,
-                        choice / FIVE % FIVE / 4.0};
+                        alone ? 0 : choice / FIVE % FIVE / 4.0};
         double sum = 0;
 
         for (int i = 0; i < o->t->rows; i++) {
@@ -424,7 +426,7 @@ int training_run(struct training *t, const signed char *monotone,
                  const struct predict_train_options *opt, struct err *err)
 {
     struct outside o;
-    struct mix mix;
+    struct mix mix, alone;
     int rc = outside_new(t, opt, &o, err);
 
     if (rc < 0)
@@ -436,13 +438,14 @@ int training_run(struct training *t, const signed char *monotone,
         rc = look_outside(t, t->fold, opt->folds, monotone, opt, &o, err);
     if (rc < 0)
         goto out;
-    mix = choose_mix(&o, opt);
+    mix = choose_mix(&o, false, opt);
+    alone = choose_mix(&o, true, opt);
     t->blend = mix.blend;
     t->own = mix.own;
     t->share = mix.share;
     for (int i = 0; i < t->rows; i++) {
         t->predicted[i] = blended(&o, i, mix);
-        t->boosted[i] = boosted(&o, i, mix.blend);
+        t->boosted[i] = boosted(&o, i, alone.blend);
         t->smooth[i] = smooth(&o, i, mix.own);
         t->plain[i] = o.plain[i];
         t->linear[i] = o.linear[i];

@@ -40,11 +40,11 @@ struct training {
     double *predicted; /* out of fold, in the unit of measured */
     double *plain;     /* out of fold, by the roofline alone; NaN without */
     double *linear;    /* out of fold, by the roofline's pool alone; NaN without */
-    double *boosted;   /* out of fold, by the roofline and the trees alone */
+    double *boosted;   /* out of fold, by roofline and trees alone, as much as pays then */
     double *smooth;    /* out of fold, by the processes alone */
-    double blend;      /* boosted is roofline * exp(blend * what the trees say) */
+    double blend;      /* the trees' part is roofline * exp(blend * what they say) */
     double own;        /* smooth is family's process ^ own * joint process ^ (1 - own) */
-    double share;      /* predicted is smooth ^ share * boosted ^ (1 - share) */
+    double share;      /* predicted is smooth ^ share * the trees' part ^ (1 - share) */
     struct predict_score *score; /* what training_score() found, for training_store() */
     int scores;
     struct processes processes;  /* fitted to all rows */
