@@ -24,6 +24,7 @@ set xtics ()
 set xtics add ('GPTN-S f32' 1)
 set xtics add ('ResNet f32' 2)
 set xtics add ('ViT f16' 3)
+set xtics add ('ViT f32' 4)
 set terminal svg noenhanced name 'figure10' size 528,832 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure10.svg"
 set ylabel "preload / streaming" offset 0.5,0

@@ -1,9 +1,9 @@
 # Figure 6: models one after another: run `gnuplot figure6.gp` in this folder; restyle at will, the data is figure6.csv.
 data = "figure6.csv"
 n_panels = 2
-array panels[2] = ['latency preempting within 1000 MB: 2.6 s; mean 303 MB', 'latency within 1000 MB: 2.6 s; mean 312 MB']
-n_series = 4
-array series[4] = ['DepA-S', 'between two', 'Whisp-M', 'ViT']
+array panels[2] = ['latency within 1500 MB: 33.6 s; mean 577 MB', 'preload without a limit: 32.3 s; mean 1174 MB']
+n_series = 6
+array series[6] = ['Whisp-M', 'GPTN-1.3B', 'between two', 'SD-UNet', 'ViT', 'DepA-S']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN

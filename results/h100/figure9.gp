@@ -2,8 +2,8 @@
 data = "figure9.csv"
 n_panels = 2
 array panels[2] = ['lc-opg against always-next', 'lc-opg against same-op-type']
-n_series = 1
-array series[1] = ['ahead']
+n_series = 4
+array series[4] = ['ahead', 'ahead within capacity', 'at-plan', 'at-plan within capacity']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -23,7 +23,8 @@ mark(i) = shape[(i - 1) % 7 + 1]
 set xtics ()
 set xtics add ('GPTN-S' 1)
 set xtics add ('ResNet' 2)
-set xtics add ('ViT f16' 3)
+set xtics add ('ViT' 3)
+set xtics add ('ViT f16' 4)
 set terminal svg noenhanced name 'figure9' size 528,832 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure9.svg"
 set ylabel "naive policy / plan, latency" offset 0.5,0

@@ -1,7 +1,7 @@
 # Memory over time: run `gnuplot memory.gp` in this folder; restyle at will, the data is memory.csv.
 data = "memory.csv"
-n_panels = 3
-array panels[3] = ['ResNet (f32 image)', 'ViT (f16 image)', 'GPTN-S (f32 image)']
+n_panels = 4
+array panels[4] = ['ResNet (f32 image)', 'ViT (f16 image)', 'ViT (f32 image)', 'GPTN-S (f32 image)']
 n_series = 6
 array series[6] = ['preload', 'always-next', 'latency', 'lc-opg', 'preload-transform', 'same-op-type']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
@@ -20,7 +20,7 @@ array okabe_ito[7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5
 array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
-set terminal svg noenhanced name 'memory' size 528,1104 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
+set terminal svg noenhanced name 'memory' size 528,1472 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "memory.svg"
 set ylabel "live memory, MB"
 set yrange [0:*]
@@ -40,7 +40,7 @@ do for [p = 1:n_panels] {
 unset multiplot
 set key
 unset output
-set terminal pngcairo noenhanced size 1056,2208 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
+set terminal pngcairo noenhanced size 1056,2944 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
 set output "memory.png"
 set ylabel "live memory, MB"
 set yrange [0:*]
@@ -60,7 +60,7 @@ do for [p = 1:n_panels] {
 unset multiplot
 set key
 unset output
-set terminal pdfcairo noenhanced size 3.3in,6.90in font 'Helvetica,8'
+set terminal pdfcairo noenhanced size 3.3in,9.20in font 'Helvetica,8'
 set output "memory.pdf"
 set ylabel "live memory, MB"
 set yrange [0:*]

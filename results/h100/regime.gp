@@ -1,9 +1,9 @@
 # When does streaming pay?: run `gnuplot regime.gp` in this folder; restyle at will, the data is regime.csv.
 data = "regime.csv"
 n_panels = 3
-array panels[3] = ['speed-up over preload', 'average memory: preload / streaming', 'where they lie; beside each its speed-up']
-n_series = 3
-array series[3] = ['ceiling of overlap', 'measured: NVIDIA H100 80GB HBM3', 'paper''s phone (over SmartMem)']
+array panels[3] = ['speed-up over preload', 'average memory: preload / streaming', 'where they lie; colour: speed-up']
+n_series = 5
+array series[5] = ['ceiling of overlap', 'simulated', 'emulated disk: NVIDIA H100 80GB HBM3', 'measured: NVIDIA H100 80GB HBM3', 'paper''s phone (over SmartMem)']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -27,14 +27,24 @@ set format xy "%g"
 set xrange [0.03:200]
 set xlabel "disk alone / kernels alone"
 set key at screen 0.13, screen 0.997 left top Left reverse vertical maxcols 1 width 0 height 0 samplen 1
-set multiplot layout n_panels, 1 margins char 9, char 3, char 4, char 10 spacing 0, char 6
+# The map's points say by colour what they gain; their shapes are those of the panels above.
+# Grey is no gain, blue a loss: at 1 and at 0.7 of a logarithmic bar.
+set palette defined (0 "#2166ac", 0.114 "#bbbbbb", 0.243 "#e69f00", 0.335 "#d55e00", 0.557 "#a50026", 1 "#2d004b")
+set logscale cb
+set cbrange [0.7:16]
+set cbtics (0.7, 1, 1.4, 2, 4, 8, 16) offset -0.6,0 scale 0.5
+set format cb "%g"
+set cblabel "speed-up" offset -1,0
+set multiplot layout n_panels, 1 margins char 9, char 10, char 4, char 10 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
     map = panels[p][1:5] eq 'where'
     set yrange [0.5:*]
-    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" }
+    unset colorbox
+    if (map) { set colorbox }
+    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" offset 1.8,0 }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
@@ -45,18 +55,17 @@ do for [p = 1:n_panels] {
              with lines dt 2 lc rgb "#666666" lw 1 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
              with points lc rgb "#bbbbbb" pt 7 ps 0.3 notitle, \
-         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) && !map ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
-         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) && !map ? $3 : NaN):4 every ::1 \
              with points lc rgb colour(i) pt mark(i) ps 0.6 notitle, \
-         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::1 \
-             with labels left offset 0.4,0.2 notitle, \
-         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::2 \
-             with labels right offset -0.4,0.2 notitle
+         for [i = 1:n_series] data using (in_panel(i) && map ? $3 : NaN):4:8 every ::1 \
+             with points lc palette pt mark(i) ps 0.8 notitle
 }
 unset multiplot
 unset ylabel
 unset logscale xy
+unset logscale cb
 set format xy
 set key
 unset output
@@ -67,14 +76,24 @@ set format xy "%g"
 set xrange [0.03:200]
 set xlabel "disk alone / kernels alone"
 set key at screen 0.13, screen 0.997 left top Left reverse vertical maxcols 1 width 0 height 0 samplen 1
-set multiplot layout n_panels, 1 margins char 9, char 3, char 4, char 10 spacing 0, char 6
+# The map's points say by colour what they gain; their shapes are those of the panels above.
+# Grey is no gain, blue a loss: at 1 and at 0.7 of a logarithmic bar.
+set palette defined (0 "#2166ac", 0.114 "#bbbbbb", 0.243 "#e69f00", 0.335 "#d55e00", 0.557 "#a50026", 1 "#2d004b")
+set logscale cb
+set cbrange [0.7:16]
+set cbtics (0.7, 1, 1.4, 2, 4, 8, 16) offset -0.6,0 scale 0.5
+set format cb "%g"
+set cblabel "speed-up" offset -1,0
+set multiplot layout n_panels, 1 margins char 9, char 10, char 4, char 10 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
     map = panels[p][1:5] eq 'where'
     set yrange [0.5:*]
-    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" }
+    unset colorbox
+    if (map) { set colorbox }
+    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" offset 1.8,0 }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
@@ -85,18 +104,17 @@ do for [p = 1:n_panels] {
              with lines dt 2 lc rgb "#666666" lw 1 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
              with points lc rgb "#bbbbbb" pt 7 ps 0.3 notitle, \
-         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) && !map ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
-         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) && !map ? $3 : NaN):4 every ::1 \
              with points lc rgb colour(i) pt mark(i) ps 0.6 notitle, \
-         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::1 \
-             with labels left offset 0.4,0.2 notitle, \
-         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::2 \
-             with labels right offset -0.4,0.2 notitle
+         for [i = 1:n_series] data using (in_panel(i) && map ? $3 : NaN):4:8 every ::1 \
+             with points lc palette pt mark(i) ps 0.8 notitle
 }
 unset multiplot
 unset ylabel
 unset logscale xy
+unset logscale cb
 set format xy
 set key
 unset output
@@ -107,14 +125,24 @@ set format xy "%g"
 set xrange [0.03:200]
 set xlabel "disk alone / kernels alone"
 set key at screen 0.13, screen 0.997 left top Left reverse vertical maxcols 1 width 0 height 0 samplen 1
-set multiplot layout n_panels, 1 margins char 9, char 3, char 4, char 10 spacing 0, char 6
+# The map's points say by colour what they gain; their shapes are those of the panels above.
+# Grey is no gain, blue a loss: at 1 and at 0.7 of a logarithmic bar.
+set palette defined (0 "#2166ac", 0.114 "#bbbbbb", 0.243 "#e69f00", 0.335 "#d55e00", 0.557 "#a50026", 1 "#2d004b")
+set logscale cb
+set cbrange [0.7:16]
+set cbtics (0.7, 1, 1.4, 2, 4, 8, 16) offset -0.6,0 scale 0.5
+set format cb "%g"
+set cblabel "speed-up" offset -1,0
+set multiplot layout n_panels, 1 margins char 9, char 10, char 4, char 10 spacing 0, char 6
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     back(i) = series[i] eq 'ceiling of overlap' || series[i] eq 'simulated'
     map = panels[p][1:5] eq 'where'
     set yrange [0.5:*]
-    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" }
+    unset colorbox
+    if (map) { set colorbox }
+    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" offset 1.8,0 }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
@@ -125,18 +153,17 @@ do for [p = 1:n_panels] {
              with lines dt 2 lc rgb "#666666" lw 1 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && series[i] eq 'simulated' ? $3 : NaN):4 every ::1 \
              with points lc rgb "#bbbbbb" pt 7 ps 0.3 notitle, \
-         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4:5:6 every ::1 \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) && !map ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
-         for [i = 1:n_series] data using (in_panel(i) && !back(i) ? $3 : NaN):4 every ::1 \
+         for [i = 1:n_series] data using (in_panel(i) && !back(i) && !map ? $3 : NaN):4 every ::1 \
              with points lc rgb colour(i) pt mark(i) ps 0.6 notitle, \
-         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::1 \
-             with labels left offset 0.4,0.2 notitle, \
-         data using (strcol(1) eq panels[p] && map ? $3 : NaN):4:8 every 2::2 \
-             with labels right offset -0.4,0.2 notitle
+         for [i = 1:n_series] data using (in_panel(i) && map ? $3 : NaN):4:8 every ::1 \
+             with points lc palette pt mark(i) ps 0.8 notitle
 }
 unset multiplot
 unset ylabel
 unset logscale xy
+unset logscale cb
 set format xy
 set key
 unset output

@@ -21,11 +21,20 @@ array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
 set xtics ()
-set xtics add ('GPTN-1.3B f16' 1)
-set xtics add ('GPTN-S f32' 2)
-set xtics add ('ResNet f32' 3)
-set xtics add ('SD-UNet f16' 4)
-set xtics add ('ViT f32' 5)
+set xtics add ('GPTN-1.3B f16' 4)
+set xtics add ('GPTN-S f32' 7)
+set xtics add ('ResNet f32' 9)
+set xtics add ('SD-UNet f16' 11)
+set xtics add ('ViT f32' 13)
+set xtics add ('DeepViT f16' 1)
+set xtics add ('DepA-L f16' 2)
+set xtics add ('DepA-S f16' 3)
+set xtics add ('GPTN-2.7B f16' 5)
+set xtics add ('GPTN-S f16' 6)
+set xtics add ('ResNet f16' 8)
+set xtics add ('SAM-2 f16' 10)
+set xtics add ('ViT f16' 12)
+set xtics add ('Whisp-M f16' 14)
 set terminal svg noenhanced name 'figure10' size 528,832 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure10.svg"
 set ylabel "preload / streaming" offset 0.5,0

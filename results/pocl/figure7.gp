@@ -2,8 +2,8 @@
 data = "figure7.csv"
 n_panels = 2
 array panels[2] = ['latency: gained by adding it / lost without it', 'average memory: gained / lost without it']
-n_series = 3
-array series[3] = ['GPTN-1.3B f16', 'SD-UNet f16', 'ViT']
+n_series = 5
+array series[5] = ['GPTN-1.3B f16', 'GPTN-S', 'ResNet', 'SD-UNet f16', 'ViT']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN

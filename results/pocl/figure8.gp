@@ -2,8 +2,8 @@
 data = "figure8.csv"
 n_panels = 2
 array panels[2] = ['GPTN-S f32 image: integrated', 'GPTN-S f32 image: execution alone']
-n_series = 3
-array series[3] = ['lc-opg', 'lc-opg split', 'preload']
+n_series = 6
+array series[6] = ['planned', 'proven bound', 'latency', 'lc-opg', 'lc-opg split', 'preload']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN

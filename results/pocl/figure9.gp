@@ -2,8 +2,8 @@
 data = "figure9.csv"
 n_panels = 2
 array panels[2] = ['lc-opg against always-next', 'lc-opg against same-op-type']
-n_series = 1
-array series[1] = ['ahead']
+n_series = 4
+array series[4] = ['ahead', 'ahead within capacity', 'at-plan', 'at-plan within capacity']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
