@@ -81,24 +81,11 @@ bool pairs_slow(const struct pairs *p)
     return p->n_pace >= PACE_ASKED && is_slow(p, p->n_pace - 1);
 }
 
-/* One more calm pair. A GPU's driver may serve launches from two sets of descriptors in turns: on an H100
- * every other launch of a kernel that reads images takes 0.8 us longer, of 5. Taken as A B, B A each
- * side meets both in turns, and the median would be of either by chance: so two pairs in a row are
- * looked at together. An odd one out stands for itself. */
-static void look_at(struct pairs *p, int pair)
+int pairs_in_twos(double *x, int n)
 {
-    int k = p->in_twos ? p->calm / 2 : p->calm;
-    bool second = p->in_twos && p->calm % 2 == 1;
-
-    for (int s = 0; s < p->sides; s++) {
-        double ns = (double)p->time_ns[s][pair];
-
-        p->x[s][k] = second ? (p->x[s][k] + ns) / 2 : ns;
-    }
-    if (p->sides == 2)
-        p->ratio[k] = p->x[1][k] / p->x[0][k];
-    p->looked = k + 1;
-    p->calm++;
+    for (int i = 0; i < n; i += 2)
+        x[i / 2] = i + 1 < n ? (x[i] + x[i + 1]) / 2 : x[i];
+    return (n + 1) / 2;
 }
 
 /* Statistics are of the pairs that had the cores, on a machine that was not slow, or of all. */
@@ -108,15 +95,23 @@ static void sift(struct pairs *p, bool all)
         memset(p->aside, 0, (size_t)p->n * sizeof(*p->aside));
     else
         calm_pairs(p->cores, p->sides, p->n, p->aside);
-    p->slow = p->calm = p->looked = 0;
+    p->slow = p->calm = 0;
     for (int i = 0; i < p->n; i++) {
         bool slow = is_slow(p, p->pace_at[i]);
 
         p->slow += slow;
         p->aside[i] = p->aside[i] || (slow && !all);
-        if (!p->aside[i])
-            look_at(p, i);
+        if (p->aside[i])
+            continue;
+        for (int s = 0; s < p->sides; s++)
+            p->x[s][p->calm] = (double)p->time_ns[s][i];
+        p->calm++;
     }
+    p->looked = p->calm;
+    for (int s = 0; s < p->sides && p->in_twos; s++)
+        p->looked = pairs_in_twos(p->x[s], p->calm);
+    for (int k = 0; k < p->looked && p->sides == 2; k++)
+        p->ratio[k] = p->x[1][k] / p->x[0][k];
 }
 
 void pairs_add(struct pairs *p, const struct repeat pair[2])
@@ -130,9 +125,14 @@ void pairs_add(struct pairs *p, const struct repeat pair[2])
     sift(p, false);
 }
 
+struct interval pairs_interval(const double *x, int n, uint64_t seed)
+{
+    return stats_median_interval(x, n, LEVEL, RESAMPLES, seed);
+}
+
 static struct interval interval_of(const struct pairs *p, const double *x)
 {
-    return stats_median_interval(x, p->looked, LEVEL, RESAMPLES, p->opt->seed);
+    return pairs_interval(x, p->looked, p->opt->seed);
 }
 
 /* The wider side's interval, as a fraction of its median. */

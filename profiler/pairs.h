@@ -45,6 +45,15 @@ struct pairs {
     struct looks looks;
 };
 
+/* A GPU's driver may serve launches from two sets of descriptors in turns: on an H100 every other
+ * launch of a kernel that reads images takes 0.8 us longer, of 5. Taken as A B, B A each side meets both
+ * in turns, and the median would be of either by chance: so two pairs in a row are one observation.
+ * x[n], of one side, becomes their means in place, the last of an odd number for itself; their number. */
+int pairs_in_twos(double *x, int n);
+
+/* Of the median of x[n]: what a sample's low and high are. */
+struct interval pairs_interval(const double *x, int n, uint64_t seed);
+
 /* -ENOMEM. pairs_done() in any case; `opt` must live as long. */
 int pairs_new(struct pairs *p, int sides, const struct measure_options *opt,
               const struct device_info *dev, struct err *err);

@@ -2,9 +2,9 @@
 #include "harness/predict/twos.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
+#include "profiler/pairs.h"
 #include "profiler/stats.h"
 
 /* The repeats of one sample that count. */
@@ -21,25 +21,16 @@ static int by_id(const void *a, const void *b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* In place: the means of two in a row, the last of an odd number for itself. */
-static int means_of_two(double *x, int n)
-{
-    for (int i = 0; i < n; i += 2)
-        x[i / 2] = i + 1 < n ? (x[i] + x[i + 1]) / 2 : x[i];
-    return (n + 1) / 2;
-}
-
 static bool is_known(const double *x, int n)
 {
-    enum { RESAMPLES = 1000 };
-    struct interval i = stats_median_interval(x, n, 0.95, RESAMPLES, 1);
+    struct interval i = pairs_interval(x, n, 1);
 
     return i.high - i.low <= TWOS_TARGET * i.mid;
 }
 
 static void look_again(struct taken *t, struct sampled *s)
 {
-    int n = means_of_two(t->ns[0], t->n[0]), pairs = means_of_two(t->ns[1], t->n[1]);
+    int n = pairs_in_twos(t->ns[0], t->n[0]), pairs = pairs_in_twos(t->ns[1], t->n[1]);
     bool known;
 
     if (n == 0 || (pairs > 0 && pairs != n) || (pairs > 0) != (s->load_bytes > 0))

@@ -1,5 +1,5 @@
 /* harness/predict/twos.h - samples of a GPU that were recorded before their pairs were looked at in
- * twos (profiler/pairs.c says why): their medians again, from the repeats that are recorded with them. */
+ * twos (profiler/pairs.h says why): their medians again, from the repeats that are recorded with them. */
 #ifndef FLASHMEM_HARNESS_PREDICT_TWOS_H
 #define FLASHMEM_HARNESS_PREDICT_TWOS_H
 
