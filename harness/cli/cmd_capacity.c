@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/model_file.h"
-#include "harness/cli/variants.h"
+#include "harness/cli/setup/model_file.h"
+#include "harness/cli/setup/variants.h"
 #include "harness/predict/measured.h"
 #include "harness/predict/predict.h"
 

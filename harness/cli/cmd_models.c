@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/model_file.h"
+#include "harness/cli/setup/model_file.h"
 #include "harness/predict/predict.h"
 #include "harness/store/store.h"
 #include "harness/text/csv.h"

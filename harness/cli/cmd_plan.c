@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/model_file.h"
-#include "harness/cli/model_problem.h"
+#include "harness/cli/setup/model_file.h"
+#include "harness/cli/setup/model_problem.h"
 #include "harness/model/split.h"
 #include "harness/plan/fusion/fusion.h"
 #include "harness/plan/plan_store.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/cli/variants.h"
+#include "harness/cli/setup/variants.h"
 #include "harness/predict/predict.h"
 
 struct predict_opts {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/queue_seats.h"
+#include "harness/cli/setup/queue_seats.h"
 #include "harness/text/units.h"
 #include "profiler/clock.h"
 #include "profiler/pinned.h"

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/model_problem.h"
 #include "harness/cli/opt.h"
-#include "harness/cli/replay_session.h"
+#include "harness/cli/setup/model_problem.h"
+#include "harness/cli/setup/replay_session.h"
 #include "harness/model/npy.h"
 #include "harness/text/units.h"
 #include "profiler/clock.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "harness/cli/model_file.h"
+#include "harness/cli/setup/model_file.h"
 #include "harness/model/weights.h"
 #include "profiler/clock.h"
 

@@ -1,4 +1,4 @@
-#include "harness/cli/model_inputs.h"
+#include "harness/cli/setup/model_inputs.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
-#include "harness/cli/queue_seats.h"
+#include "harness/cli/setup/queue_seats.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/model_file.h"
+#include "harness/cli/setup/model_file.h"
 #include "harness/text/units.h"
 
 static bool serves(const struct queue_place *p, const struct workload_request *r)

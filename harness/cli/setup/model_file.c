@@ -1,4 +1,4 @@
-#include "harness/cli/model_file.h"
+#include "harness/cli/setup/model_file.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
-/* harness/cli/replay_session.h - what a replay needs, opened in one place: model, weights, inputs,
- * device, executor, plans. Printing and keeping are the command's. */
-#ifndef FLASHMEM_HARNESS_CLI_REPLAY_SESSION_H
-#define FLASHMEM_HARNESS_CLI_REPLAY_SESSION_H
+/* harness/cli/setup/replay_session.h - what a replay needs, opened in one place: model, weights,
+ * inputs, device, executor, plans. Printing and keeping are the command's. */
+#ifndef FLASHMEM_HARNESS_CLI_SETUP_REPLAY_SESSION_H
+#define FLASHMEM_HARNESS_CLI_SETUP_REPLAY_SESSION_H
 
 #include <limits.h>
 
 #include "harness/cli/cli.h"
-#include "harness/cli/plan_options.h"
+#include "harness/cli/setup/plan_options.h"
 #include "harness/replay/sequence.h"
 
 struct replay_opts {

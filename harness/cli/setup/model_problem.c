@@ -1,4 +1,4 @@
-#include "harness/cli/model_problem.h"
+#include "harness/cli/setup/model_problem.h"
 
 #include <errno.h>
 #include <string.h>

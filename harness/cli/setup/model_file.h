@@ -1,6 +1,7 @@
-/* harness/cli/model_file.h - the MODEL of a command line: a name, a graph CSV or an ONNX file. */
-#ifndef FLASHMEM_HARNESS_CLI_MODEL_FILE_H
-#define FLASHMEM_HARNESS_CLI_MODEL_FILE_H
+/* harness/cli/setup/model_file.h - the MODEL of a command line: a name, a graph CSV or an ONNX
+ * file. */
+#ifndef FLASHMEM_HARNESS_CLI_SETUP_MODEL_FILE_H
+#define FLASHMEM_HARNESS_CLI_SETUP_MODEL_FILE_H
 
 #include <limits.h>
 

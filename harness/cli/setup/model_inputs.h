@@ -1,7 +1,7 @@
-/* harness/cli/model_inputs.h - what a command feeds a model: --input files, seeded values for the
- * rest. */
-#ifndef FLASHMEM_HARNESS_CLI_MODEL_INPUTS_H
-#define FLASHMEM_HARNESS_CLI_MODEL_INPUTS_H
+/* harness/cli/setup/model_inputs.h - what a command feeds a model: --input files, seeded values for
+ * the rest. */
+#ifndef FLASHMEM_HARNESS_CLI_SETUP_MODEL_INPUTS_H
+#define FLASHMEM_HARNESS_CLI_SETUP_MODEL_INPUTS_H
 
 #include "harness/cli/cli.h"
 #include "harness/model/model.h"

@@ -1,4 +1,4 @@
-#include "harness/cli/variants.h"
+#include "harness/cli/setup/variants.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,9 +1,10 @@
-/* harness/cli/model_problem.h - the planning problem of a model as 'plan' shows it and 'replay'
- * runs it: the regressor's capacities, corrected by what recorded runs took, and the disk's rate. */
-#ifndef FLASHMEM_HARNESS_CLI_MODEL_PROBLEM_H
-#define FLASHMEM_HARNESS_CLI_MODEL_PROBLEM_H
+/* harness/cli/setup/model_problem.h - the planning problem of a model as 'plan' shows it and
+ * 'replay' runs it: the regressor's capacities, corrected by what recorded runs took, and the
+ * disk's rate. */
+#ifndef FLASHMEM_HARNESS_CLI_SETUP_MODEL_PROBLEM_H
+#define FLASHMEM_HARNESS_CLI_SETUP_MODEL_PROBLEM_H
 
-#include "harness/cli/plan_options.h"
+#include "harness/cli/setup/plan_options.h"
 #include "harness/model/weights.h"
 
 #define SLICE_HELP \

@@ -1,8 +1,8 @@
-/* harness/cli/plan_options.h - the planning options: those of every command that makes plans. */
-#ifndef FLASHMEM_HARNESS_CLI_PLAN_OPTIONS_H
-#define FLASHMEM_HARNESS_CLI_PLAN_OPTIONS_H
+/* harness/cli/setup/plan_options.h - the planning options of every command that makes plans. */
+#ifndef FLASHMEM_HARNESS_CLI_SETUP_PLAN_OPTIONS_H
+#define FLASHMEM_HARNESS_CLI_SETUP_PLAN_OPTIONS_H
 
-#include "harness/cli/variants.h"
+#include "harness/cli/setup/variants.h"
 #include "harness/plan/capacities.h"
 #include "harness/plan/problem.h"
 #include "harness/store/store.h"

@@ -1,9 +1,9 @@
-/* harness/cli/queue_seats.h - the models of a workload, ready to run under one policy and within
- * one memory limit. */
-#ifndef FLASHMEM_HARNESS_CLI_QUEUE_SEATS_H
-#define FLASHMEM_HARNESS_CLI_QUEUE_SEATS_H
+/* harness/cli/setup/queue_seats.h - the models of a workload, ready to run under one policy and
+ * within one memory limit. */
+#ifndef FLASHMEM_HARNESS_CLI_SETUP_QUEUE_SEATS_H
+#define FLASHMEM_HARNESS_CLI_SETUP_QUEUE_SEATS_H
 
-#include "harness/cli/replay_session.h"
+#include "harness/cli/setup/replay_session.h"
 #include "harness/queue/queue_store.h"
 
 /* One model, storage and input, for requests of one kind: urgent or not. */

@@ -1,7 +1,7 @@
-/* harness/cli/variants.h - --variants: which variants the layers of a model run in, decided once
- * for predictions and runs. */
-#ifndef FLASHMEM_HARNESS_CLI_VARIANTS_H
-#define FLASHMEM_HARNESS_CLI_VARIANTS_H
+/* harness/cli/setup/variants.h - --variants: which variants the layers of a model run in, decided
+ * once for predictions and runs. */
+#ifndef FLASHMEM_HARNESS_CLI_SETUP_VARIANTS_H
+#define FLASHMEM_HARNESS_CLI_SETUP_VARIANTS_H
 
 #include "harness/cli/cli.h"
 #include "harness/model/model.h"

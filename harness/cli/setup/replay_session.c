@@ -1,12 +1,12 @@
-#include "harness/cli/replay_session.h"
+#include "harness/cli/setup/replay_session.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/cli/model_file.h"
-#include "harness/cli/model_inputs.h"
-#include "harness/cli/model_problem.h"
+#include "harness/cli/setup/model_file.h"
+#include "harness/cli/setup/model_inputs.h"
+#include "harness/cli/setup/model_problem.h"
 #include "harness/model/natural.h"
 #include "harness/model/reference.h"
 #include "harness/model/split.h"

@@ -1,4 +1,4 @@
-#include "harness/cli/plan_options.h"
+#include "harness/cli/setup/plan_options.h"
 
 #include <errno.h>
 #include <string.h>
