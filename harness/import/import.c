@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/import/fuse.h"
 #include "harness/import/infer.h"
-#include "harness/import/lower.h"
-#include "harness/onnx/onnx_read.h"
-#include "harness/import/pass.h"
+#include "harness/import/lower/fuse.h"
+#include "harness/import/lower/lower.h"
+#include "harness/import/passes/pass.h"
 #include "harness/import/write.h"
+#include "harness/onnx/onnx_read.h"
 
 /* Our own tables, folded constants and what protobuf-c unpacks besides; weights stay in their file.
  */

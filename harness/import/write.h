@@ -3,7 +3,7 @@
 #define FLASHMEM_HARNESS_IMPORT_WRITE_H
 
 #include "harness/import/import.h"
-#include "harness/import/low.h"
+#include "harness/import/lower/low.h"
 
 /* The graph CSV (datasets/README.md); `source` is named in a comment. Written beside and renamed.
  * Refuses a layer that the operator table does not take. */

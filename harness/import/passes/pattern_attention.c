@@ -1,11 +1,11 @@
-/* harness/import/pattern_attention.c - softmax(q k^T * scale + mask) v, wherever the scale stands.
+/* harness/import/passes/pattern_attention.c - softmax(q k^T * scale + mask) v, the scale anywhere.
  *
  * A mask is recognised by what it does: nothing, or hide the future. Any other stays as it is
  * written, as products, sums and a softmax. */
 #include <math.h>
 #include <string.h>
 
-#include "harness/import/pass.h"
+#include "harness/import/passes/pass.h"
 #include "harness/import/view.h"
 
 /* exp() of anything below is 0 in float, whatever else a score says. */

@@ -1,10 +1,9 @@
-/* harness/import/lower_pointwise.c - one element at a time: any layout will do, so the input's
- * stays. */
+/* harness/import/lower/lower_pointwise.c - one element at a time: the input's layout stays. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/import/lower.h"
+#include "harness/import/lower/lower.h"
 
 static struct low_node *on_matrix(struct lowering *x, const char *op, const struct val *a)
 {

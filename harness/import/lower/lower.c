@@ -1,4 +1,4 @@
-#include "harness/import/lower.h"
+#include "harness/import/lower/lower.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/import/pass.h"
+#include "harness/import/passes/pass.h"
 
 _Noreturn void lower_give_up(struct lowering *x, const char *fmt, ...)
 {

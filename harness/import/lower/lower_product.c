@@ -1,9 +1,9 @@
-/* harness/import/lower_product.c - products: matmul, attention, conv2d, deconv2d. */
+/* harness/import/lower/lower_product.c - products: matmul, attention, conv2d, deconv2d. */
 #include <math.h>
 #include <string.h>
 
 #include "harness/import/infer.h"
-#include "harness/import/lower.h"
+#include "harness/import/lower/lower.h"
 
 /* ---- matmul ---- */
 

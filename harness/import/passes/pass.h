@@ -1,6 +1,6 @@
-/* harness/import/pass.h - rewriting the graph of ONNX nodes: fewer nodes, same outputs. */
-#ifndef FLASHMEM_HARNESS_IMPORT_PASS_H
-#define FLASHMEM_HARNESS_IMPORT_PASS_H
+/* harness/import/passes/pass.h - rewriting the graph of ONNX nodes: fewer nodes, same outputs. */
+#ifndef FLASHMEM_HARNESS_IMPORT_PASSES_PASS_H
+#define FLASHMEM_HARNESS_IMPORT_PASSES_PASS_H
 
 #include "harness/onnx/ir.h"
 

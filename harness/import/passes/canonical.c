@@ -1,11 +1,11 @@
-/* harness/import/canonical.c - one spelling for one thing, before patterns are looked for. */
+/* harness/import/passes/canonical.c - one spelling for one thing, before patterns are sought. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "harness/import/infer.h"
-#include "harness/import/pass.h"
+#include "harness/import/passes/pass.h"
 
 struct ir_node *pass_made_by(const struct ir *g, int tensor, const char *op)
 {

@@ -1,9 +1,9 @@
-/* harness/import/pattern_norm.c - LayerNorm and GroupNorm, where exporters wrote them out. */
+/* harness/import/passes/pattern_norm.c - LayerNorm and GroupNorm, written out. */
 #include <math.h>
 #include <string.h>
 
 #include "harness/import/infer.h"
-#include "harness/import/pass.h"
+#include "harness/import/passes/pass.h"
 
 /* The axes that a ReduceMean takes away, if they are the last ones: how many; else 0. */
 static int last_axes(const struct ir *g, const struct ir_node *n)

@@ -1,12 +1,12 @@
-/* harness/import/lower_move.c - elements into the order that an operator wants, moved only if they
- * do not lie so already. */
+/* harness/import/lower/lower_move.c - elements into the order that an operator wants, moved only if
+ * they do not lie so already. */
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/import/lower.h"
+#include "harness/import/lower/lower.h"
 
 /* One axis, or a part of one, on its way. */
 struct axis {

@@ -1,4 +1,4 @@
-#include "harness/import/fuse.h"
+#include "harness/import/lower/fuse.h"
 
 #include <float.h>
 #include <math.h>

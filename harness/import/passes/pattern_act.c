@@ -1,4 +1,4 @@
-/* harness/import/pattern_act.c - GELU and SiLU in whatever form they were written.
+/* harness/import/passes/pattern_act.c - GELU and SiLU in whatever form they were written.
  *
  * Exporters spell them in a dozen ways, so the spelling is not looked at: where a node is a
  * function of one tensor alone through element-wise nodes and constants, that function is computed
@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/import/pass.h"
+#include "harness/import/passes/pass.h"
 
 enum { MAX_DEPTH = 12, MAX_VISITS = 64 };
 

@@ -1,8 +1,8 @@
-/* harness/import/lower.h - from nodes on tensors to operators on matrices. */
-#ifndef FLASHMEM_HARNESS_IMPORT_LOWER_H
-#define FLASHMEM_HARNESS_IMPORT_LOWER_H
+/* harness/import/lower/lower.h - from nodes on tensors to operators on matrices. */
+#ifndef FLASHMEM_HARNESS_IMPORT_LOWER_LOWER_H
+#define FLASHMEM_HARNESS_IMPORT_LOWER_LOWER_H
 
-#include "harness/import/low.h"
+#include "harness/import/lower/low.h"
 
 /* Where a tensor is: a view of a stored matrix, or of a constant. */
 enum val_kind {

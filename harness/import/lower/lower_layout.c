@@ -1,8 +1,8 @@
-/* harness/import/lower_layout.c - operators that put things together or elsewhere. */
+/* harness/import/lower/lower_layout.c - operators that put things together or elsewhere. */
 #include <string.h>
 
 #include "harness/import/infer.h"
-#include "harness/import/lower.h"
+#include "harness/import/lower/lower.h"
 
 enum { MAX_SIDE = 1 << 13, MAX_PARTS = 4 };
 

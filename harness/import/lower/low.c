@@ -1,4 +1,4 @@
-#include "harness/import/low.h"
+#include "harness/import/lower/low.h"
 
 #include <assert.h>
 #include <ctype.h>

@@ -1,10 +1,10 @@
-/* harness/import/low.h - the lowered graph: operators of ours on matrices, in the order in which
- * they run. What an operator's name, parameters and slots are: operators/README.md. */
-#ifndef FLASHMEM_HARNESS_IMPORT_LOW_H
-#define FLASHMEM_HARNESS_IMPORT_LOW_H
+/* harness/import/lower/low.h - the lowered graph: operators of ours on matrices, in the order in
+ * which they run. What an operator's name, parameters and slots are: operators/README.md. */
+#ifndef FLASHMEM_HARNESS_IMPORT_LOWER_LOW_H
+#define FLASHMEM_HARNESS_IMPORT_LOWER_LOW_H
 
-#include "harness/onnx/ir.h"
 #include "harness/import/view.h"
+#include "harness/onnx/ir.h"
 
 enum { LOW_MAX_PARAMS = 20, LOW_MAX_IN = 6 };
 

@@ -1,8 +1,8 @@
-/* harness/import/fuse.h - fewer kernels on the lowered graph, same results. Each pass alone. */
-#ifndef FLASHMEM_HARNESS_IMPORT_FUSE_H
-#define FLASHMEM_HARNESS_IMPORT_FUSE_H
+/* harness/import/lower/fuse.h - fewer kernels, same results. Each pass works alone. */
+#ifndef FLASHMEM_HARNESS_IMPORT_LOWER_FUSE_H
+#define FLASHMEM_HARNESS_IMPORT_LOWER_FUSE_H
 
-#include "harness/import/low.h"
+#include "harness/import/lower/low.h"
 
 /* Sums and products with constants, behind each other or behind a product: into its weight and
  * bias. */

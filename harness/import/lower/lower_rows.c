@@ -1,8 +1,8 @@
-/* harness/import/lower_rows.c - operators that reduce rows: softmax, normalisations, sums. */
+/* harness/import/lower/lower_rows.c - operators that reduce rows: softmax, normalisations, sums. */
 #include <math.h>
 #include <string.h>
 
-#include "harness/import/lower.h"
+#include "harness/import/lower/lower.h"
 
 /* Axes in another order and back: perm with the axes in `last` at the end. */
 static void last_perm(int rank, const bool *last, int64_t *perm, int64_t *back)
