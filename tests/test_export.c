@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/store/exchange.h"
-#include "harness/store/value.h"
+#include "harness/store/exchange/exchange.h"
+#include "harness/store/exchange/value.h"
 #include "tests/folder.h"
 #include "tests/suite.h"
 

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/store/exchange.h"
+#include "harness/store/exchange/exchange.h"
 #include "tests/folder.h"
 #include "tests/older.h"
 #include "tests/suite.h"

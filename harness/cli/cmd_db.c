@@ -6,7 +6,7 @@
 #include "harness/cli/cli.h"
 #include "harness/predict/predict.h"
 #include "harness/store/dictionary.h"
-#include "harness/store/exchange.h"
+#include "harness/store/exchange/exchange.h"
 #include "harness/store/store.h"
 
 struct db_opts {

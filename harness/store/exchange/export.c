@@ -1,4 +1,4 @@
-/* harness/store/export.c - the tables as CSV files. */
+/* harness/store/exchange/export.c - the tables as CSV files. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "harness/store/exchange.h"
+#include "harness/store/exchange/exchange.h"
+#include "harness/store/exchange/value.h"
 #include "harness/store/internal.h"
 #include "harness/store/tables.h"
-#include "harness/store/value.h"
 #include "harness/text/csv.h"
 
 static int run(struct store *st, sqlite3_str *sql, struct err *err)

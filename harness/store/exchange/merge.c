@@ -1,4 +1,4 @@
-/* harness/store/merge.c - rows of a stage into the database, whatever the tables are called.
+/* harness/store/exchange/merge.c - rows of a stage into the database, whatever its tables.
  *
  * In the stage's connection main is the source and dest the database. For each table T there are
  *   temp.of_T    the source's rows with the ids of dest in place of its own, and src: the id there
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/store/exchange/stage.h"
 #include "harness/store/internal.h"
-#include "harness/store/stage.h"
 
 /* Values that drift though the row is the same: the least stays. A driver makes up limits from the
  * memory of the moment; a version of the program decides how a configuration is launched, and of

@@ -1,7 +1,7 @@
-/* harness/store/value.h - one value of the database as a CSV field, and back to the bit. NULL is an
- * empty field, empty text is "", blobs are hexadecimal. Private to this room. */
-#ifndef FLASHMEM_HARNESS_STORE_VALUE_H
-#define FLASHMEM_HARNESS_STORE_VALUE_H
+/* harness/store/exchange/value.h - one value of the database as a CSV field, and back to the bit.
+ * NULL is an empty field, empty text is "", blobs are hexadecimal. Private to this room. */
+#ifndef FLASHMEM_HARNESS_STORE_EXCHANGE_VALUE_H
+#define FLASHMEM_HARNESS_STORE_EXCHANGE_VALUE_H
 
 #include <sqlite3.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* harness/store/exchange.h - rows from elsewhere and to elsewhere: other databases, CSV folders.
+/* harness/store/exchange/exchange.h - rows from and to elsewhere: other databases, CSV folders.
  *
  * What comes in is first copied, value by value, into a private temporary database of our own
  * schema: its types, constraints and foreign keys hold there, or the source is refused and nothing
@@ -10,8 +10,8 @@
  * a device and versions of the program though the row is the same (merge.c lists them): of those,
  * the least stays. So neither order nor repetition matters.
  */
-#ifndef FLASHMEM_HARNESS_STORE_EXCHANGE_H
-#define FLASHMEM_HARNESS_STORE_EXCHANGE_H
+#ifndef FLASHMEM_HARNESS_STORE_EXCHANGE_EXCHANGE_H
+#define FLASHMEM_HARNESS_STORE_EXCHANGE_EXCHANGE_H
 
 #include <signal.h>
 

@@ -1,4 +1,4 @@
-/* harness/store/import.c - a folder of CSV files, as store_export() writes them, into a stage. */
+/* harness/store/exchange/import.c - a folder of CSV files, as exported, into a stage. */
 /* libcsv has a csv_error() of its own, which only returns parser.status. */
 #define csv_error libcsv_error
 #include <csv.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "harness/store/exchange/stage.h"
+#include "harness/store/exchange/value.h"
 #include "harness/store/internal.h"
-#include "harness/store/stage.h"
-#include "harness/store/value.h"
 #include "harness/text/csv.h"
 #include "harness/text/units.h"
 

@@ -1,4 +1,4 @@
-#include "harness/store/value.h"
+#include "harness/store/exchange/value.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/store/stage.h"
+#include "harness/store/exchange/stage.h"
 #include "harness/text/csv.h"
 #include "harness/text/units.h"
 

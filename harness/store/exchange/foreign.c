@@ -1,12 +1,12 @@
-/* harness/store/foreign.c - a database of somebody else, read as what anybody may have made. */
+/* harness/store/exchange/foreign.c - a database of somebody else: anybody may have made it. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/store/exchange/stage.h"
 #include "harness/store/internal.h"
-#include "harness/store/stage.h"
 
 /* ---- schema ---- */
 

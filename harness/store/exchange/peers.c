@@ -1,11 +1,11 @@
-/* harness/store/peers.c - what scripts/peers/run printed, into the table peer_run. */
+/* harness/store/exchange/peers.c - what scripts/peers/run printed, into the table peer_run. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/store/exchange.h"
-#include "harness/store/stage.h"
+#include "harness/store/exchange/exchange.h"
+#include "harness/store/exchange/stage.h"
 #include "harness/text/csv.h"
 #include "harness/text/units.h"
 

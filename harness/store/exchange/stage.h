@@ -1,11 +1,11 @@
-/* harness/store/stage.h - the private copy of what comes from elsewhere. Private to this room. */
-#ifndef FLASHMEM_HARNESS_STORE_STAGE_H
-#define FLASHMEM_HARNESS_STORE_STAGE_H
+/* harness/store/exchange/stage.h - a private copy of what comes from elsewhere. For this folder. */
+#ifndef FLASHMEM_HARNESS_STORE_EXCHANGE_STAGE_H
+#define FLASHMEM_HARNESS_STORE_EXCHANGE_STAGE_H
 
 #include <sqlite3.h>
 #include <stddef.h>
 
-#include "harness/store/exchange.h"
+#include "harness/store/exchange/exchange.h"
 #include "harness/store/tables.h"
 
 struct stage {

@@ -1,4 +1,4 @@
-#include "harness/store/stage.h"
+#include "harness/store/exchange/stage.h"
 
 #include <errno.h>
 #include <inttypes.h>
