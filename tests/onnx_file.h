@@ -129,6 +129,28 @@ static inline struct bytes node(const char *op, const char *domain, const char *
     return n;
 }
 
+/* A node with a list as its attribute: floats or whole numbers. Takes `n`. */
+static inline struct bytes with_list(struct bytes n, const char *name, int type, int count,
+                                     const int64_t *v)
+{
+    struct bytes a = {0};
+
+    put_text(&a, 1, name);
+    put_int(&a, 20, type == FLOAT ? 6 : 7);
+    for (int i = 0; i < count; i++) {
+        float f = (float)v[i];
+
+        if (type != FLOAT) {
+            put_int(&a, 8, (uint64_t)v[i]);
+            continue;
+        }
+        put_varint(&a, 7 << 3 | 5);
+        put(&a, &f, sizeof(f));
+    }
+    put_part(&n, 5, a);
+    return n;
+}
+
 #define NODE(op, in1, in2, out)                                                                    \
     node(op, "", (const char *const[]){in1, in2, ""}, (const char *const[]){out, ""})
 

@@ -343,6 +343,38 @@ START_TEST(test_sizes)
 }
 END_TEST
 
+/* Attributes with more numbers than a tensor has axes, or with numbers of another kind. */
+START_TEST(test_attributes)
+{
+    static const int64_t nine[9] = {0, 0, 0, 0, 0, 0, 0, 0, 0}, swap[2] = {1, 0};
+    static const float ones[4] = {1, 1, 1, 1};
+    struct bytes g = {0};
+
+    put_part(&g, 5, tensor("w", FLOAT, 2, one_four, ones, sizeof(ones)));
+    put_part(&g, 1, with_list(NODE("ReduceMax", "w", "", "m"), "axes", INT64, 9, nine));
+    put_part(&g, 1, NODE("Add", "x", "m", "y"));
+    expect("nine.onnx", small_graph(g, "y"), -EINVAL, "'m' (ReduceMax): more than 8 axes");
+    g = (struct bytes){0};
+    put_part(&g, 5, tensor("w", FLOAT, 2, one_four, ones, sizeof(ones)));
+    put_part(&g, 1, with_list(NODE("ReduceMax", "w", "", "m"), "axes", FLOAT, 2, nine));
+    put_part(&g, 1, NODE("Add", "x", "m", "y"));
+    expect("floats.onnx", small_graph(g, "y"), 0, "");
+    g = (struct bytes){0};
+    put_part(&g, 1, NODE("Abs", "x", "", "a"));
+    put_part(&g, 1, with_list(NODE("Transpose", "a", "", "t"), "perm", FLOAT, 2, swap));
+    put_part(&g, 1, NODE("Relu", "t", "", "y"));
+    expect("perm.onnx", small_graph(g, "y"), 0, "");
+    g = (struct bytes){0};
+    put_part(&g, 5, tensor("s", FLOAT, 1, (const int64_t[]){2}, ones, 2 * sizeof(*ones)));
+    put_part(&g, 1,
+             with_list(node("Resize", "", (const char *const[]){"x", "s", "s", ""},
+                            (const char *const[]){"r", ""}),
+                       "axes", FLOAT, 2, swap));
+    put_part(&g, 1, NODE("Relu", "r", "", "y"));
+    expect("resize.onnx", small_graph(g, "y"), 0, "");
+}
+END_TEST
+
 START_TEST(test_external)
 {
     static const int64_t dim[1] = {4};
@@ -501,6 +533,7 @@ int main(void)
     tcase_add_test(hostile, test_depth);
     tcase_add_test(hostile, test_wire);
     tcase_add_test(hostile, test_sizes);
+    tcase_add_test(hostile, test_attributes);
     tcase_add_test(hostile, test_external);
     tcase_add_test(hostile, test_unsupported);
     tcase_add_test(hostile, test_truncated);

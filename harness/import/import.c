@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "harness/import/infer.h"
 #include "harness/import/lower/fuse.h"
 #include "harness/import/lower/lower.h"
 #include "harness/import/passes/pass.h"
+#include "harness/import/shapes/infer.h"
 #include "harness/import/write.h"
 #include "harness/onnx/onnx_read.h"
 

@@ -147,11 +147,11 @@ static _Noreturn void bad(struct ir *g, const struct ir_node *n, const char *wha
 /* A list of whole numbers from input `slot`, else from the attribute; -1: neither is there. */
 static int numbers(struct ir *g, const struct ir_node *n, int slot, const char *attr, int64_t *ret)
 {
-    const struct ir_attr *a = ir_attr(n, attr);
+    const struct ir_attr *a = ir_int_list(n, attr);
 
     if (slot < n->n_in && n->in[slot] >= 0)
         return ir_list(g, n->in[slot], IR_MAX_RANK, ret);
-    if (!a || a->type != ATTR_INTS || a->n > IR_MAX_RANK)
+    if (!a || a->n > IR_MAX_RANK)
         return -1;
     memcpy(ret, a->ints, (size_t)a->n * sizeof(*ret));
     return a->n;

@@ -268,6 +268,13 @@ const struct ir_attr *ir_attr(const struct ir_node *n, const char *name)
     return NULL;
 }
 
+const struct ir_attr *ir_int_list(const struct ir_node *n, const char *name)
+{
+    const struct ir_attr *at = ir_attr(n, name);
+
+    return at && at->type == ATTR_INTS ? at : NULL;
+}
+
 int64_t ir_int(const struct ir_node *n, const char *name, int64_t def)
 {
     const struct ir_attr *at = ir_attr(n, name);
@@ -292,6 +299,14 @@ const char *ir_string(const struct ir_node *n, const char *name, const char *def
 bool ir_is(const struct ir_node *n, const char *op)
 {
     return n && n->domain[0] == '\0' && strcmp(n->op, op) == 0;
+}
+
+bool ir_is_one_of(const struct ir_node *n, const char *const *ops)
+{
+    for (; *ops; ops++)
+        if (ir_is(n, *ops))
+            return true;
+    return false;
 }
 
 struct ir_tensor *ir_in(const struct ir *g, const struct ir_node *n, int slot)

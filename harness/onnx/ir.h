@@ -98,10 +98,14 @@ void ir_attr_ints(struct ir *g, struct ir_node *n, const char *name, int count, 
 void ir_attr_float(struct ir *g, struct ir_node *n, const char *name, double v);
 
 const struct ir_attr *ir_attr(const struct ir_node *n, const char *name); /* NULL: not there */
+/* The same if it is a list of whole numbers, else NULL: files say what they like. */
+const struct ir_attr *ir_int_list(const struct ir_node *n, const char *name);
 int64_t ir_int(const struct ir_node *n, const char *name, int64_t def);
 double ir_float(const struct ir_node *n, const char *name, double def);
 const char *ir_string(const struct ir_node *n, const char *name, const char *def);
 bool ir_is(const struct ir_node *n, const char *op); /* an operator of ONNX's own domain */
+
+bool ir_is_one_of(const struct ir_node *n, const char *const *ops); /* ended by NULL */
 
 /* The tensor in an input slot, NULL if the slot is empty or not there. */
 struct ir_tensor *ir_in(const struct ir *g, const struct ir_node *n, int slot);

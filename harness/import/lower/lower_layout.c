@@ -1,8 +1,8 @@
 /* harness/import/lower/lower_layout.c - operators that put things together or elsewhere. */
 #include <string.h>
 
-#include "harness/import/infer.h"
 #include "harness/import/lower/lower.h"
+#include "harness/import/shapes/infer.h"
 
 enum { MAX_SIDE = 1 << 13, MAX_PARTS = 4 };
 
@@ -564,7 +564,7 @@ static struct val evened(struct lowering *x, struct val a, int64_t stride)
  * map. */
 void lower_pool(struct lowering *x, const struct ir_node *n)
 {
-    const struct ir_attr *kernel = ir_attr(n, "kernel_shape");
+    const struct ir_attr *kernel = ir_int_list(n, "kernel_shape");
     struct val a = map_in(x, n);
     int64_t maps = a.v.dim[0], h = a.v.dim[1], c = a.v.dim[3], made;
     int64_t in[2] = {h, a.v.dim[2]};

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/import/infer.h"
 #include "harness/import/lower/lower.h"
+#include "harness/import/shapes/infer.h"
 
 /* ---- matmul ---- */
 
@@ -158,7 +158,7 @@ static bool wants_heads(const struct lowering *x, int tensor)
 
     for (int i = 0; i < g->n_nodes; i++) {
         const struct ir_node *n = &g->node[i];
-        const struct ir_attr *perm = ir_attr(n, "perm");
+        const struct ir_attr *perm = ir_int_list(n, "perm");
 
         if (n->dead || n->n_in < 1 || n->in[0] != tensor || !ir_is(n, "Transpose") || !perm)
             continue;

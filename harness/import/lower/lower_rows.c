@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "harness/import/lower/lower.h"
+#include "harness/import/shapes/infer.h"
 
 /* Axes in another order and back: perm with the axes in `last` at the end. */
 static void last_perm(int rank, const bool *last, int64_t *perm, int64_t *back)
@@ -158,26 +159,6 @@ void lower_groupnorm(struct lowering *x, const struct ir_node *n)
     lower_out(x, n, &a.v);
 }
 
-static bool reduced_axes(const struct lowering *x, const struct ir_node *n, int rank, bool *gone)
-{
-    const struct ir_attr *at = ir_attr(n, "axes");
-    const struct shape *s = &x->g->tensor[n->in[0]].shape;
-    int64_t axes[IR_MAX_RANK];
-    int count = 0;
-
-    if (n->n_in > 1 && n->in[1] >= 0)
-        count = ir_list(x->g, n->in[1], IR_MAX_RANK, axes);
-    else if (at && at->type == ATTR_INTS && at->n <= IR_MAX_RANK)
-        memcpy(axes, at->ints, (size_t)(count = at->n) * sizeof(*axes));
-    if (count < 0 || (count == 0 && ir_int(n, "noop_with_empty_axes", 0)))
-        return false;
-    for (int i = 0; i < rank; i++)
-        gone[i] = count == 0;
-    for (int i = 0; i < count; i++)
-        gone[shape_axis(s, axes[i])] = true;
-    return true;
-}
-
 /* Does the matrix have the axes in `gone` as its rows, and all others as its columns? */
 static bool are_rows(struct lowering *x, const struct val *a, const bool *gone)
 {
@@ -200,10 +181,12 @@ void lower_reduce(struct lowering *x, const struct ir_node *n)
     struct low_node *low;
     struct view kept = {0};
 
-    if (!reduced_axes(x, n, rank, gone))
+    if (!infer_axes(x->g, n, gone))
         lower_give_up(x, "its axes are not constant");
     for (int i = 0; i < rank; i++)
         n_gone += gone[i];
+    if (n_gone == 0)
+        lower_give_up(x, "it reduces no axis");
     by_rows = are_rows(x, &a, gone);
     if (!by_rows) {
         last_perm(rank, gone, perm, back);

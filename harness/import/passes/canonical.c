@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/import/infer.h"
 #include "harness/import/passes/pass.h"
+#include "harness/import/shapes/infer.h"
 
 struct ir_node *pass_made_by(const struct ir *g, int tensor, const char *op)
 {
@@ -332,7 +332,7 @@ static bool is_identity(const struct ir *g, const struct ir_node *n)
         return x->elem == y->elem ||
                (x->elem == ELEM_INT && y->elem == ELEM_FLOAT && !x->data && x->producer < 0);
     if (ir_is(n, "Transpose")) {
-        const struct ir_attr *perm = ir_attr(n, "perm");
+        const struct ir_attr *perm = ir_int_list(n, "perm");
 
         for (int i = 0; perm && i < perm->n; i++)
             if (perm->ints[i] != i)

@@ -2,28 +2,21 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/import/infer.h"
 #include "harness/import/passes/pass.h"
+#include "harness/import/shapes/infer.h"
 
 /* The axes that a ReduceMean takes away, if they are the last ones: how many; else 0. */
 static int last_axes(const struct ir *g, const struct ir_node *n)
 {
-    const struct ir_tensor *x = ir_in(g, n, 0);
-    const struct ir_attr *a = ir_attr(n, "axes");
-    int64_t axes[IR_MAX_RANK];
-    bool gone[IR_MAX_RANK] = {false};
-    int count = 0;
+    int rank = ir_in(g, n, 0)->shape.rank, count = 0;
+    bool gone[IR_MAX_RANK];
 
-    if (n->n_in > 1 && n->in[1] >= 0)
-        count = ir_list(g, n->in[1], IR_MAX_RANK, axes);
-    else if (a && a->type == ATTR_INTS && a->n <= IR_MAX_RANK)
-        memcpy(axes, a->ints, (size_t)(count = a->n) * sizeof(*axes));
-    if (count <= 0 || !ir_int(n, "keepdims", 1))
+    if (!infer_axes(g, n, gone) || !ir_int(n, "keepdims", 1))
         return 0;
-    for (int i = 0; i < count; i++)
-        gone[shape_axis(&x->shape, axes[i])] = true;
-    for (int i = 0; i < count; i++)
-        if (!gone[x->shape.rank - 1 - i])
+    while (count < rank && gone[rank - 1 - count])
+        count++;
+    for (int i = 0; i < rank - count; i++)
+        if (gone[i])
             return 0;
     return count;
 }

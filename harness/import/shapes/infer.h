@@ -1,7 +1,7 @@
-/* harness/import/infer.h - shapes and constants: what a node's outputs are, when its inputs are
- * known. Formulas: https://onnx.ai/onnx/operators/ */
-#ifndef FLASHMEM_HARNESS_IMPORT_INFER_H
-#define FLASHMEM_HARNESS_IMPORT_INFER_H
+/* harness/import/shapes/infer.h - shapes and constants: what a node's outputs are, when its inputs
+ * are known. Formulas: https://onnx.ai/onnx/operators/ */
+#ifndef FLASHMEM_HARNESS_IMPORT_SHAPES_INFER_H
+#define FLASHMEM_HARNESS_IMPORT_SHAPES_INFER_H
 
 #include "harness/onnx/ir.h"
 
@@ -16,6 +16,9 @@ bool fold_node(struct ir *g, struct ir_node *n);
 /* Both for each node in order; nodes that became constants die. Jumps if a graph output is constant
  * or of no elements. */
 void infer_graph(struct ir *g);
+
+/* Which axes of its input a Reduce* takes away, if any. False: that depends on values. */
+bool infer_axes(const struct ir *g, const struct ir_node *n, bool ret_gone[IR_MAX_RANK]);
 
 /* Pads of a convolution or pooling: begin and end of `n` axes, auto_pad resolved. Kernel and
  * dilation sizes as given. */
