@@ -252,8 +252,8 @@ static int print_sequences(const struct replay_session *s, int runs, struct err 
 {
     struct table *t = table_new("device,model,policy,dtype,path,kernel,source,memory_limit,"
                                 "kept_bytes,run,integrated_ms,integrated_low_ms,integrated_high_ms,"
-                                "total_ms,bytes_read,peak_bytes,rss_peak_bytes,disk_ms,kernel_ms,predicted_ms,"
-                                "verified");
+                                "total_ms,bytes_read,peak_bytes,rss_peak_bytes,disk_ms,kernel_ms,"
+                                "predicted_ms,verified");
     int rc;
 
     if (!t)

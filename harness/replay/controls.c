@@ -162,8 +162,8 @@ static void let_resident_go(struct executor *ex)
     ex->resident = NULL;
 }
 
-int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
-                       struct err *err)
+static int kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
+                     struct err *err)
 {
     int rc = 0;
 
@@ -182,16 +182,16 @@ int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint
 int executor_controls(struct executor *ex, const struct schedule *preload, double *ret_disk_ns,
                       double *ret_kernel_ns, struct err *err)
 {
-    uint64_t disk_ns, kernel_ns;
-    int rc = executor_disk_ns(ex, preload, &disk_ns, err);
+    uint64_t disk, kernels;
+    int rc = executor_disk_ns(ex, preload, &disk, err);
 
     if (rc == 0)
-        rc = executor_kernel_ns(ex, preload, &kernel_ns, err);
+        rc = kernel_ns(ex, preload, &kernels, err);
     if (ex->dev->info.unified && preload->read_bytes > HELD_MOST)
         let_resident_go(ex);
     if (rc < 0)
         return rc;
-    *ret_disk_ns = (double)disk_ns;
-    *ret_kernel_ns = (double)kernel_ns;
+    *ret_disk_ns = (double)disk;
+    *ret_kernel_ns = (double)kernels;
     return 0;
 }

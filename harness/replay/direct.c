@@ -7,11 +7,6 @@
 
 #include "profiler/pinned.h"
 
-uint64_t direct_bytes(const struct executor *ex, const struct schedule *s)
-{
-    return s->place_bytes + ex->layout.bytes;
-}
-
 static int weight_index(const struct direct *d, int item)
 {
     int w = d->s->item[item].weight;
@@ -167,7 +162,7 @@ static int find_blocks(struct direct *d, struct err *err)
 int direct_open(struct executor *ex, const struct schedule *s, struct direct *ret_d,
                 struct err *err)
 {
-    struct direct d = {.ex = ex, .s = s, .bytes = direct_bytes(ex, s)};
+    struct direct d = {.ex = ex, .s = s, .bytes = s->place_bytes + ex->layout.bytes};
     void *host = NULL;
     int rc = pinned_pages(d.bytes, &host, err);
 

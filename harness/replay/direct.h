@@ -33,7 +33,6 @@ struct direct {
 int direct_open(struct executor *ex, const struct schedule *s, struct direct *ret_d,
                 struct err *err);
 void direct_close(struct direct *d); /* safe on a zeroed one */
-uint64_t direct_bytes(const struct executor *ex, const struct schedule *s);
 
 /* An item's weight, all of them, or the inputs: for the host to write, or (map false) the device's
  * again; nothing where they are that already. */

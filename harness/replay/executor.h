@@ -103,14 +103,12 @@ int executor_run(struct executor *ex, const struct schedule *s, struct layer_tim
 /* Of the run that another thread is in: are all its reads done? false: no, or there is none. */
 bool executor_read_all(const struct executor *ex);
 
-/* The two controls. disk: all items of the schedule, alone. kernels: all layers with every weight
- * resident and no load; the first call loads the weights and runs once more, outside its time and
- * the ledger. They stay for the next one, but for very large ones after executor_controls(). */
+/* The disk's control: all items of the schedule, alone. */
 int executor_disk_ns(struct executor *ex, const struct schedule *s, uint64_t *ret_ns,
                      struct err *err);
-int executor_kernel_ns(struct executor *ex, const struct schedule *preload, uint64_t *ret_ns,
-                       struct err *err);
-/* Both of a round, in this order. */
+/* Both controls of a round, the disk's first. kernels: all layers with every weight resident and no
+ * load; the first call loads the weights and runs once more, outside its time and the ledger. They
+ * stay for the next one, but for very large ones. */
 int executor_controls(struct executor *ex, const struct schedule *preload, double *ret_disk_ns,
                       double *ret_kernel_ns, struct err *err);
 

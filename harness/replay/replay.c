@@ -76,7 +76,8 @@ static int lane_new(struct lane *l, const struct replay_policy *p, const struct 
     o->layer_load = calloc((size_t)m->n_layers, sizeof(*o->layer_load));
     o->layer_predicted = calloc((size_t)m->n_layers, sizeof(*o->layer_predicted));
     o->variant = calloc((size_t)m->n_layers, sizeof(*o->variant));
-    if (!o->layer || !o->layer_load || !o->layer_predicted || !o->variant || !l->memory || !l->n_memory)
+    if (!o->layer || !o->layer_load || !o->layer_predicted || !o->variant || !l->memory ||
+        !l->n_memory)
         return err_set(err, -ENOMEM, "out of memory for %d runs", max_runs);
     rc = replay_outcome_new(o, max_runs, err);
     if (rc < 0)
@@ -107,8 +108,9 @@ static int take_run(struct comparison *c, struct lane *l, struct err *err)
     if (i == 0)
         o->output_hash = r.output_hash;
     if (r.output_hash != c->lane[0].o->output_hash)
-        return err_set(err, -EPROTO, "run %d of '%s' gave another output than the first of '%s': if the "
-                       "weights file did not change meanwhile, report it",
+        return err_set(err, -EPROTO,
+                       "run %d of '%s' gave another output than the first of '%s': if the weights "
+                       "file did not change meanwhile, report it",
                        i + 1, l->policy->name, c->lane[0].policy->name);
     replay_outcome_add(o, &r);
     points = executor_memory(c->ex, &n);

@@ -4,10 +4,10 @@
 
 #include <stdatomic.h>
 
+#include "harness/reader/reader.h"
 #include "harness/replay/activations.h"
 #include "harness/replay/executor.h"
 #include "harness/schedule/layout.h"
-#include "harness/reader/reader.h"
 #include "operators/rearrange.h"
 
 struct direct;
@@ -82,6 +82,13 @@ struct run {
 
 /* The tensor that weight w becomes on the device; w == n_weights: the vector bundle. */
 struct tensor_desc executor_weight_desc(const struct executor *ex, int w);
+const struct tensor_desc *executor_output_desc(const struct model *m);
+/* The ring, known to the readers. */
+int executor_ring_new(struct executor *ex, struct err *err);
+void executor_ring_done(struct executor *ex);
+/* Inputs and output on the host that the executor itself books: whoever is above counts them from the
+ * beginning to the end. */
+uint64_t executor_own_host_bytes(const struct executor *ex);
 /* What a run books from its beginning to its end. */
 uint64_t executor_fixed_bytes(const struct executor *ex, const struct schedule *s);
 /* How many of layer l's items its own kernel carries: the last ones; movers carry the rest. */
