@@ -4,43 +4,73 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const derived_names[FEATURES_SLOWDOWN - OP_FEATURES] = {
-    "log2_flop",          /* 2 macs + ops: intensity's numerator, for all operators alike */
-    "log2_moved_bytes",   /* inputs and output; of a gather's table, what is read */
-    "log2_items",         /* work items */
-    "log2_flop_per_item", /* length of one item */
-    "log2_waves",         /* rounds in which the device's compute units take all groups */
-    "last_wave",          /* (waves * units) / groups: 1 when no unit idles at the end */
-    "log2_groups_per_unit", /* below 0: units that stay idle */
-    "log2_group_items",     /* work items of a group */
-    "log2_flop_per_group",
-    "log2_moved_per_group",
-    "log2_depth",           /* macs behind one element of the output */
-    "log2_fill",            /* results that all tiles hold / results there are; NaN without tiles */
-    "log2_passes",          /* of a group through its depth, the last one whole; NaN without stages */
-    "log2_local_bytes",     /* staged by a group: how many of them a unit takes */
-    "log2_align_x",         /* where rows of the first input begin: texels, up to ALIGNED of them */
-    "log2_align_y",         /* the same of the output */
-    "log2_align_cols",      /* the same of what an operator calls its columns, in elements */
-    "odd_passes",           /* loops that compilers unroll by two, and stages taken in turns */
-    "log2_staged_bytes",    /* by all groups together: what is packed again for each of them */
-    /* slowdown only */
-    "log2_latency_ns",      /* of the base, as the latency regressor predicts it */
-    "log2_extra_ratio",     /* load bytes / input bytes */
-    "log2_load_bytes",
-    "log2_load_per_latency" /* bytes carried per ns of the base: what must be hidden */
+/* Places of the features that follow those of operators. */
+enum {
+    FLOP = OP_FEATURES,
+    MOVED_BYTES,
+    ITEMS,
+    FLOP_PER_ITEM,
+    WAVES,
+    LAST_WAVE,
+    GROUPS_PER_UNIT,
+    GROUP_ITEMS,
+    FLOP_PER_GROUP,
+    MOVED_PER_GROUP,
+    DEPTH,
+    FILL,
+    PASSES,
+    LOCAL_BYTES,
+    ALIGN_X,
+    ALIGN_Y,
+    ALIGN_COLS,
+    ODD_PASSES,
+    STAGED_BYTES,
+    LATENCY_NS, /* slowdown only, from here on */
+    EXTRA_RATIO,
+    LOAD_BYTES,
+    LOAD_PER_LATENCY,
+    FEATURES
+};
+_Static_assert((int)LATENCY_NS == (int)FEATURES_LATENCY && (int)FEATURES == (int)FEATURES_SLOWDOWN,
+               "feature.h counts the features");
+
+static const char *const derived_names[FEATURES] = {
+    [FLOP] = "log2_flop",                  /* 2 macs + ops: intensity's numerator, for all alike */
+    [MOVED_BYTES] = "log2_moved_bytes",    /* inputs, output; of a gather's table, what is read */
+    [ITEMS] = "log2_items",                /* work items */
+    [FLOP_PER_ITEM] = "log2_flop_per_item", /* length of one item */
+    [WAVES] = "log2_waves",                /* rounds in which the compute units take all groups */
+    [LAST_WAVE] = "last_wave",             /* (waves * units) / groups: 1 if no unit idles then */
+    [GROUPS_PER_UNIT] = "log2_groups_per_unit", /* below 0: units that stay idle */
+    [GROUP_ITEMS] = "log2_group_items",    /* work items of a group */
+    [FLOP_PER_GROUP] = "log2_flop_per_group",
+    [MOVED_PER_GROUP] = "log2_moved_per_group",
+    [DEPTH] = "log2_depth",                /* macs behind one element of the output */
+    [FILL] = "log2_fill",                  /* results that all tiles hold / results there are */
+    [PASSES] = "log2_passes",              /* of a group through its depth, the last one whole */
+    [LOCAL_BYTES] = "log2_local_bytes",    /* staged by a group: how many of them a unit takes */
+    [ALIGN_X] = "log2_align_x",            /* where rows of the first input begin: texels */
+    [ALIGN_Y] = "log2_align_y",            /* the same of the output */
+    [ALIGN_COLS] = "log2_align_cols",      /* of what an operator calls its columns, in elements */
+    [ODD_PASSES] = "odd_passes",           /* loops unrolled by two, and stages taken in turns */
+    [STAGED_BYTES] = "log2_staged_bytes",  /* by all groups together: packed again for each */
+    [LATENCY_NS] = "log2_latency_ns",      /* of the base, as the latency regressor predicts it */
+    [EXTRA_RATIO] = "log2_extra_ratio",    /* load bytes / input bytes */
+    [LOAD_BYTES] = "log2_load_bytes",
+    [LOAD_PER_LATENCY] = "log2_load_per_latency" /* bytes carried per ns: what must be hidden */
 };
 
 /* More load never makes a kernel faster: along a curve all three grow. */
 const signed char feature_slowdown_monotone[FEATURES_SLOWDOWN] = {
-    [FEATURES_SLOWDOWN - 3] = 1, [FEATURES_SLOWDOWN - 2] = 1, [FEATURES_SLOWDOWN - 1] = 1};
+    [EXTRA_RATIO] = 1, [LOAD_BYTES] = 1, [LOAD_PER_LATENCY] = 1};
 
 const char *const *feature_names(void)
 {
     static const char *names[FEATURES_SLOWDOWN];
 
     memcpy(names, op_feature_names, OP_FEATURES * sizeof(*names));
-    memcpy(names + OP_FEATURES, derived_names, sizeof(derived_names));
+    memcpy(names + OP_FEATURES, derived_names + OP_FEATURES,
+           (FEATURES - OP_FEATURES) * sizeof(*names));
     return names;
 }
 
@@ -124,18 +154,18 @@ static void staging(const struct op_case *c, const struct op_variant *v, double 
         parts = split > 1 ? split * bm * bn : 0;
         passes = ceil(depth / bk);
         all = groups * depth * (fmin(bm, by_name(x, "y_rows")) + fmin(bn, by_name(x, "y_cols")));
-        x[OP_FEATURES + 13] = log2_of(sizeof(float) * fmax(stage, parts));
+        x[LOCAL_BYTES] = log2_of(sizeof(float) * fmax(stage, parts));
     } else if (strcmp(c->op->name, "attention") == 0) {
         double width = ceil((double)op_param_get(c, "d") / TEXEL) * TEXEL;
 
         passes = ceil((double)op_param_get(c, "n") / KEYS);
-        x[OP_FEATURES + 13] = log2_of(sizeof(float) * (bm * width + KEYS * (width + TEXEL)));
+        x[LOCAL_BYTES] = log2_of(sizeof(float) * (bm * width + KEYS * (width + TEXEL)));
     } else {
-        x[OP_FEATURES + 13] = NAN;
+        x[LOCAL_BYTES] = NAN;
     }
-    x[OP_FEATURES + 12] = log2_of(passes);
-    x[OP_FEATURES + 17] = (float)fmod(passes, 2);
-    x[OP_FEATURES + 18] = log2_of(sizeof(float) * all);
+    x[PASSES] = log2_of(passes);
+    x[ODD_PASSES] = (float)fmod(passes, 2);
+    x[STAGED_BYTES] = log2_of(sizeof(float) * all);
 }
 
 /* Beyond so many a row begins where memory is read from in any case. */
@@ -165,25 +195,25 @@ static int case_features(const struct device_info *dev, const struct op_case *c,
     c->op->cost(c, &macs, &ops);
     items = (double)launch.gws[0] * (double)(launch.gws[1] ? launch.gws[1] : 1);
     waves = feature_waves(dev, v, &launch, &last);
-    x[OP_FEATURES] = log2_of(feature_flop(c));
-    x[OP_FEATURES + 1] = log2_of(feature_moved_bytes(c));
-    x[OP_FEATURES + 2] = log2_of(items);
-    x[OP_FEATURES + 3] = log2_of(feature_flop(c) / items);
-    x[OP_FEATURES + 4] = log2_of(waves);
-    x[OP_FEATURES + 5] = (float)last;
+    x[FLOP] = log2_of(feature_flop(c));
+    x[MOVED_BYTES] = log2_of(feature_moved_bytes(c));
+    x[ITEMS] = log2_of(items);
+    x[FLOP_PER_ITEM] = log2_of(feature_flop(c) / items);
+    x[WAVES] = log2_of(waves);
+    x[LAST_WAVE] = (float)last;
     groups = waves / last; /* for each unit */
-    x[OP_FEATURES + 6] = log2_of(groups);
+    x[GROUPS_PER_UNIT] = log2_of(groups);
     groups *= dev->compute_units ? dev->compute_units : 1;
-    x[OP_FEATURES + 7] = log2_of((v->lws[0] ? v->lws[0] : 1) * (v->lws[1] ? v->lws[1] : 1));
-    x[OP_FEATURES + 8] = log2_of(feature_flop(c) / groups);
-    x[OP_FEATURES + 9] = log2_of(feature_moved_bytes(c) / groups);
+    x[GROUP_ITEMS] = log2_of((v->lws[0] ? v->lws[0] : 1) * (v->lws[1] ? v->lws[1] : 1));
+    x[FLOP_PER_GROUP] = log2_of(feature_flop(c) / groups);
+    x[MOVED_PER_GROUP] = log2_of(feature_moved_bytes(c) / groups);
     results = by_name(x, "y_rows") * by_name(x, "y_cols");
-    x[OP_FEATURES + 10] = log2_of(macs / results);
-    x[OP_FEATURES + 11] = log2_of(fill(x, items, results));
+    x[DEPTH] = log2_of(macs / results);
+    x[FILL] = log2_of(fill(x, items, results));
     staging(c, v, macs / results, groups, x);
-    x[OP_FEATURES + 14] = log2_of(alignment(ceil(by_name(x, "x_cols") / TEXEL)));
-    x[OP_FEATURES + 15] = log2_of(alignment(ceil(by_name(x, "y_cols") / TEXEL)));
-    x[OP_FEATURES + 16] = log2_of(alignment(by_name(x, "cols")));
+    x[ALIGN_X] = log2_of(alignment(ceil(by_name(x, "x_cols") / TEXEL)));
+    x[ALIGN_Y] = log2_of(alignment(ceil(by_name(x, "y_cols") / TEXEL)));
+    x[ALIGN_COLS] = log2_of(alignment(by_name(x, "cols")));
     return 0;
 }
 
@@ -220,10 +250,10 @@ int feature_slowdown(const struct device_info *dev, const struct op_case *c,
     rc = case_features(dev, c, v, x, err);
     if (rc < 0)
         return rc;
-    x[FEATURES_LATENCY] = log2_of(latency_ns);
-    x[FEATURES_LATENCY + 1] = log2_of(load_bytes / (double)op_input_bytes(c));
-    x[FEATURES_LATENCY + 2] = log2_of(load_bytes);
-    x[FEATURES_LATENCY + 3] = log2_of(load_bytes / latency_ns);
+    x[LATENCY_NS] = log2_of(latency_ns);
+    x[EXTRA_RATIO] = log2_of(load_bytes / (double)op_input_bytes(c));
+    x[LOAD_BYTES] = log2_of(load_bytes);
+    x[LOAD_PER_LATENCY] = log2_of(load_bytes / latency_ns);
     memcpy(ret_x, x, sizeof(x));
     return 0;
 }
