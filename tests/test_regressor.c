@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "profiler/learn/folds.h"
 #include "profiler/learn/regressor.h"
 #include "profiler/rng.h"
 #include "tests/suite.h"
@@ -186,10 +187,10 @@ static int cross_validate(const struct regressor_data *d, const int *group, int 
                           const struct regressor_options *o, float *ret_y, int *ret_fold,
                           struct err *err)
 {
-    int fold[ROWS], rc = regressor_folds(group, d->rows, folds, o->seed, fold, err);
+    int fold[ROWS], rc = folds_deal(group, d->rows, folds, o->seed, fold, err);
 
     if (rc == 0)
-        rc = regressor_out_of_fold(d, fold, folds, o, NULL, NULL, ret_y, err);
+        rc = folds_predict(d, fold, folds, o, NULL, NULL, ret_y, err);
     if (rc == 0 && ret_fold)
         memcpy(ret_fold, fold, sizeof(fold));
     return rc;
@@ -462,8 +463,8 @@ START_TEST(targets_of_a_fold)
         fold[i] = i % 4; /* the rows of 3 are never predicted */
         p[i] = q[i] = -77;
     }
-    ck_assert_int_eq(regressor_out_of_fold(&d, fold, 3, &o, NULL, NULL, p, NULL), 0);
-    ck_assert_int_eq(regressor_out_of_fold(&d, fold, 3, &o, minus_mean, mean, q, NULL), 0);
+    ck_assert_int_eq(folds_predict(&d, fold, 3, &o, NULL, NULL, p, NULL), 0);
+    ck_assert_int_eq(folds_predict(&d, fold, 3, &o, minus_mean, mean, q, NULL), 0);
     for (int i = 0; i < ROWS; i++) {
         if (fold[i] == 3)
             ck_assert(p[i] == -77 && q[i] == -77);

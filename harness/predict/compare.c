@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "harness/predict/training.h"
+#include "profiler/learn/folds.h"
 
 /* Predicted and measured, pair by pair, with the row that each is of. */
 struct pairs {
@@ -171,7 +172,7 @@ static int score_random(struct training *t, const signed char *monotone,
     for (int i = 0; i < t->rows && rc == 0; i++)
         group[i] = t->row[i].between ? sample : (sample = i);
     if (rc == 0)
-        rc = regressor_folds(group, t->rows, opt->folds, opt->seed, fold, err);
+        rc = folds_deal(group, t->rows, opt->folds, opt->seed, fold, err);
     if (rc == 0)
         rc = training_predict(t, fold, opt->folds, monotone, opt, predicted, err);
     if (rc == 0)

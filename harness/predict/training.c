@@ -9,6 +9,7 @@
 
 #include "harness/predict/feature.h"
 #include "harness/predict/group.h"
+#include "profiler/learn/folds.h"
 
 int training_new(int max_rows, int max_uses, int cols, bool roofed, struct training *ret_t,
                  struct err *err)
@@ -292,7 +293,7 @@ static int look_outside(const struct training *t, const int *fold, int folds,
     targets(t, opt, y, y + t->rows);
     data.y = y;
     data.weight = y + t->rows;
-    rc = regressor_out_of_fold(&data, fold, folds, &tune, residuals, o, o->residual, err);
+    rc = folds_predict(&data, fold, folds, &tune, residuals, o, o->residual, err);
     free(y);
     return rc;
 }
@@ -433,7 +434,7 @@ int training_run(struct training *t, const signed char *monotone,
         return rc;
     rc = find_groups(t, opt, err);
     if (rc == 0)
-        rc = regressor_folds(t->group, t->rows, opt->folds, opt->seed, t->fold, err);
+        rc = folds_deal(t->group, t->rows, opt->folds, opt->seed, t->fold, err);
     if (rc == 0)
         rc = look_outside(t, t->fold, opt->folds, monotone, opt, &o, err);
     if (rc < 0)
