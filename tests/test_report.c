@@ -260,6 +260,14 @@ START_TEST(scores_of_the_regressor)
 }
 END_TEST
 
+/* Once more after a change: a connection's views are made once. */
+static void report_again(void)
+{
+    store_close(rows_st);
+    ck_assert_int_eq(store_open(rows_db, STORE_WRITE, &rows_st, NULL), 0);
+    rows_report_csv();
+}
+
 /* Newest by time: an older sample that was merged later has the greater id. */
 START_TEST(newest_by_time)
 {
@@ -273,9 +281,7 @@ START_TEST(newest_by_time)
          " 'ok', 1, 77, 77, 77 FROM sample WHERE slowdown IS NOT NULL");
     exec("INSERT INTO regressor SELECT NULL, device_id, '2000', target, dtype, path, samples, shapes,"
          " folds, options, 'older', model_json FROM regressor");
-    store_close(rows_st);
-    ck_assert_int_eq(store_open(rows_db, STORE_WRITE, &rows_st, NULL), 0);
-    rows_report_csv();
+    report_again();
     has_not("figure5.csv", "77");
     has_not("capacity.csv", "77");
     has("figure4.csv", "matmul");
@@ -311,6 +317,38 @@ START_TEST(of_one_build)
 }
 END_TEST
 
+/* An eighth of GPTN-S's 300 MB is 37.5: within 110 MB is a newer build's answer to 100, within 140 is not. That an
+ * older build ran again, within 105, does not make it newer. */
+START_TEST(one_limit_of_memory_is_listed)
+{
+    exec("INSERT INTO session (uuid, device_id, started_utc, host, os, cpu, cpus, memory_bytes,"
+         " program, compiler, command) SELECT column1, device_id, column2, host, os, cpu, cpus, memory_bytes,"
+         " coalesce(column3, program), compiler, command FROM session,"
+         " (VALUES ('newer', '2100', 'newer'), ('again', '2101', NULL)) WHERE session.id = 1");
+    another("latency", "pipelined", "memory_limit_bytes = 200000000", 702, 80);
+    another("latency", "pipelined", "memory_limit_bytes = 100000000", 701, 80);
+    rows_report_csv();
+    has("table7.csv", "f32 image within 100 MB,");
+    has_not("table7.csv", "within 200 MB");
+#define OF(uuid) ", session_id = (SELECT id FROM session WHERE uuid = '" uuid "')"
+    another("latency", "pipelined", "memory_limit_bytes = 140000000" OF("newer"), 704, 80);
+    report_again();
+    has("table7.csv", "f32 image within 100 MB,");
+    has_not("table7.csv", "within 140 MB");
+    another("latency", "pipelined", "memory_limit_bytes = 110000000" OF("newer"), 703, 80);
+    another("latency", "pipelined", "memory_limit_bytes = 105000000, taken_utc = '2101'" OF("again"), 705, 80);
+    report_again();
+    has("table7.csv", "\nGPTN-S,latency,f32 image within 110 MB,3,20.0,480.0,703.0,");
+    for (const char *const *other = (const char *const[]){"100", "105", "140", "200", NULL}; *other; other++) {
+        char setting[32];
+
+        snprintf(setting, sizeof(setting), "within %s MB", *other);
+        has_not("table7.csv", setting);
+    }
+    has("predictions.csv", "f32 image within 100 MB"); /* where all runs are looked at */
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("report");
@@ -335,5 +373,6 @@ int main(void)
     tcase_add_test(filled, scores_of_the_regressor);
     tcase_add_test(filled, newest_by_time);
     tcase_add_test(filled, of_one_build);
+    tcase_add_test(filled, one_limit_of_memory_is_listed);
     return suite_run(s);
 }

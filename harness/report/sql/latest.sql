@@ -14,7 +14,9 @@ WHERE s.age = 1 AND instr(c.kernel, '@') = 0 -- kernels from files are compared,
 ;
 -- `place` orders models by size, as the paper's tables do; `setting` names what is not the default. preload_id: the preload that took turns with this run.
 -- `listed`: not one of a series made for a figure: no options, no emulated disk, the usual reader, kernels
--- that carry; and of several limits of memory the least, beside the run without.
+-- that carry; and of several limits of memory one, beside the run without: the least, or what a newer build
+-- was given in its place, less than an eighth of the weights' bytes more (a trade-off's limits lie further
+-- apart). A build is as new as its first session: an older one may run again.
 CREATE TEMP VIEW current_run AS
 SELECT r.*, coalesce((SELECT z.params FROM zoo z WHERE z.model = r.model), 1e15) AS place,
        (r.kernel = 'direct') * 4 + (r.dtype <> 'f32') * 2 + (r.path <> 'image') AS form_place,
@@ -24,23 +26,25 @@ SELECT r.*, coalesce((SELECT z.params FROM zoo z WHERE z.model = r.model), 1e15)
        || iif(r.memory_limit_bytes IS NULL, '', printf(' within %.0f MB', r.memory_limit_bytes / 1e6))
        || iif(r.given = '', '', ' ' || r.given) AS setting,
        r.given = '' AND r.source = 'disk' AND r.reader = 'ahead' AND r.kernel <> 'naive'
-       AND (r.memory_limit_bytes IS NULL OR r.memory_limit_bytes = r.least_limit) AS listed,
+       AND (r.memory_limit_bytes IS NULL OR r.memory_limit_bytes = r.listed_limit) AS listed,
        (SELECT max(p.id) FROM run p
         WHERE p.policy = 'preload' AND p.session_id = r.session_id AND p.model = r.model
           AND p.dtype = r.dtype AND p.path = r.path AND p.source = r.source AND p.cache = r.cache
           AND p.kernel = r.kernel AND coalesce(p.options, '') = r.given)
            AS preload_id
-FROM (SELECT r.*, session.device_id, session.program, coalesce(r.options, '') AS given,
-             min(r.memory_limit_bytes) OVER (PARTITION BY session.device_id, r.model, r.policy,
-                                                          r.dtype, r.path, r.kernel, r.reader,
-                                                          r.source, r.cache, r.options) AS least_limit,
-             row_number() OVER (PARTITION BY session.device_id, r.model, r.policy, r.dtype, r.path,
-                                             r.kernel, r.reader, r.source, r.cache,
-                                             r.memory_limit_bytes, coalesce(r.options, '')
-                                ORDER BY r.taken_utc DESC, session.uuid DESC, r.id DESC) AS age
-      FROM run r JOIN session ON session.id = r.session_id
-      LEFT JOIN plan ON plan.id = r.plan_id -- other capacities are compared: predictor.sql
-      WHERE coalesce(instr(plan.capacity_source, ';'), 0) = 0) r
+FROM (SELECT *, first_value(memory_limit_bytes) OVER
+                    (PARTITION BY configured ORDER BY memory_limit_bytes < least_limit + bytes_read / 8 DESC,
+                                                  build_utc DESC, memory_limit_bytes) AS listed_limit,
+             row_number() OVER (PARTITION BY configured, memory_limit_bytes
+                                ORDER BY taken_utc DESC, uuid DESC, id DESC) AS age
+      FROM (SELECT *, min(memory_limit_bytes) OVER (PARTITION BY configured) AS least_limit
+            FROM (SELECT r.*, s.device_id, s.program, s.uuid, coalesce(r.options, '') AS given,
+                         min(s.started_utc) OVER (PARTITION BY s.device_id, s.program) AS build_utc,
+                         json_array(s.device_id, r.model, r.policy, r.dtype, r.path, r.kernel, r.reader,
+                                    r.source, r.cache, coalesce(r.options, '')) AS configured
+                  FROM run r JOIN session s ON s.id = r.session_id
+                  LEFT JOIN plan ON plan.id = r.plan_id -- other capacities are compared: predictor.sql
+                  WHERE coalesce(instr(plan.capacity_source, ';'), 0) = 0))) r
 WHERE r.age = 1;
 -- A streaming run beside the preload that took turns with it (NULL: none did). rank: which one speaks for its model, storage
 -- and path: lc-opg where it ran, without a limit, and where there was a preload.
