@@ -10,6 +10,7 @@
 #include "harness/model/split.h"
 #include "harness/plan/fusion/fusion.h"
 #include "harness/plan/plan_store.h"
+#include "harness/predict/predict.h"
 #include "harness/text/units.h"
 #include "profiler/clock.h"
 
@@ -112,7 +113,8 @@ struct planning {
     const struct cli *cli;
     const struct plan_opts *o;
     struct store *st;
-    struct device *dev;
+    struct device_info dev;
+    bool has_dev;
     int64_t device_id;
     struct model *m;
     struct predictor *predictor;
@@ -224,19 +226,29 @@ static int open_instance(struct planning *s, struct err *err)
     return 0;
 }
 
-/* Without a device all capacities are zero: preload can still be planned. */
-static int open_device(struct planning *s, struct err *err)
+/* The device that is here, else one of which there are samples: planning launches nothing. Without
+ * either all capacities are zero: preload can still be planned. */
+static int choose_device(struct planning *s, struct err *err)
 {
+    struct device *dev = NULL;
     struct err why = {0};
-    int rc = device_open(s->cli->device, &s->dev, &why);
+    int rc = device_open(s->cli->device, &dev, &why);
 
+    if (rc == -ENODEV && predict_device(s->st, s->cli->device, &s->device_id, &s->dev, NULL) == 0) {
+        cli_note(s->cli, "planned for '%s' as recorded: it is not here", s->dev.name);
+        s->has_dev = true;
+        return 0;
+    }
     if (rc == -ENODEV && !s->cli->device) {
         cli_note(s->cli, "%s; all capacities are zero", why.text);
         return 0;
     }
     if (rc < 0)
         return err_set(err, rc, "%s", why.text);
-    return store_device(s->st, &s->dev->info, &s->device_id, err);
+    s->dev = dev->info;
+    s->has_dev = true;
+    device_close(dev);
+    return store_device(s->st, &s->dev, &s->device_id, err);
 }
 
 /* The model with its larger weights in parts, as replay would use them. Where they lie in a file
@@ -284,17 +296,17 @@ static int open_model(struct planning *s, const char *name, struct err *err)
     int rc = cli_model(s->cli, name, (enum dtype)o->dtype, &s->m, err);
 
     if (rc == 0)
-        rc = open_device(s, err);
+        rc = choose_device(s, err);
     if (rc == 0)
         rc = slice(s, err);
-    if (rc == 0 && s->dev)
-        rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev->info, s->m,
+    if (rc == 0 && s->has_dev)
+        rc = variants_of_model(s->cli, s->st, s->device_id, &s->dev, s->m,
                                (enum mem_path)o->path, form, (enum variants)o->variants, &s->best,
                                err);
     if (rc < 0)
         return rc;
     x.device_id = s->device_id;
-    x.dev = s->dev ? &s->dev->info : NULL;
+    x.dev = s->has_dev ? &s->dev : NULL;
     x.m = s->m;
     x.best = s->best;
     x.direct = s->direct;
@@ -562,7 +574,6 @@ static int run(const struct cli *cli, const void *opt, int n_args, char **args, 
     plan_instance_done(&s.instance);
     predictor_free(s.predictor);
     model_free(s.m);
-    device_close(s.dev);
     store_close(s.st);
     if (rc < 0)
         return EXIT_FAILED;
