@@ -2,21 +2,22 @@
 -- rate of the disk, one size of chunks) with the bound that it proved, at the limits; measured: runs within limits, and runs of lc-opg under several
 -- lambda, M_peak and mu, at the peak that they held. Integrated above, execution alone below.
 -- gnuplot cuts a string at a comma or a double quote, so a panel's name has neither.
-WITH limited AS (
-    SELECT * FROM (
-        SELECT *, first_value(disk_bytes_per_s) OVER newest AS rate,
-               first_value(chunk_bytes) OVER newest AS chunk,
-               row_number() OVER (PARTITION BY model, dtype, path, chunk_bytes, disk_bytes_per_s,
-                                               memory_limit_bytes
-                                  ORDER BY made_utc DESC, id DESC) AS age
-        FROM plan
-        WHERE policy = 'latency' AND latency_bound_ns > 0 AND memory_limit_bytes > 0
-          AND (device_id = ?1 OR device_id IS NULL)
-          AND NOT EXISTS (SELECT 1 FROM run WHERE run.plan_id = plan.id)
-        WINDOW newest AS (PARTITION BY model, dtype, path ORDER BY made_utc DESC, id DESC))
-    WHERE age = 1 AND disk_bytes_per_s = rate AND chunk_bytes = chunk
-), front AS ( -- a queue plans its models within one limit: a point is no front
-    SELECT * FROM (SELECT *, count(*) OVER (PARTITION BY model, dtype, path) AS points FROM limited) WHERE points > 1
+WITH limited AS ( -- a queue plans its models within one limit, a run within its own: one point is no front
+    SELECT *, count(*) OVER (PARTITION BY model, dtype, path, disk_bytes_per_s, chunk_bytes) AS points
+    FROM (SELECT *, row_number() OVER (PARTITION BY model, dtype, path, chunk_bytes, disk_bytes_per_s,
+                                                    memory_limit_bytes
+                                       ORDER BY made_utc DESC, id DESC) AS age
+          FROM plan
+          WHERE policy = 'latency' AND latency_bound_ns > 0 AND memory_limit_bytes > 0
+            AND (device_id = ?1 OR device_id IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM run WHERE run.plan_id = plan.id))
+    WHERE age = 1
+), front AS (
+    SELECT * FROM (SELECT *, first_value(disk_bytes_per_s) OVER newest AS rate,
+                          first_value(chunk_bytes) OVER newest AS chunk
+                   FROM limited WHERE points > 1
+                   WINDOW newest AS (PARTITION BY model, dtype, path ORDER BY made_utc DESC, id DESC))
+    WHERE disk_bytes_per_s = rate AND chunk_bytes = chunk
 ), series AS (
     SELECT r.*, count(*) OVER (PARTITION BY r.model, r.dtype, r.path, r.program) AS of_build
     FROM current_run r
