@@ -141,6 +141,10 @@ struct op {
     /* Plain C, double accumulators. in[i] are row-major elements of slot i (ids too), already
      * rounded to the storage type; out is the output slot, row-major. */
     void (*reference)(const struct op_case *c, const double *const *in, double *out);
+    /* Bits of parameters: how many rows or columns of the output there are, each of which depends
+     * on its own rows or columns of inputs alone, in units as long as the parameter. Where the
+     * reference is slow these repeat (thin.h). Optional: none. */
+    unsigned (*repeatable)(const struct op_case *c);
 };
 
 /* The table, in order, NULL-terminated; op_find() is NULL for an unknown name. */

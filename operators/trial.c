@@ -75,8 +75,13 @@ static int fill_input(struct trial *t, int slot, void *texels, struct err *err)
 
     if (!elements)
         return -ENOMEM;
-    for (uint64_t i = 0; i < n; i++)
-        elements[i] = trial_input_value(t, slot, seed, i);
+    for (int64_t r = 0; r < d->rows; r++) {
+        int64_t row = thin_at(&t->thin.row[slot], r) * t->thin.io.slot[slot].desc.cols;
+
+        for (int64_t c = 0; c < d->cols; c++)
+            elements[r * d->cols + c] = trial_input_value(
+                t, slot, seed, (uint64_t)(row + thin_at(&t->thin.col[slot], c)));
+    }
     tensor_pack(d, elements, texels);
     free(elements);
     return 0;
@@ -329,6 +334,7 @@ int trial_new(struct device *dev, cl_command_queue queue, const struct op_case *
     t->seed = seed;
     t->max_load_texels = (int64_t)((max_load_bytes + texel_bytes - 1) / texel_bytes);
     c->op->io(c, &t->io);
+    thin_init(&t->thin, c);
     for (int i = 0; i < t->io.n - 1 && rc == 0; i++)
         rc = make_input(t, i, err);
     if (rc == 0)

@@ -44,9 +44,13 @@ struct trial_verdict {
 };
 
 /* Poison output and load destination, launch once, compare output, padding, guard and every
- * streamed texel. -errno only if the launch fails. */
+ * streamed texel. Large products are made of rows and columns that repeat (thin.h). -errno only if
+ * the launch fails. */
 int trial_verify(struct trial *t, struct op_program *p, const struct op_args *args,
                  struct trial_verdict *ret_v, struct err *err);
+/* The comparison alone, of what the last launch left. */
+int trial_check(struct trial *t, const struct op_args *args, struct trial_verdict *ret_v,
+                struct err *err);
 
 /* The output of the last launch, row-major elements; ret_y holds rows*cols of the output slot. */
 int trial_output(struct trial *t, float *ret_y, struct err *err);

@@ -3,6 +3,7 @@
 #ifndef FLASHMEM_OPERATORS_TRIAL_PARTS_H
 #define FLASHMEM_OPERATORS_TRIAL_PARTS_H
 
+#include "operators/thin.h"
 #include "operators/trial.h"
 #include "profiler/rng.h"
 
@@ -10,7 +11,7 @@
 enum { TRIAL_LOAD_STREAM = OP_MAX_TENSORS };
 
 struct trial_reference {
-    double *value; /* [rows, cols] of the output */
+    double *value; /* [rows, cols] of the thin output */
     double *scale; /* [rows] */
 };
 
@@ -20,6 +21,7 @@ struct trial {
     struct op_case c;
     enum mem_path path;
     struct op_io io;
+    struct thin thin; /* what inputs are made of, and the case of the reference */
     uint64_t seed;
     struct tensor input[OP_MAX_TENSORS];
     cl_mem out;
@@ -54,7 +56,7 @@ void trial_fill_poison(enum dtype dtype, void *to, uint64_t bytes);
 /* malloc() of at least a byte; says so in err. */
 void *trial_alloc(uint64_t bytes, struct err *err);
 
-/* Element i of a slot, rounded to the storage type: uniform in [-2, 2). */
+/* Element i of a slot of the thin case, rounded to the storage type: uniform in [-2, 2). */
 float trial_input_value(const struct trial *t, int slot, uint64_t seed, uint64_t i);
 
 /* Streamed word i (an element): any finite f16, any normal f32 of moderate size. */

@@ -36,7 +36,7 @@ void trial_reference_free(struct trial_reference *r)
 static int reference_inputs(struct trial *t, double *in[OP_MAX_TENSORS], struct err *err)
 {
     for (int s = 0; s < t->io.n - 1; s++) {
-        const struct tensor_desc *d = &t->io.slot[s].desc;
+        const struct tensor_desc *d = &t->thin.io.slot[s].desc;
         uint64_t n = (uint64_t)(d->rows * d->cols), seed = trial_stream_seed(t, s);
 
         in[s] = trial_alloc(n * sizeof *in[s], err);
@@ -54,7 +54,7 @@ static int reference_inputs(struct trial *t, double *in[OP_MAX_TENSORS], struct 
 
 static int make_reference(struct trial *t, struct err *err)
 {
-    const struct tensor_desc *d = &trial_output_slot(t)->desc;
+    const struct tensor_desc *d = &t->thin.io.slot[t->io.n - 1].desc;
     double *in[OP_MAX_TENSORS] = {0}, *ref, *scale, square = 0;
     struct trial_reference *made = NULL;
     const double *const_in[OP_MAX_TENSORS];
@@ -77,7 +77,7 @@ static int make_reference(struct trial *t, struct err *err)
         goto out;
     for (int i = 0; i < OP_MAX_TENSORS; i++)
         const_in[i] = in[i];
-    t->c.op->reference(&t->c, const_in, ref);
+    t->c.op->reference(&t->thin.c, const_in, ref);
     for (int64_t i = 0; d->cols < NARROW && i < d->rows * d->cols; i++)
         square += ref[i] * ref[i];
     for (int64_t r = 0; r < d->rows; r++) {
@@ -170,22 +170,25 @@ static void fail(struct trial_verdict *v, const char *fmt, ...)
     v->ok = false;
 }
 
-static void check_elements(const struct trial *t, const float *y, struct trial_verdict *v)
+/* Row r of the output. */
+static void check_row(const struct trial *t, int64_t r, const float *y, struct trial_verdict *v)
 {
-    const struct tensor_desc *d = &trial_output_slot(t)->desc;
+    int out = t->io.n - 1;
+    int64_t row = thin_at(&t->thin.row[out], r);
+    const double *want = t->ref->value + row * t->thin.io.slot[out].desc.cols;
     double tol = t->c.dtype == DTYPE_F16 ? t->c.op->tol_f16 : t->c.op->tol_f32;
 
-    for (int64_t i = 0; i < d->rows * d->cols; i++) {
-        double got = (double)y[i], want = t->ref->value[i];
-        double error = fabs(got - want) / t->ref->scale[i / d->cols];
+    for (int64_t c = 0; c < t->io.slot[out].desc.cols; c++) {
+        double ref = want[thin_at(&t->thin.col[out], c)], got = (double)y[c];
+        double error = fabs(got - ref) / t->ref->scale[row];
 
         if (isnan(error))
-            error = isnan(got) && isnan(want) ? 0 : INFINITY;
+            error = isnan(got) && isnan(ref) ? 0 : INFINITY;
         if (error > v->worst)
             v->worst = error;
         if (!(error <= tol))
-            fail(v, "y[%" PRId64 ",%" PRId64 "] = %.9g, want %.9g: error %.3g, tolerance %.3g",
-                 i / d->cols, i % d->cols, got, want, error, tol);
+            fail(v, "y[%" PRId64 ",%" PRId64 "] = %.9g, want %.9g: error %.3g, tolerance %.3g", r,
+                 c, got, ref, error, tol);
     }
 }
 
@@ -235,7 +238,8 @@ static int check_output(struct trial *t, struct trial_verdict *v, struct err *er
 
     if (rc == 0) {
         tensor_unpack(d, texels, y);
-        check_elements(t, y, v);
+        for (int64_t r = 0; r < d->rows; r++)
+            check_row(t, r, y + r * d->cols, v);
         check_padding(d, texels, v);
         check_guard(t, texels, v);
     }
@@ -270,16 +274,31 @@ static int check_destination(struct trial *t, int i, const struct op_load *l,
     return rc;
 }
 
+int trial_check(struct trial *t, const struct op_args *args, struct trial_verdict *ret_v,
+                struct err *err)
+{
+    struct trial_verdict v = {.ok = true};
+    int rc = make_reference(t, err);
+
+    rc = rc < 0 ? rc : check_output(t, &v, err);
+    for (int i = 0; i < args->n_loads && rc == 0; i++)
+        rc = check_destination(t, i, &args->load[i], &v, err);
+    if (rc < 0)
+        return rc;
+    if (!v.ok && v.text[0] == '\0')
+        snprintf(v.text, sizeof v.text, "wrong");
+    *ret_v = v;
+    return 0;
+}
+
 int trial_verify(struct trial *t, struct op_program *p, const struct op_args *args,
                  struct trial_verdict *ret_v, struct err *err)
 {
-    struct trial_verdict v = {.ok = true};
     cl_event event[TRIAL_EVENTS] = {NULL};
     cl_int code;
     int rc;
 
-    rc = make_reference(t, err);
-    rc = rc < 0 ? rc : poison_output(t, err);
+    rc = poison_output(t, err);
     for (int i = 0; i < args->n_loads && rc == 0; i++)
         rc = poison_destination(t, i, err);
     rc = rc < 0 ? rc : trial_enqueue(t, p, t->queue, args, event, err);
@@ -293,15 +312,7 @@ int trial_verify(struct trial *t, struct op_program *p, const struct op_args *ar
             clReleaseEvent(event[i]);
     if (code)
         return cl_err(err, code, "%s: clFinish", t->c.op->name);
-    rc = check_output(t, &v, err);
-    for (int i = 0; i < args->n_loads && rc == 0; i++)
-        rc = check_destination(t, i, &args->load[i], &v, err);
-    if (rc < 0)
-        return rc;
-    if (!v.ok && v.text[0] == '\0')
-        snprintf(v.text, sizeof v.text, "wrong");
-    *ret_v = v;
-    return 0;
+    return trial_check(t, args, ret_v, err);
 }
 
 int trial_output(struct trial *t, float *ret_y, struct err *err)

@@ -264,6 +264,12 @@ static void attention_reference(const struct op_case *c, const double *const *in
     reference_run(c, in, out, c->p[P_BATCH] * c->p[P_M], attention_rows);
 }
 
+/* What a query sees under a causal mask depends on where it stands; columns of values never do. */
+static unsigned attention_repeatable(const struct op_case *c)
+{
+    return (c->p[P_CAUSAL] ? 0 : 1u << P_M) | 1u << P_DV;
+}
+
 #define ATTENTION_FORMS (1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED)
 
 const struct op op_attention = {
@@ -301,4 +307,5 @@ const struct op op_attention = {
     .prefer = attention_prefer,
     .launch = attention_launch,
     .reference = attention_reference,
+    .repeatable = attention_repeatable,
 };

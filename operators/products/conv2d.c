@@ -310,6 +310,12 @@ static void conv2d_reference(const struct op_case *c, const double *const *in, d
     reference_run(c, in, out, out_h(c) * out_w(c), conv2d_rows);
 }
 
+/* Channels of several groups do not stand in units of cout. */
+static unsigned conv2d_repeatable(const struct op_case *c)
+{
+    return c->p[P_GROUPS] == 1 ? 1u << P_COUT : 0;
+}
+
 const struct op op_conv2d = {
     .name = "conv2d",
     .summary = "y[oy*ox,n] = act(sum over r, s, c of x[iy*ix,c] * w[n,(r,s,c)] (+ bias[n] + res))",
@@ -347,4 +353,5 @@ const struct op op_conv2d = {
     .prefer = conv2d_prefer,
     .launch = conv2d_launch,
     .reference = conv2d_reference,
+    .repeatable = conv2d_repeatable,
 };

@@ -182,6 +182,12 @@ static void deconv2d_reference(const struct op_case *c, const double *const *in,
         out[i] = gemm_end_value(&end, 0, out[i], end.bias ? in[2][i % cout] : 0, 0);
 }
 
+static unsigned deconv2d_repeatable(const struct op_case *c)
+{
+    (void)c;
+    return 1u << P_COUT;
+}
+
 const struct op op_deconv2d = {
     .name = "deconv2d",
     .summary = "y[oy*ox,n] = act(sum over iy, ix, c, where oy = iy*stride-pad+r, ox likewise, of "
@@ -207,4 +213,5 @@ const struct op op_deconv2d = {
     .prefer = deconv2d_prefer,
     .launch = deconv2d_launch,
     .reference = deconv2d_reference,
+    .repeatable = deconv2d_repeatable,
 };

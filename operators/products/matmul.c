@@ -163,6 +163,12 @@ static void matmul_reference(const struct op_case *c, const double *const *in, d
     reference_run(c, in, out, c->p[P_BATCH] * c->p[P_M], matmul_rows);
 }
 
+static unsigned matmul_repeatable(const struct op_case *c)
+{
+    (void)c;
+    return 1u << P_M | 1u << P_N;
+}
+
 const struct op op_matmul = {
     .name = "matmul",
     .summary = "y[b][m,n] = act(sum over k of a[b][m,k] * b[b][n,k] (+ bias[n] + res[b][m,n]))",
@@ -192,4 +198,5 @@ const struct op op_matmul = {
     .prefer = matmul_prefer,
     .launch = matmul_launch,
     .reference = matmul_reference,
+    .repeatable = matmul_repeatable,
 };
