@@ -328,6 +328,7 @@ struct fault {
     int code;
     bool halves; /* every read brings half of what it could */
     int calls;
+    int64_t longest;
 };
 
 static int64_t inject(void *ctx, uint64_t file_byte, int64_t result)
@@ -335,6 +336,8 @@ static int64_t inject(void *ctx, uint64_t file_byte, int64_t result)
     struct fault *f = ctx;
 
     __atomic_fetch_add(&f->calls, 1, __ATOMIC_RELAXED);
+    if (result > f->longest)
+        f->longest = result;
     if (f->at_byte >= 0 && file_byte <= (uint64_t)f->at_byte &&
         file_byte + (uint64_t)result > (uint64_t)f->at_byte)
         return f->code;
@@ -442,6 +445,39 @@ START_TEST(short_reads)
     check_words(dst, 4096, 7 * MIB);
     ck_assert_uint_eq(reader_bytes(r), 7 * MIB);
     ck_assert_int_gt(fault.calls, 8);
+    reader_free(r);
+    free(dst);
+    drop_file();
+}
+END_TEST
+
+/* Neighbours are read together, but never in longer reads than asked for (one thread at a time). */
+START_TEST(cut_reads)
+{
+    unsigned char *dst = aligned_alloc(4096, 8 * MIB);
+    struct fault fault = {.at_byte = -1};
+    struct reader_options one = {.ram = _i == 1, .fault = inject, .ctx = &fault};
+    struct reader *r;
+
+    make_file(8 * MIB);
+    r = open_with(&one);
+    for (uint64_t cut = 8 * MIB; cut >= 96 << 10; cut /= 9) {
+        reader_reset(r);
+        reader_cut(r, cut / READ_ALIGN * READ_ALIGN);
+        fault.longest = 0;
+        for (uint64_t at = 0; at < 8 * MIB; at += MIB / 2) {
+            struct read_job job = {.dst = dst + at, .file_byte = at, .bytes = MIB / 2,
+                                   .read_bytes = MIB / 2, .name = "w"};
+
+            ck_assert_int_eq(reader_post(r, &job, NULL), 0);
+        }
+        ck_assert_int_eq(reader_wait(r, 15, NULL), 0);
+        reader_drain(r);
+        check_words(dst, 0, 8 * MIB);
+        ck_assert_int_le(fault.longest, (int64_t)(cut / READ_ALIGN * READ_ALIGN));
+        if (cut < MIB / 2) /* as long as they may */
+            ck_assert_int_eq(fault.longest, (int64_t)(cut / READ_ALIGN * READ_ALIGN));
+    }
     reader_free(r);
     free(dst);
     drop_file();
@@ -651,6 +687,7 @@ int main(void)
     tcase_add_loop_test(t, io_error, 0, 4);
     tcase_add_loop_test(t, names_of_small_ones, 0, 4);
     tcase_add_loop_test(t, short_reads, 0, 4);
+    tcase_add_loop_test(t, cut_reads, 0, 2);
     tcase_add_loop_test(t, changed_file, 0, 4);
     tcase_add_loop_test(t, cut_file, 0, 4);
     tcase_add_loop_test(t, emulated_rate, 0, 2);

@@ -387,6 +387,13 @@ void reader_unregister(struct reader *r, const void *base, uint64_t bytes)
         r->engine->drop(r, base, bytes);
 }
 
+void reader_cut(struct reader *r, uint64_t most_bytes)
+{
+    pthread_mutex_lock(&r->lock);
+    r->block_bytes = min_u64(r->block_bytes, most_bytes);
+    pthread_mutex_unlock(&r->lock);
+}
+
 void reader_reset(struct reader *r)
 {
     pthread_mutex_lock(&r->lock);

@@ -60,6 +60,11 @@ const char *reader_kind(const struct reader *r);
 void reader_register(struct reader *r, void *base, uint64_t bytes);
 void reader_unregister(struct reader *r, const void *base, uint64_t bytes);
 
+/* From here on a read is at most so long, which is a multiple of READ_ALIGN: where what is read goes
+ * round in little memory, long reads would all arrive at once, and the disk would stand still until
+ * the first of it is done with. Nothing may be pending. */
+void reader_cut(struct reader *r, uint64_t most_bytes);
+
 /* Forget finished jobs and errors; drops cached pages if reads are buffered. Nothing may be
  * pending: call after reader_drain(). */
 void reader_reset(struct reader *r);

@@ -16,6 +16,7 @@ const char *executor_kernel_name(const struct executor_options *opt)
 }
 
 #define HEAP_RETURN_BYTES (256 << 10)
+#define RING_READS        8
 
 /* ---- set-up ---- */
 
@@ -24,6 +25,15 @@ const struct tensor_desc *executor_output_desc(const struct model *m)
     const struct op_io *io = &m->layer[m->n_layers - 1].io;
 
     return &io->slot[io->n - 1].desc;
+}
+
+/* Several reads are under way in a ring while what others have brought is being moved. */
+static void show_ring(const struct executor *ex, struct reader *reader)
+{
+    if (!reader || !ex->ring)
+        return;
+    reader_cut(reader, ex->opt.ring_bytes / RING_READS / READ_ALIGN * READ_ALIGN);
+    reader_register(reader, ex->ring, ex->opt.ring_bytes);
 }
 
 int executor_ring_new(struct executor *ex, struct err *err)
@@ -36,11 +46,11 @@ int executor_ring_new(struct executor *ex, struct err *err)
     ex->ring = host;
     if (ex->opt.form == FORM_COPY)
         rc = run_map(ex, 0, ex->opt.ring_bytes, CL_MAP_WRITE, err);
-    if (rc == 0 && ex->reader)
-        reader_register(ex->reader, ex->ring, ex->opt.ring_bytes);
-    if (rc == 0 && ex->natural_reader)
-        reader_register(ex->natural_reader, ex->ring, ex->opt.ring_bytes);
-    return rc;
+    if (rc < 0)
+        return rc;
+    show_ring(ex, ex->reader);
+    show_ring(ex, ex->natural_reader);
+    return 0;
 }
 
 void executor_ring_done(struct executor *ex)
@@ -142,8 +152,8 @@ static int natural_open(struct executor *ex, struct err *err)
 {
     int rc = reader_new(ex->opt.natural, ex->opt.disk, &ex->natural_reader, err);
 
-    if (rc == 0 && ex->ring)
-        reader_register(ex->natural_reader, ex->ring, ex->opt.ring_bytes);
+    if (rc == 0)
+        show_ring(ex, ex->natural_reader);
     return rc < 0 ? rc : rearrange_new(ex->dev, ex->m->dtype, ex->opt.path, &ex->rearrange, err);
 }
 
