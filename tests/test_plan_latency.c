@@ -177,6 +177,28 @@ START_TEST(no_plan_is_faster_than_the_bound)
 }
 END_TEST
 
+/* Last chunks in part: the stream's units are none of the weights', and a plan there is, of its own or instead. */
+START_TEST(weights_of_odd_bytes)
+{
+    uint64_t rng = 13;
+    int own = 0;
+
+    for (int i = 0; i < case_fuzz(2500); i++) {
+        struct latency_case k;
+        struct plan *plan;
+        struct err err = {0};
+
+        random_latency(&k, &rng, 14, 14, 3);
+        for (int w = 0; w < k.c.p.n_weights; w++)
+            k.c.weight[w].bytes -= rng_below(&rng, 100);
+        ck_assert_msg(plan_make(&policy_latency, &k.c.p, &plan, &err) == 0, "%d: %s", i, err.text);
+        own += plan->latency_bound_ns > 0;
+        plan_free(plan);
+    }
+    ck_assert_int_gt(own, 600);
+}
+END_TEST
+
 /* What whole images cost is no more than the best of all plans takes, whatever its order, and often
  * more than the fluid problem knows. */
 START_TEST(windows_bound_every_plan)
@@ -496,6 +518,7 @@ int main(void)
 
     tcase_set_timeout(tc, 100);
     tcase_add_test(tc, no_plan_is_faster_than_the_bound);
+    tcase_add_test(tc, weights_of_odd_bytes);
     tcase_add_test(tc, windows_bound_every_plan);
     tcase_add_test(tc, slope_trick_is_the_search_without_a_disk);
     tcase_add_test(tc, search_and_simulator_agree);

@@ -307,10 +307,10 @@ static int run(struct latency *o, struct plan *plan, struct err *err)
         rc = stream_make(o->p, true, &o->relaxed.stream);
     if (rc == 0)
         rc = slopes_make(&o->strict.stream, NULL, &o->strict.kernels, NULL);
-    if (rc == -ENOSPC)
-        return instead(o->p, plan, "no stream in order of need fits the limit", err);
     if (rc == 0)
         rc = slopes_make(&o->relaxed.stream, NULL, &o->relaxed.kernels, NULL);
+    if (rc == -ENOSPC) /* of the relaxed where a layer's bytes are cut to units */
+        return instead(o->p, plan, "no stream in order of need fits the limit", err);
     if (rc == 0) {
         o->bound = slopes_least(&o->relaxed.kernels);
         rc = mix(&o->relaxed);

@@ -154,9 +154,11 @@ static void count_resident(const struct stream *s, int l, bool total, double *re
     }
 }
 
-static int highest(const double *account, int n, double limit)
+/* Units within the limit; -1: none. Relaxed: with the unit that the limit cuts, as set_low() counts the one
+ * that a need cuts. */
+static int highest(const struct stream *s, const double *account, double limit)
 {
-    int a = 0, b = n;
+    int a = 0, b = s->n_units;
 
     if (account[0] > limit)
         return -1;
@@ -168,7 +170,7 @@ static int highest(const double *account, int n, double limit)
         else
             b = mid - 1;
     }
-    return a;
+    return a + (s->relaxed && a < s->n_units && account[a] < limit - 1e-6);
 }
 
 /* Limits that do not depend on S_0. A weight that is read again after its consumer stays; those
@@ -183,11 +185,11 @@ static void set_high(struct stream *s)
 
         if (p->m_total > 0) {
             count_resident(s, l, true, &fixed, &gone);
-            high = highest(s->whole, s->n_units, (double)p->m_total - fixed + gone);
+            high = highest(s, s->whole, (double)p->m_total - fixed + gone);
         }
         if (p->m_peak >= 0 && p->limit == LIMIT_RESIDENT) {
             count_resident(s, l, false, &fixed, &gone);
-            h = highest(s->chunks, s->n_units, (double)p->m_peak - fixed + gone);
+            h = highest(s, s->chunks, (double)p->m_peak - fixed + gone);
             high = h < high ? h : high;
         }
         s->high[l] = high;
@@ -240,7 +242,7 @@ static void lower_high(struct stream *s)
     bool known = p->ring == 0 && (p->m_total > 0 || (p->m_peak >= 0 && p->limit == LIMIT_RESIDENT));
 
     for (int l = 1; l <= p->n_layers && known; l++) {
-        int high = highest(s->at, s->n_units, stream_pause_at(s, l - 1, 0, 0) + 1e-6);
+        int high = highest(s, s->at, stream_pause_at(s, l - 1, 0, 0) + 1e-6);
 
         s->high[l] = high < s->high[l] ? high : s->high[l];
     }
