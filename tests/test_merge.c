@@ -11,133 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "harness/store/exchange/exchange.h"
-#include "tests/folder.h"
+#include "tests/merge_case.h"
 #include "tests/older.h"
 #include "tests/suite.h"
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
-
-/* ---- SQLite itself ---- */
-
-static sqlite3 *must_open(const char *path)
-{
-    sqlite3 *db = NULL;
-
-    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    return db;
-}
-
-static void raw(const char *path, const char *sql)
-{
-    sqlite3 *db = must_open(path);
-    char *why = NULL;
-
-    sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
-    ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &why) == SQLITE_OK, "%.60s: %s", sql, why);
-    sqlite3_close(db);
-}
-
-static void copy(const char *from, const char *to)
-{
-    char command[1200];
-
-    snprintf(command, sizeof(command), "cp '%s' '%s' && rm -f '%s-wal' '%s-shm'", from, to, to, to);
-    ck_assert_int_eq(system(command), 0);
-}
-
-/* ---- a database with rows in every table ---- */
-
-static void make_empty(const char *path)
-{
-    struct store *st = NULL;
-    struct err err = {0};
-
-    ck_assert_msg(store_open(path, STORE_WRITE, &st, &err) == 0, "%s", err.text);
-    store_close(st);
-}
-
-/* Sessions `first` to `last`; each has its samples of five of eight configurations, a run of a plan
- * and a regressor. Rows are made in an order, and with ids, that depend on `seed`. */
-static void make_database(const char *path, int first, int last, int seed)
-{
-    static const char sql[] =
-        "BEGIN;"
-        "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 7)"
-        "INSERT OR IGNORE INTO config SELECT NULL, 'key' || ((i * 5 + @k) % 8), 'add',"
-        " 'elemental', 'n=' || i, 'f32', 'image', 'direct', 'naive', 'v', '1', '1', '', '', 0.25,"
-        " 64, 'hot' FROM c WHERE 1;"
-        "UPDATE config SET shape = 'n=' || substr(key, 4);"
-        "INSERT OR IGNORE INTO device SELECT NULL, 'P', 'G' || (@s % 2), 'OpenCL 1.2', '1',"
-        " 'gpu', 16384, 8192, 49152, 0, 1, 4, 256, 1000;"
-        "INSERT INTO session SELECT NULL, 'uuid-@s', (SELECT id FROM device WHERE name = 'G' ||"
-        " (@s % 2)), '2020-01-0@sT00:00:00Z', NULL, 'h', 'o', 'c', 2, 8, 'p', 'gcc', 'cmd',"
-        " NULL, NULL, 0.@s, NULL;"
-        "INSERT INTO sample (session_id, config_id, taken_utc, status, median_ns, error)"
-        " SELECT s.id, c.id, '2020-01-0@sT00:00:0' || substr(key, 4) || 'Z', 'ok',"
-        " @s + substr(key, 4) / 8.0, nullif(@s % 3, 0) FROM session s, config c"
-        " WHERE uuid = 'uuid-@s' AND (substr(key, 4) + @s) % 8 < 5;"
-        "INSERT INTO repeat (sample_id, side, seq, time_ns) SELECT m.id, 0, k.value, k.value * "
-        "m.median_ns * 8 FROM sample m,"
-        " session s, json_each('[1,2,3]') k WHERE s.id = m.session_id AND uuid = 'uuid-@s';"
-        "INSERT INTO regressor SELECT NULL, device_id, started_utc, 'latency', 'f32', 'image', 5,"
-        " 5, 2, '', '', '{\"r\": @s}' FROM session WHERE uuid = 'uuid-@s';"
-        "INSERT INTO metric SELECT r.id, 'all', 0, 5, 0.5, NULL, 0.25, 0.125, 1 FROM regressor r"
-        " WHERE model_json LIKE '% @s}';"
-        "INSERT INTO prediction SELECT r.id, m.id, 1, m.median_ns + 0.1, m.median_ns"
-        " FROM regressor r, sample m, session s WHERE model_json LIKE '% @s}'"
-        " AND s.id = m.session_id AND uuid = 'uuid-@s';"
-        /* Twice, and a third time with other parts: all three are plans of their own. */
-        "INSERT INTO plan (made_utc, device_id, model, dtype, path, policy, price, limit_reading,"
-        " m_peak_bytes, lambda, chunk_bytes, capacity_source, objective, status, preloaded_bytes,"
-        " peak_bytes, solve_ns) SELECT started_utc, s.device_id, 'M@s', 'f32', 'image', 'greedy',"
-        " 'bytes', 'unified', NULL, 0.9, 4096, 'regressor ' || r.id, 0.1, 'FEASIBLE', 1, 2, 3"
-        " FROM session s, regressor r, json_each('[1,2,3]') WHERE uuid = 'uuid-@s'"
-        " AND model_json LIKE '% @s}';"
-        "INSERT INTO plan_weight SELECT p.id, 'w', 4096, 1, 2, 0, (SELECT 1 WHERE p.id > (SELECT"
-        " min(id) + 1 FROM plan WHERE model = 'M@s')) FROM plan p WHERE model = 'M@s';"
-        "INSERT INTO plan_load SELECT p.id, 'w', 1, 1 FROM plan p WHERE model = 'M@s';"
-        "INSERT INTO run (session_id, plan_id, taken_utc, model, policy, dtype, path, kernel,"
-        " reader, source, cache, repeats, setup_ns, build_ns, integrated_ns, integrated_low_ns,"
-        " integrated_high_ns, integrated_mean_ns, peak_bytes, avg_bytes, mem_byte_s, bytes_read,"
-        " output_hash, status) SELECT s.id, max(p.id), started_utc, 'M@s', 'greedy', 'f32',"
-        " 'image', 'pipelined', 'ahead', 'disk', 'cold', 3, 1, 2, 5.5, 5, 6, 5.6, 7, 8, 9, 10, 'h',"
-        " 'ok' FROM session s, plan p WHERE uuid = 'uuid-@s' AND p.model = 'M@s';"
-        "INSERT INTO run_repeat SELECT id, 1, @s, 2, NULL, 4, 5, 6.5, 7 FROM run"
-        " WHERE model = 'M@s';"
-        "INSERT INTO run_memory SELECT id, 1, @s, 2, 3, 4, 5, 6, NULL FROM run"
-        " WHERE model = 'M@s';"
-        "INSERT INTO peer_run (device_id, taken_utc, host, cpu, framework, version, backend, model,"
-        " dtype, threads, rounds, integrated_ns, cache, status) SELECT device_id, started_utc, "
-        "host,"
-        " cpu, 'f@s', '1', 'cpu', 'M@s', 'f32', 2, 3, @s, 'cold', 'ok' FROM session"
-        " WHERE uuid = 'uuid-@s';"
-        "INSERT INTO run_layer SELECT id, 1, 'l', 'add', 3, 4, 5, NULL, 'v', NULL FROM run"
-        " WHERE model = 'M@s';"
-        "INSERT INTO queue SELECT NULL, id, started_utc, 'W@s', @s, 'latency', 'f16', 'image',"
-        " 'direct', 'ahead', 'disk', 'cold', 1500, 1, 0, 2, 3, 4, 5, 6.5, 7, NULL, 'ok'"
-        " FROM session WHERE uuid = 'uuid-@s';"
-        "INSERT INTO queue_step SELECT id, 1, 'M@s', 1, 2, 3, 4, 5, 6, NULL, 7, 8, 9, 'yes', 0.5"
-        " FROM queue WHERE workload = 'W@s';"
-        "INSERT INTO queue_memory SELECT id, 0, @s, 2, 3, 4, 5, 6, NULL FROM queue"
-        " WHERE workload = 'W@s';"
-        "COMMIT";
-    char text[16384], *to;
-
-    make_empty(path);
-    for (int i = 0; i <= last - first; i++) {
-        int session = seed % 2 ? first + i : last - i;
-
-        to = text;
-        for (const char *p = sql; *p; p++) {
-            *to++ = *p;
-            if (p[0] == '@') /* one digit each */
-                to[-1] = (char)('0' + (*++p == 's' ? session : seed));
-        }
-        *to = '\0';
-        raw(path, text);
-    }
-}
 
 /* ---- the oracle ---- */
 
@@ -261,17 +139,6 @@ static void check_lines(const struct set *want, const char *path)
 
 /* ---- merging ---- */
 
-static int merge(const char *from, const char *into, struct merge_count *n, struct err *err)
-{
-    struct stage *s = NULL;
-    int rc = stage_database(from, NULL, &s, err);
-
-    if (rc == 0)
-        rc = stage_merge(s, into, n, err);
-    stage_free(s);
-    return rc;
-}
-
 static struct merge_count must_merge(const char *from, const char *into)
 {
     struct merge_count n = {0};
@@ -326,10 +193,7 @@ static void make_models(void)
     make_database(in_folder("model/a.db"), 1, 4, 1);
     make_database(in_folder("model/b.db"), 3, 6, 2); /* 3 and 4 are in both, under other ids */
     make_database(in_folder("model/c.db"), 7, 9, 3);
-    make_database(in_folder("model/small.db"), 1, 2, 1);
     make_empty(in_folder("model/empty.db"));
-    raw(in_folder("model/small.db"),
-        "PRAGMA journal_mode = DELETE; PRAGMA page_size = 512; VACUUM");
 }
 
 static void setup(void)
@@ -540,140 +404,6 @@ START_TEST(older_schema)
 }
 END_TEST
 
-/* ---- what others may send ---- */
-
-#define LOOSE(table)                                                                               \
-    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                                 \
-    "replace(sql, 'STRICT', '/* */') WHERE name = '" table "'"
-#define LOOSE_FOR_EVER(table)                                                                      \
-    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                                 \
-    "replace(sql, 'STRICT', '/* - */') WHERE name = '" table "'"
-#define STRICT_AGAIN                                                                               \
-    "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "                                 \
-    "replace(sql, '/* */', 'STRICT')"
-
-static const struct {
-    const char *loosen, *sql;
-    int code;
-    const char *text;
-} hostile[] = {
-    {NULL, "PRAGMA user_version = 99", -EPROTO, "schema 99, newer"},
-    {NULL, "PRAGMA user_version = -3", -EUCLEAN, "numbered -3"},
-    {NULL, "PRAGMA application_id = 7", -EUCLEAN, "another program's"},
-    {NULL, "CREATE TRIGGER t AFTER INSERT ON device BEGIN SELECT 1; END", -EUCLEAN, "trigger 't'"},
-    {NULL, "CREATE VIEW v AS SELECT 1", -EUCLEAN, "a view 'v'"},
-    {NULL, "CREATE INDEX i ON device (length(name))", -EUCLEAN, "an index 'i'|a index 'i'"},
-    {NULL, "CREATE VIRTUAL TABLE f USING fts5(x)", -EUCLEAN, "a table 'f"},
-    {NULL, "DROP TABLE metric; CREATE VIEW metric AS SELECT 1", -EUCLEAN, "a view 'metric'"},
-    {NULL, "DROP TABLE metric; CREATE VIRTUAL TABLE metric USING rtree(a, b, c)", -EUCLEAN,
-     "metric"},
-    {NULL, "ALTER TABLE device ADD COLUMN more TEXT", -EUCLEAN, "columns of 'device'"},
-    {NULL, "ALTER TABLE device ADD COLUMN more BLOB AS (zeroblob(1000000000))", -EUCLEAN,
-     "columns of 'device'"},
-    {NULL, "ALTER TABLE metric RENAME COLUMN mape TO map", -EUCLEAN, "columns of 'metric'"},
-    {NULL, "DROP TABLE repeat", -EUCLEAN, "no table 'repeat'"},
-    {LOOSE("repeat"), "UPDATE repeat SET time_ns = 'soon' WHERE sample_id = 2", -EUCLEAN,
-     "non-INTEGER value in repeat.time_ns"},
-    {LOOSE("sample"), "UPDATE sample SET median_ns = x'00' WHERE id = 2", -EUCLEAN,
-     "non-REAL value in sample.median_ns"},
-    {LOOSE_FOR_EVER("repeat"), "UPDATE repeat SET time_ns = 'soon' WHERE sample_id = 2", -EUCLEAN,
-     "table repeat, row 4: column 'time_ns' holds text, want a whole number"},
-    {LOOSE_FOR_EVER("repeat"), "UPDATE repeat SET time_ns = 1.5 WHERE sample_id = 2", -EUCLEAN,
-     "column 'time_ns' holds a number, want a whole number"},
-    {LOOSE_FOR_EVER("sample"), "UPDATE sample SET median_ns = x'00' WHERE id = 2", -EUCLEAN,
-     "column 'median_ns' holds bytes, want a number"},
-    {NULL, "UPDATE session SET host = CAST(x'41ff' AS TEXT)", -EINVAL, "not UTF-8"},
-    {NULL, "UPDATE session SET host = CAST(x'41c1bf' AS TEXT)", -EINVAL, "not UTF-8"},
-    {NULL, "UPDATE session SET host = CAST(x'eda080' AS TEXT)", -EINVAL, "not UTF-8"},
-    {NULL, "UPDATE session SET host = CAST(x'410042' AS TEXT)", -EINVAL, "zero byte"},
-    {NULL, "UPDATE session SET host = CAST(zeroblob(70000000) AS TEXT) WHERE id = 1", -EIO,
-     "too big"},
-    {NULL, "PRAGMA foreign_keys = OFF; UPDATE sample SET config_id = 77 WHERE id = 1", -EINVAL,
-     "FOREIGN KEY"},
-    {NULL, "PRAGMA foreign_keys = OFF; UPDATE device SET id = -1 WHERE id = 1", -EINVAL, "id -1"},
-    {NULL, "PRAGMA foreign_keys = OFF; UPDATE device SET id = 9007199254740992 WHERE id = 1",
-     -EINVAL, "want 1 to 2^53 - 1"},
-    {NULL, "PRAGMA ignore_check_constraints = ON; UPDATE sample SET status = 'fine'", -EINVAL,
-     "CHECK constraint"},
-    {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'host TEXT NOT "
-     "NULL',"
-     " 'host TEXT         ') WHERE name = 'session'",
-     "UPDATE session SET host = NULL", -EUCLEAN, "columns of 'session'"},
-    {"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM"
-     " sqlite_schema WHERE name = 'device') WHERE name = 'session'",
-     "SELECT 1", -EUCLEAN, ""},
-};
-
-START_TEST(refused)
-{
-    const char *path = in_folder("now/theirs.db");
-    struct merge_count n;
-    struct err err = {0};
-    char kept[256];
-    bool found = false;
-
-    strcpy(kept, path);
-    copy(a, kept);
-    raw(kept, "PRAGMA journal_mode = DELETE");
-    if (hostile[_i].loosen)
-        raw(kept, hostile[_i].loosen);
-    raw(kept, hostile[_i].sql);
-    if (hostile[_i].loosen)
-        raw(kept, STRICT_AGAIN);
-    ck_assert_msg(merge(kept, all, &n, &err) == hostile[_i].code, "%s: %d %s", hostile[_i].sql,
-                  err.code, err.text);
-    for (const char *p = hostile[_i].text; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL) {
-        char one[128];
-
-        snprintf(one, sizeof(one), "%.*s", (int)strcspn(p, "|"), p);
-        found = found || strstr(err.text, one);
-    }
-    ck_assert_msg(found, "%s: %s", hostile[_i].sql, err.text);
-    ck_assert_int_ne(access(all, F_OK), 0); /* nothing was made of it */
-}
-END_TEST
-
-/* Bits at random, 1 to 8 of them: refused or merged, but never a crash, and what is merged is
- * whole. */
-START_TEST(fuzz)
-{
-    static unsigned char whole[1 << 20], bytes[1 << 20];
-    unsigned seed = (unsigned)_i + 1;
-    int refused = 0, merged = 0;
-    size_t size;
-    FILE *f;
-
-    f = fopen(in_folder("now/small.db"), "rb");
-    size = fread(whole, 1, sizeof(whole), f);
-    fclose(f);
-    ck_assert_uint_gt(size, 10000);
-    for (int round = 0; round < 100; round++) {
-        struct merge_count n;
-        struct err err = {0};
-        int flips = 1 + rand_r(&seed) % 8;
-
-        memcpy(bytes, whole, size);
-        for (int i = 0; i < flips; i++) /* a third of them in the header and the schema */
-            bytes[(size_t)rand_r(&seed) % (i % 3 ? size : 4096)] ^= 1 << rand_r(&seed) % 8;
-        f = fopen(in_folder("now/mutant.db"), "wb");
-        ck_assert_uint_eq(fwrite(bytes, 1, size - (round % 9 ? 0 : 700), f),
-                          size - (round % 9 ? 0 : 700));
-        fclose(f);
-        copy(in_folder("now/empty.db"), all);
-        if (merge(in_folder("now/mutant.db"), all, &n, &err) < 0) {
-            ck_assert_str_ne(err.text, "");
-            refused++;
-            continue;
-        }
-        merged++;
-        raw(all, "CREATE TEMP TABLE ok (x CHECK (x = 'ok'));"
-                 "INSERT INTO ok SELECT * FROM pragma_integrity_check");
-    }
-    ck_assert_int_gt(refused, 20);
-    ck_assert_int_gt(merged, 0);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("merge");
@@ -689,8 +419,6 @@ int main(void)
     tcase_add_test(t, conflicts);
     tcase_add_test(t, killed);
     tcase_add_test(t, older_schema);
-    tcase_add_loop_test(t, refused, 0, N(hostile));
-    tcase_add_loop_test(t, fuzz, 0, 4);
     suite_add_tcase(s, t);
     return suite_run(s);
 }
