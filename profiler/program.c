@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "profiler/clock.h"
+#include "profiler/folders.h"
 #include "profiler/hash.h"
 #include "profiler/program_log.h"
 
@@ -183,20 +184,6 @@ void program_forget(struct device *dev)
 
 /* Programs on disk. Whatever goes wrong here is a miss. */
 
-static bool make_folders(char *path)
-{
-    struct stat st;
-
-    for (char *p = path + 1; *p; p++)
-        if (*p == '/') {
-            *p = '\0';
-            mkdir(path, 0777);
-            *p = '/';
-        }
-    mkdir(path, 0777);
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 /* PoCL keeps compiled kernels itself ($POCL_CACHE_DIR), and handing out a binary makes it compile
  * one more variant of every kernel. Measured with 3.1, a 10-line GEMM, 2 cores: extraction 115 ms;
  * then 2 ms to build from the binary against 23 ms from source with PoCL's own cache warm. That
@@ -225,11 +212,15 @@ static char *cache_path(const struct device *dev, const struct text *key)
         n = asprintf(&folder, "%s/.cache/flashmem", home);
     if (n < 0)
         return NULL;
-    if (!make_folders(folder) ||
-        asprintf(&path, "%s/%016llx.clbin", folder,
-                 (unsigned long long)hash_bytes(HASH_INIT, key->p, key->n)) < 0)
-        path = NULL;
+    n = asprintf(&path, "%s/%016llx.clbin", folder,
+                 (unsigned long long)hash_bytes(HASH_INIT, key->p, key->n));
     free(folder);
+    if (n < 0)
+        return NULL;
+    if (folders_above(path, NULL) < 0) {
+        free(path);
+        return NULL;
+    }
     return path;
 }
 

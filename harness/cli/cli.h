@@ -80,5 +80,8 @@ void cli_note(const struct cli *cli, const char *fmt, ...) __attribute__((format
 /* Progress line "what done/total, spent, left": redrawn on a terminal, sparse elsewhere. */
 void cli_progress(const struct cli *cli, const char *what, int64_t done, int64_t total,
                   uint64_t started_ns);
+/* The same of bytes, in MiB. */
+void cli_progress_bytes(const struct cli *cli, const char *what, uint64_t done, uint64_t total,
+                        uint64_t started_ns);
 
 #endif

@@ -48,10 +48,8 @@ struct told {
 static int on_progress(void *ctx, uint64_t done, uint64_t total)
 {
     const struct told *told = ctx;
-    int64_t whole = (int64_t)(total >> 20) + 1; /* MiB, so that only the last byte ends the line */
 
-    cli_progress(told->cli, "weights, MiB", done == total ? whole : (int64_t)(done >> 20), whole,
-                 told->started_ns);
+    cli_progress_bytes(told->cli, "weights, MiB", done, total, told->started_ns);
     return cli_interrupted;
 }
 

@@ -8,6 +8,7 @@
 #include "harness/cli/setup/model_file.h"
 #include "harness/model/weights.h"
 #include "profiler/clock.h"
+#include "profiler/folders.h"
 
 struct weights_opts {
     int dtype;
@@ -33,10 +34,8 @@ struct progress {
 static int on_progress(void *ctx, uint64_t done, uint64_t total)
 {
     const struct progress *p = ctx;
-    int64_t whole = (int64_t)(total >> 20) + 1; /* MiB, so that only the last byte ends the line */
 
-    cli_progress(p->cli, "weights, MiB", done == total ? whole : (int64_t)(done >> 20), whole,
-                 p->started_ns);
+    cli_progress_bytes(p->cli, "weights, MiB", done, total, p->started_ns);
     return cli_interrupted;
 }
 
@@ -106,7 +105,7 @@ static int write_one(const struct cli *cli, const struct weights_opts *o, const 
     if (there < 0)
         return EXIT_FAILED;
     if (!there) {
-        rc = o->out ? 0 : cli_make_folders(path, err);
+        rc = o->out ? 0 : folders_above(path, err); /* a fresh clone has none */
         if (rc == 0)
             rc = weights_write(m, (uint64_t)cli->seed, path, on_progress, &p, err);
         if (rc < 0)

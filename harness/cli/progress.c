@@ -67,6 +67,14 @@ void cli_progress(const struct cli *cli, const char *what, int64_t done, int64_t
     }
 }
 
+void cli_progress_bytes(const struct cli *cli, const char *what, uint64_t done, uint64_t total,
+                        uint64_t started_ns)
+{
+    int64_t whole = (int64_t)(total >> 20) + 1; /* so that only the last byte ends the line */
+
+    cli_progress(cli, what, done == total ? whole : (int64_t)(done >> 20), whole, started_ns);
+}
+
 int cli_finish(const struct cli *cli, struct table *t, int rc, struct err *err)
 {
     int status = EXIT_FAILED;

@@ -124,26 +124,26 @@ static const char *ref_name(const struct low *l, struct ref r)
                                 : l->weight[r.index].name;
 }
 
+static void put_refs(FILE *f, const struct low *l, const struct low_node *n, bool weights)
+{
+    const char *blank = "";
+
+    for (int j = 0; j < n->n_in; j++)
+        if ((n->in[j].kind == REF_WEIGHT) == weights) {
+            fprintf(f, "%s%s", blank, ref_name(l, n->in[j]));
+            blank = " ";
+        }
+    fputc(',', f);
+}
+
 static void put_node(FILE *f, const struct low *l, const struct low_node *n)
 {
     const char *blank = "";
 
     check_case(l, n);
     fprintf(f, "layer,%s,%s,%s,", n->name, n->op, params_text(l, n, " "));
-    for (int j = 0; j < n->n_in; j++)
-        if (n->in[j].kind != REF_WEIGHT) {
-            fprintf(f, "%s%s", blank, ref_name(l, n->in[j]));
-            blank = " ";
-        }
-    fputc(',', f);
-    blank = "";
-    for (int j = 0; j < n->n_in; j++)
-        if (n->in[j].kind == REF_WEIGHT) {
-            fprintf(f, "%s%s", blank, ref_name(l, n->in[j]));
-            blank = " ";
-        }
-    fputc(',', f);
-    blank = "";
+    put_refs(f, l, n, false);
+    put_refs(f, l, n, true);
     for (int j = 0; j < n->n_in; j++)
         if (n->in[j].kind == REF_WEIGHT) {
             fputs(blank, f);

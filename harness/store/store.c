@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "harness/store/internal.h"
+#include "profiler/folders.h"
 
 /* ---- errors ---- */
 
@@ -77,31 +78,6 @@ int store_error(sqlite3 *db, const char *path, int rc, const char *what, struct 
 
 /* ---- open and close ---- */
 
-static int make_folders(const char *path, struct err *err)
-{
-    char *folder = strdup(path);
-    int rc = 0;
-
-    if (!folder)
-        return err_set(err, -ENOMEM, "out of memory");
-    for (char *p = folder + 1; *folder && *p && rc == 0; p++) {
-        if (*p != '/')
-            continue;
-        *p = '\0';
-        if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-            /* An existing folder of a read-only file system says EROFS, not EEXIST. */
-            int code = errno;
-            struct stat s;
-
-            if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode))
-                rc = err_set(err, -code, "cannot make the folder '%s': %s", folder, strerror(code));
-        }
-        *p = '/';
-    }
-    free(folder);
-    return rc;
-}
-
 /* SQLite gives meanings to names such as ":memory:" and "file:x?mode=ro"; a path has none. */
 char *store_plain_path(const char *path)
 {
@@ -135,7 +111,7 @@ static int check_path(const char *path, enum store_mode mode, struct err *err)
     if (!*path)
         return err_set(err, -EINVAL, "the database's name is empty: use --db FILE");
     if (mode == STORE_WRITE) {
-        int rc = make_folders(path, err);
+        int rc = folders_above(path, err);
 
         if (rc < 0)
             return rc;

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness/import/import.h"
 #include "harness/model/weights.h"
+#include "profiler/folders.h"
 
 static bool is_onnx(const char *name)
 {
@@ -98,7 +98,7 @@ int cli_weights(const struct cli *cli, const char *name, const struct model *m,
     if (snprintf(path, sizeof(path), "%.*sonnx.%s.safetensors", (int)n, usual,
                  dtype_name(m->dtype)) >= (int)sizeof(path))
         return err_set(err, -ENAMETOOLONG, "path of the weights of '%s'", name);
-    rc = cli_make_folders(path, err);
+    rc = folders_above(path, err);
     if (rc == 0) {
         cli_note(cli, "importing the weights of '%s' to '%s'", name, path);
         rc = import(cli, name, m->dtype, path, NULL, err);
@@ -106,17 +106,4 @@ int cli_weights(const struct cli *cli, const char *name, const struct model *m,
     if (rc == 0)
         memcpy(ret_path, path, sizeof(path));
     return rc;
-}
-
-int cli_make_folders(const char *path, struct err *err)
-{
-    char folder[PATH_MAX];
-
-    snprintf(folder, sizeof(folder), "%s", path);
-    for (char *p = folder + 1; (p = strchr(p, '/')); *p++ = '/') {
-        *p = '\0';
-        if (mkdir(folder, 0777) < 0 && errno != EEXIST)
-            return err_set(err, -errno, "cannot make the folder '%s': %s", folder, strerror(errno));
-    }
-    return 0;
 }

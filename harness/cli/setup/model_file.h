@@ -17,7 +17,4 @@ int cli_model(const struct cli *cli, const char *name, enum dtype dtype, struct 
 int cli_weights(const struct cli *cli, const char *name, const struct model *m,
                 char ret_path[PATH_MAX], struct err *err);
 
-/* The folders of `path`, so that the first run in a fresh clone needs no mkdir. */
-int cli_make_folders(const char *path, struct err *err);
-
 #endif

@@ -484,6 +484,21 @@ static void two_ints(struct low_node *low, const char *key, const char *key_w, c
         low_int(low, key_w, v[1]);
 }
 
+/* What conv2d and deconv2d say of their map and filter. */
+static struct low_node *windowed(struct lowering *x, const char *op, const struct val *a,
+                                 const struct window *w, int64_t cout)
+{
+    struct low_node *low = low_new(x->l, x->name, op, w->out[0] * w->out[1], cout);
+
+    low_int(low, "h", a->v.dim[1]);
+    low_int(low, "w", a->v.dim[2]);
+    low_int(low, "cin", a->v.dim[3]);
+    low_int(low, "cout", cout);
+    low_int(low, "r", w->kernel[0]);
+    low_int(low, "s", w->kernel[1]);
+    return low;
+}
+
 /* A 1x1 convolution is a product with rows in any order and number. */
 static bool is_pointwise(const struct ir_node *n, const struct window *w)
 {
@@ -533,13 +548,7 @@ void lower_conv(struct lowering *x, const struct ir_node *n)
         low_int(low, "tb", 1);
         low_choice(low, "b", "weight");
     } else {
-        low = low_new(x->l, x->name, "conv2d", w.out[0] * w.out[1], cout);
-        low_int(low, "h", a.v.dim[1]);
-        low_int(low, "w", a.v.dim[2]);
-        low_int(low, "cin", a.v.dim[3]);
-        low_int(low, "cout", cout);
-        low_int(low, "r", w.kernel[0]);
-        low_int(low, "s", w.kernel[1]);
+        low = windowed(x, "conv2d", &a, &w, cout);
         two_ints(low, "stride", "stride_w", w.stride);
         two_ints(low, "pad", "pad_w", w.begin);
         two_ints(low, "dil", "dil_w", w.dil);
@@ -576,13 +585,7 @@ void lower_deconv(struct lowering *x, const struct ir_node *n)
     weight = filter(x, n, order, cout);
     if (bias)
         vector = bias_of(x, n, cout);
-    low = low_new(x->l, x->name, "deconv2d", w.out[0] * w.out[1], cout);
-    low_int(low, "h", a.v.dim[1]);
-    low_int(low, "w", a.v.dim[2]);
-    low_int(low, "cin", a.v.dim[3]);
-    low_int(low, "cout", cout);
-    low_int(low, "r", w.kernel[0]);
-    low_int(low, "s", w.kernel[1]);
+    low = windowed(x, "deconv2d", &a, &w, cout);
     low_int(low, "stride", w.stride[0]);
     low_int(low, "pad", w.begin[0]);
     low_int(low, "outpad", outpad);
