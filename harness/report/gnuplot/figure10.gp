@@ -1,6 +1,5 @@
 set ylabel "preload / streaming" offset 0.5,0
 set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set xtics rotate by -28 left scale 0 offset -0.6,0.2
 set yrange [0:*]
 set ytics autofreq
 set lmargin 8
@@ -8,6 +7,7 @@ set rmargin 9
 apart(i) = 0.2 * (i - (n_series + 1) / 2.0)
 stats data using 3 every ::1 name "place" nooutput
 set xrange [0.4:place_max + 0.6]
+set xtics rotate by (place_max > 8 ? -60 : -28) left scale 0 offset -0.6,0.2 # many names would lie on each other
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8

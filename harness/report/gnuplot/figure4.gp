@@ -1,5 +1,5 @@
 set xlabel "measured latency, ms"
-set ylabel "predicted latency, ms"
+set ylabel "predicted latency, ms" offset 0,0
 stats data using 3:4 every ::1 name "p" nooutput
 low = (p_min_x < p_min_y ? p_min_x : p_min_y) / 1.5
 high = (p_max_x > p_max_y ? p_max_x : p_max_y) * 1.5

@@ -11,8 +11,9 @@ do for [p = 1:n_panels] {
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     line(i) = series[i] eq 'planned' || series[i] eq 'proven bound'
     if (p > 1) { unset key }
-    plot for [i = 1:n_series] keyentry with linespoints lc rgb colour(i) lw (line(i) ? 1.5 : 0) \
-             pt (line(i) ? 0 : mark(i)) ps 0.6 title series[i], \
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 title (line(i) ? series[i] : ''), \
+         for [i = 1:n_series] keyentry with points lc rgb colour(i) pt mark(i) ps 0.6 \
+             title (line(i) ? '' : series[i]), \
          for [i = 1:n_series] data using (in_panel(i) && line(i) ? $3 : NaN):4 every ::1 \
              with lines lc rgb colour(i) lw 1.5 notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 : NaN):4:5:6 every ::1 \
