@@ -31,10 +31,10 @@ static const char copy_case[] = "relu:f32:rows=1024,cols=4096";
 
 /* Goals of `square` by path, on GPUs for the large ones; the others'. */
 static const struct {
-    const char *library;
+    const char *beside;
     double goal[2];
     int gpu_from;
-} library_goals[] = {
+} goals[] = {
     {"OpenBLAS", {0.9, 0.5}, 0}, {"CLBlast", {NAN, 1.2}, 2048}, {"cuBLAS", {NAN, 0.75}, 4096}};
 static const double odd_goal = 0.85, real_goal = 0.8, real_cublas_goal = 0.6, resnet_goal = 0.7;
 
@@ -245,13 +245,13 @@ static int cublas_side(struct bench *b, struct cublas_product *p, struct bench_s
     return n + 1;
 }
 
-static double library_goal(const struct bench *b, const char *name, int path, int n)
+static double goal_beside(const struct bench *b, const char *name, int path, int n)
 {
-    for (size_t i = 0; i < sizeof library_goals / sizeof *library_goals; i++)
-        if (strcmp(name, library_goals[i].library) == 0 &&
-            (b->dev->info.type == DEVICE_CPU) == (library_goals[i].gpu_from == 0) &&
-            n >= library_goals[i].gpu_from)
-            return library_goals[i].goal[path];
+    for (size_t i = 0; i < sizeof goals / sizeof *goals; i++)
+        if (strcmp(name, goals[i].beside) == 0 &&
+            (b->dev->info.type == DEVICE_CPU) == (goals[i].gpu_from == 0) &&
+            n >= goals[i].gpu_from)
+            return goals[i].goal[path];
     return NAN;
 }
 
@@ -277,7 +277,7 @@ static void square(struct bench *b, int path, int n)
         char beside[96];
 
         snprintf(beside, sizeof beside, "%s / %s", name, sides[i].name);
-        bench_goal(beside, sides[i].ratio / sides[1].ratio, library_goal(b, sides[i].name, path, n),
+        bench_goal(beside, sides[i].ratio / sides[1].ratio, goal_beside(b, sides[i].name, path, n),
                    "%.1f and %.1f GFLOP/s", flop / sides[1].median_ns, flop / sides[i].median_ns);
     }
     if (n % 32)
