@@ -8,6 +8,7 @@
 
 #include "harness/compare/internal.h"
 #include "operators/op.h"
+#include "profiler/pairs.h"
 
 /* One sample. Names decide what is compared with what. */
 struct row {
@@ -17,6 +18,7 @@ struct row {
     int64_t id, session_id;
     int side; /* of its repeats: 1 for a kernel with extra load */
     double median_ns, anchor_ns;
+    bool in_twos; /* two repeats are one observation: on all but CPUs */
 };
 
 struct rows {
@@ -89,7 +91,8 @@ enum {
     R_BUILD,
     R_MEDIAN,
     R_ANCHOR,
-    R_LOADED
+    R_LOADED,
+    R_DEVICE
 };
 
 static int row_of(struct store_query *q, unsigned drop, bool best, struct row *ret, struct err *err)
@@ -101,7 +104,8 @@ static int row_of(struct store_query *q, unsigned drop, bool best, struct row *r
                     .session_id = store_int(q, R_SESSION),
                     .side = (int)store_int(q, R_LOADED),
                     .median_ns = store_real(q, R_MEDIAN),
-                    .anchor_ns = store_real(q, R_ANCHOR)};
+                    .anchor_ns = store_real(q, R_ANCHOR),
+                    .in_twos = strcmp(store_text(q, R_DEVICE), "cpu") != 0};
     int ok;
 
     variant_without(variant, drop, kept);
@@ -143,8 +147,9 @@ static int rows_add(struct rows *rows, const struct row *r, struct err *err)
 static const char select_samples[] =
     "SELECT s.id, e.id, c.op, c.shape, c.dtype, c.path, c.variant, c.load_bytes, c.cache,"
     " s.build_hash, s.median_ns, s.flush_ns * 1.0 / nullif(s.repeats * (1 + (s.slowdown IS NOT"
-    " NULL)), 0), s.slowdown IS NOT NULL"
+    " NULL)), 0), s.slowdown IS NOT NULL, d.type"
     " FROM sample s JOIN config c ON c.id = s.config_id JOIN session e ON e.id = s.session_id"
+    " JOIN device d ON d.id = e.device_id"
     " WHERE s.status IN ('ok', 'noisy') AND s.median_ns > 0 AND e.device_id = ?"
     " AND e.id = coalesce(nullif(?, 0), e.id) AND c.op = coalesce(?, c.op)"
     " AND c.form = coalesce(?, c.form) AND c.path = coalesce(?, c.path)"
@@ -303,6 +308,8 @@ static int read_times(struct store *st, const struct row *r, struct recording *r
     if (rc == 0 && rec->n == 0)
         rc = err_set(err, -EUCLEAN, "'%s': sample %" PRId64 " has no repeats", store_path(st),
                      r->id);
+    if (rc == 0 && r->in_twos)
+        rec->n = pairs_in_twos(rec->time_ns, rec->n);
     return rc;
 }
 
