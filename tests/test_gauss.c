@@ -127,7 +127,8 @@ START_TEST(choice_goes_where_nothing_is_known)
     struct play p;
     struct gauss_data d = data_of(&p, 13, 0.02);
     struct gauss *g = NULL;
-    bool taken[ROWS] = {false};
+    bool taken[ROWS], present[ROWS];
+    struct gauss_part part = {NULL, p.x, p.kind, present};
     int index[ROWS], n = 0, far = 0, seen[ROWS] = {0};
 
     for (int i = 0; i < ROWS; i++) {
@@ -135,9 +136,12 @@ START_TEST(choice_goes_where_nothing_is_known)
         p.x[i * COLS] += i < 90 ? 0 : 6; /* rows 60..89 among what is known, 90.. away from it */
     }
     ck_assert_int_eq(gauss_fit(&d, 5, &g, NULL), 0);
-    for (int i = 0; i < 60; i++)
-        taken[i] = true;
-    ck_assert_int_eq(gauss_choose(g, p.x, p.kind, taken, ROWS, 8, 3, index, &n, NULL), 0);
+    part.g = g;
+    for (int i = 0; i < ROWS; i++) {
+        taken[i] = i < 60;
+        present[i] = true;
+    }
+    ck_assert_int_eq(gauss_choose(&part, 1, taken, ROWS, 0.1, 8, 3, index, &n, NULL), 0);
     ck_assert_int_eq(n, 8);
     for (int i = 0; i < n; i++) {
         ck_assert_int_ge(index[i], 60);
@@ -145,9 +149,42 @@ START_TEST(choice_goes_where_nothing_is_known)
         ck_assert_int_eq(seen[index[i]]++, 0);
     }
     ck_assert_int_ge(far, 7);
-    ck_assert_int_eq(gauss_choose(g, p.x, p.kind, taken, ROWS, ROWS, 3, index, &n, NULL), 0);
+    ck_assert_int_eq(gauss_choose(&part, 1, taken, ROWS, 0.1, ROWS, 3, index, &n, NULL), 0);
     ck_assert_int_eq(n, 60); /* all that can be chosen, and no more */
     gauss_free(g);
+}
+END_TEST
+
+/* All rows lie among what is known of one part. Of the other one half of them does, and only odd rows
+ * have it. */
+START_TEST(choice_looks_at_all_parts)
+{
+    struct play near, away;
+    struct gauss_data a = data_of(&near, 13, 0.02), b = data_of(&away, 13, 0.02);
+    bool taken[ROWS], all[ROWS], odd[ROWS];
+    struct gauss_part part[2] = {{NULL, near.x, near.kind, all}, {NULL, away.x, away.kind, odd}};
+    struct gauss *g[2] = {NULL, NULL};
+    int index[ROWS], n = 0, far = 0;
+
+    for (int i = 0; i < ROWS; i++) {
+        away.x[i * COLS] += i < 90 ? 0 : 6;
+        near.teaches[i] = taken[i] = i < 60;
+        odd[i] = i % 2;
+        away.teaches[i] = i < 60 && odd[i];
+        all[i] = true;
+    }
+    ck_assert_int_eq(gauss_fit(&a, 5, &g[0], NULL), 0);
+    ck_assert_int_eq(gauss_fit(&b, 5, &g[1], NULL), 0);
+    part[0].g = g[0];
+    part[1].g = g[1];
+    ck_assert_int_eq(gauss_choose(part, 2, taken, ROWS, 0.1, 8, 3, index, &n, NULL), 0);
+    ck_assert_int_eq(n, 8);
+    for (int i = 0; i < n; i++)
+        far += index[i] >= 90 && odd[index[i]];
+    ck_assert_int_ge(far, 7);
+    ck_assert_int_eq(gauss_choose(part, 0, taken, ROWS, 0.1, 8, 3, index, &n, NULL), -EINVAL);
+    gauss_free(g[0]);
+    gauss_free(g[1]);
 }
 END_TEST
 
@@ -219,6 +256,7 @@ int main(void)
     tcase_add_test(t, silent_rows_are_silent);
     tcase_add_test(t, doubt_grows_with_distance);
     tcase_add_test(t, choice_goes_where_nothing_is_known);
+    tcase_add_test(t, choice_looks_at_all_parts);
     tcase_add_test(t, text_and_back);
     tcase_add_test(t, bad_texts_are_refused);
     tcase_add_test(t, bad_data_is_refused);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "harness/predict/active.h"
+#include "harness/predict/simulate.h"
 #include "harness/predict/roofline.h"
 #include "profiler/rng.h"
 #include "tests/suite.h"
@@ -151,7 +152,7 @@ START_TEST(unknown_kernels_first)
     for (int i = 0; i < 42; i++) {
         c[i] = rows_case(i == 20 ? "gelu" : i == 30 ? "softmax" : "relu", 100 + 10 * i, 256);
         op_variant_default(&c[i], &dev, PATH_IMAGE, &v[i]);
-        item[i] = (struct active_item){&c[i], &v[i], i < 10 ? law_ns(&c[i]) : NAN};
+        item[i] = (struct active_item){&c[i], &v[i], 0, i < 10 ? law_ns(&c[i]) : NAN, NAN};
     }
     if (active_choose(&dev, item, 42, 8, 1, index, &n, NULL) == -ENOTSUP)
         return; /* built without XGBoost */
@@ -194,10 +195,18 @@ START_TEST(sweeps_are_played)
                              4 * (16 + (int)rng_below(&rng, 200)));
         op_variant_default(&row[i].c, &dev, PATH_IMAGE, &row[i].v);
         row[i].median_ns = law_ns(&row[i].c);
+        if (i % 2) { /* under load: a pair */
+            row[i].base_ns = row[i].median_ns;
+            row[i].load_bytes = 16 * (1 + rng_below(&rng, 1000));
+            row[i].v.form = FORM_PIPELINED;
+            row[i].v.n_loads = 1;
+            row[i].slowdown = 1 + 1e-4 * (double)row[i].load_bytes;
+            row[i].median_ns *= row[i].slowdown;
+        }
     }
-    for (int s = ACTIVE_RANDOM; s <= ACTIVE_BEST; s++) {
+    for (int s = SIMULATE_RANDOM; s <= SIMULATE_ACTIVE; s++) {
         seen.n = 0;
-        if (active_simulate(&dev, &set, (enum active_strategy)s, 7, each, NULL, NULL) == -ENOTSUP)
+        if (simulate_sweep(&dev, &set, (enum simulate_strategy)s, 7, each, NULL, NULL) == -ENOTSUP)
             return;
         ck_assert_int_gt(seen.n, 3);
         for (int i = 1; i < seen.n; i++)
@@ -210,7 +219,7 @@ START_TEST(sweeps_are_played)
     }
     ck_assert_int_eq(all[0], all[1]);
     set.n = 10;
-    ck_assert_int_eq(active_simulate(&dev, &set, ACTIVE_RANDOM, 7, each, NULL, NULL), -ENODATA);
+    ck_assert_int_eq(simulate_sweep(&dev, &set, SIMULATE_RANDOM, 7, each, NULL, NULL), -ENODATA);
 }
 END_TEST
 

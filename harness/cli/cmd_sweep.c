@@ -374,7 +374,7 @@ static int simulate(const struct cli *cli, const struct sweep_opts *in, const ch
         rc = spec_read(path, &info, &spec, err);
     if (rc == 0)
         rc = order_simulate(st, device_id, &info, &spec,
-                            in->strategy == SWEEP_ACTIVE ? ACTIVE_BEST : ACTIVE_RANDOM,
+                            in->strategy == SWEEP_ACTIVE ? SIMULATE_ACTIVE : SIMULATE_RANDOM,
                             (uint64_t)cli->seed, add_point, &curve, err);
     spec_done(&spec);
     store_close(st);

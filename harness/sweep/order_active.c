@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/predict/active.h"
 #include "harness/sweep/order.h"
 
 /* Of every dtype and path. */
@@ -55,10 +56,12 @@ static struct active_item *items_of(const struct sampled_set *set,
     for (int i = 0; item && i < set->n; i++) {
         const struct sampled *s = &set->row[i];
 
-        item[i] = (struct active_item){&s->c, &s->v, s->load_bytes ? s->base_ns : s->median_ns};
+        item[i] = (struct active_item){&s->c, &s->v, s->load_bytes,
+                                       s->load_bytes ? s->base_ns : s->median_ns, s->slowdown};
     }
     for (int i = 0; item && i < n; i++)
-        item[set->n + i] = (struct active_item){&pending[i].c, &pending[i].v, NAN};
+        item[set->n + i] = (struct active_item){&pending[i].c, &pending[i].v,
+                                                pending[i].load_bytes, NAN, NAN};
     return item;
 }
 
@@ -117,7 +120,7 @@ int order_active(struct store *st, int64_t device_id, const struct device_info *
 }
 
 int order_simulate(struct store *st, int64_t device_id, const struct device_info *dev,
-                   const struct spec *spec, enum active_strategy strategy, uint64_t seed,
+                   const struct spec *spec, enum simulate_strategy strategy, uint64_t seed,
                    void (*each)(void *ctx, int samples, const struct stats_errors *e), void *ctx,
                    struct err *err)
 {
@@ -135,7 +138,7 @@ int order_simulate(struct store *st, int64_t device_id, const struct device_info
             set.row[kept++] = set.row[i];
     }
     set.n = kept;
-    rc = active_simulate(dev, &set, strategy, seed, each, ctx, err);
+    rc = simulate_sweep(dev, &set, strategy, seed, each, ctx, err);
     sampled_done(&set);
     return rc;
 }

@@ -3,7 +3,7 @@
 #ifndef FLASHMEM_HARNESS_SWEEP_ORDER_ACTIVE_H
 #define FLASHMEM_HARNESS_SWEEP_ORDER_ACTIVE_H
 
-#include "harness/predict/active.h"
+#include "harness/predict/simulate.h"
 #include "harness/store/store.h"
 #include "harness/sweep/spec.h"
 
@@ -12,9 +12,9 @@
 int order_active(struct store *st, int64_t device_id, const struct device_info *dev,
                  struct sweep_config *pending, int n, uint64_t seed, int *ret_n, struct err *err);
 
-/* active_simulate() over the samples that `st` has of the spec's cases. */
+/* simulate_sweep() over the samples that `st` has of the spec's cases. */
 int order_simulate(struct store *st, int64_t device_id, const struct device_info *dev,
-                   const struct spec *spec, enum active_strategy strategy, uint64_t seed,
+                   const struct spec *spec, enum simulate_strategy strategy, uint64_t seed,
                    void (*each)(void *ctx, int samples, const struct stats_errors *e), void *ctx,
                    struct err *err);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profiler/clones.h"
 #include "profiler/learn/gauss_internal.h"
 #include "profiler/learn/linear.h"
 #include "profiler/rng.h"
@@ -58,16 +59,29 @@ struct cov gauss_cov_of(const double *theta, int cols)
 }
 
 /* Matern 5/2 and, for its gradient, 5/3 (1 + q) exp(-q), the factor of ((x - y) / length)^2. */
-static double matern(const struct cov *c, const double *x, const double *y, double *ret_slope,
-                     double *ret_dot)
+static inline double matern(const struct cov *c, const double *x, const double *y,
+                            double *ret_slope, double *ret_dot)
 {
-    double square = 0, dot = 1, q, e;
+    enum { LANES = 8 };
+    double squares[LANES] = {0}, dots[LANES] = {0}, square = 0, dot = 1, q, e;
+    int j = 0;
 
-    for (int j = 0; j < c->cols; j++) {
+    for (; j + LANES <= c->cols; j += LANES)
+        for (int s = 0; s < LANES; s++) {
+            double d = x[j + s] - y[j + s];
+
+            squares[s] += d * d * c->inverse[j + s];
+            dots[s] += x[j + s] * y[j + s];
+        }
+    for (int s = 0; j < c->cols; j++, s++) {
         double d = x[j] - y[j];
 
-        square += d * d * c->inverse[j];
-        dot += x[j] * y[j];
+        squares[s] += d * d * c->inverse[j];
+        dots[s] += x[j] * y[j];
+    }
+    for (int s = 0; s < LANES; s++) {
+        square += squares[s];
+        dot += dots[s];
     }
     q = sqrt(5 * square);
     e = exp(-q);
@@ -76,11 +90,16 @@ static double matern(const struct cov *c, const double *x, const double *y, doub
     return (1 + q + q * q / 3) * e;
 }
 
-double gauss_covariance(const struct cov *c, const double *x, const double *y, bool same)
+static inline double covariance(const struct cov *c, const double *x, const double *y, bool same)
 {
     double slope, dot, m = matern(c, x, y, &slope, &dot);
 
     return c->smooth * m * (same ? 1 : c->other) + c->linear * dot;
+}
+
+CLONES double gauss_covariance(const struct cov *c, const double *x, const double *y, bool same)
+{
+    return covariance(c, x, y, same);
 }
 
 /* ---- the likelihood ---- */
@@ -93,13 +112,13 @@ struct lesson {
     double *k, *inv, *scratch, *alpha; /* [n, n] each, and [n] */
 };
 
-static void cov_matrix(const struct cov *c, const double *x, const int *kind, int n, double *k)
+CLONES static void cov_matrix(const struct cov *c, const double *x, const int *kind, int n, double *k)
 {
     for (int i = 0; i < n; i++) {
         for (int j = i; j < n; j++)
             k[(size_t)i * (size_t)n + (size_t)j] =
-                gauss_covariance(c, x + (size_t)i * (size_t)c->cols,
-                                 x + (size_t)j * (size_t)c->cols, kind[i] == kind[j]);
+                covariance(c, x + (size_t)i * (size_t)c->cols, x + (size_t)j * (size_t)c->cols,
+                           kind[i] == kind[j]);
         k[(size_t)i * (size_t)n + (size_t)i] += c->noise;
     }
 }
@@ -109,7 +128,7 @@ static void cov_matrix(const struct cov *c, const double *x, const int *kind, in
 static const double length_prior = 1.5, length_pull = 0.3, noise_prior = -3.5, same_pull = 0.25;
 
 /* Gradient of the negative logarithm of likelihood times priors; false where theta is impossible. */
-static bool gradient(const struct lesson *l, const double *theta, double *ret_g)
+CLONES static bool gradient(const struct lesson *l, const double *theta, double *ret_g)
 {
     const double *a = theta + l->cols;
     struct cov c = gauss_cov_of(theta, l->cols);

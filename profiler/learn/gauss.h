@@ -37,12 +37,23 @@ void gauss_free(struct gauss *g); /* NULL is fine */
  * there (a hundred times the cost). */
 double gauss_predict(const struct gauss *g, const float *x, int kind, double *ret_sd);
 
-/* Of n rows the one whose measurement would lower the mean variance at all of them most, then the
- * next one with that one measured, and so on up to `batch` (Cohn 1996; variances do not depend on
- * what is measured). Rows with taken[i] are never chosen, but count among all. ret_index[batch],
- * ret_n of them. Of more than 2500 rows a draw by seed is looked at. -ENOMEM; -EINVAL: from a text. */
-int gauss_choose(const struct gauss *g, const float *x, const int *kind, const bool *taken, int n,
-                 int batch, uint64_t seed, int *ret_index, int *ret_n, struct err *err);
+/* Rows that a choice is among, as one process sees them. What is predicted is the sum of all parts. */
+struct gauss_part {
+    const struct gauss *g;
+    const float *x;      /* [n, its columns] */
+    const int *kind;     /* [n] */
+    const bool *present; /* [n]: rows that have such a part */
+};
+
+/* Of n rows the one whose measurement would bring most of them within `tolerance` of the truth, then
+ * the next one with that one measured, and so on up to `batch` (variances do not depend on what is
+ * measured: Cohn 1996). How wrong a process is of a kind's rows is seen where each of those that it
+ * learnt from is predicted by the others. Rows with taken[i] are left out.
+ * ret_index[batch], ret_n of them. Of more than 2500 rows a draw by seed is looked at. -ENOMEM;
+ * -EINVAL: from a text. */
+int gauss_choose(const struct gauss_part *part, int parts, const bool *taken, int n,
+                 double tolerance, int batch, uint64_t seed, int *ret_index, int *ret_n,
+                 struct err *err);
 
 /* As text and back, freed by the caller. -EINVAL: not such a text. */
 int gauss_print(const struct gauss *g, char **ret_text, struct err *err);

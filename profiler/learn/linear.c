@@ -4,8 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "profiler/clones.h"
+
 /* Rows k0 to k1 of U, from what the rows before left of a; false if a is not positive definite. */
-static bool factorise_rows(double *a, int n, int k0, int k1)
+CLONES static bool factorise_rows(double *a, int n, int k0, int k1)
 {
     for (int k = k0; k < k1; k++) {
         double *row = a + (size_t)k * (size_t)n, root;
@@ -25,14 +27,16 @@ static bool factorise_rows(double *a, int n, int k0, int k1)
     return true;
 }
 
-/* What rows k0 to k1 of U (a multiple of four) take from the rows below, columns j0 to j1. */
-static void subtract_rows(double *a, int n, int k0, int k1, int j0, int j1)
+/* a -= V^T V: what these rows of V (a multiple of four) take from rows i0.. of the upper triangle of a,
+ * columns j0 to j1. */
+CLONES static void subtract_rows(double *a, int n, const double *v, int rows, int i0, int j0,
+                                 int j1)
 {
-    for (int i = k1; i < j1; i++) {
+    for (int i = i0; i < j1; i++) {
         double *to = a + (size_t)i * (size_t)n;
 
-        for (int k = k0; k < k1; k += 4) {
-            const double *r0 = a + (size_t)k * (size_t)n, *r1 = r0 + n, *r2 = r1 + n, *r3 = r2 + n;
+        for (int k = 0; k < rows; k += 4) {
+            const double *r0 = v + (size_t)k * (size_t)n, *r1 = r0 + n, *r2 = r1 + n, *r3 = r2 + n;
             double f0 = r0[i], f1 = r1[i], f2 = r2[i], f3 = r3[i];
 
             for (int j = i > j0 ? i : j0; j < j1; j++)
@@ -42,22 +46,31 @@ static void subtract_rows(double *a, int n, int k0, int k1, int j0, int j1)
 }
 
 /* In panels: row by row the whole matrix would come from memory once for each of its rows. */
+enum { PANEL = 48, WIDTH = 512 };
+
 bool linear_factorise(double *a, int n)
 {
-    enum { PANEL = 48, WIDTH = 512 };
-
     for (int k = 0; k < n; k += PANEL) {
         int end = n < k + PANEL ? n : k + PANEL;
 
         if (!factorise_rows(a, n, k, end))
             return false;
         for (int j = end; j < n; j += WIDTH)
-            subtract_rows(a, n, k, end, j, n < j + WIDTH ? n : j + WIDTH);
+            subtract_rows(a, n, a + (size_t)k * (size_t)n, end - k, end, j,
+                          n < j + WIDTH ? n : j + WIDTH);
     }
     return true;
 }
 
-void linear_solve_lower(const double *u, int n, double *v)
+void linear_subtract_square(double *a, int n, const double *v, int rows)
+{
+    for (int k = 0; k < rows; k += PANEL)
+        for (int j = 0; j < n; j += WIDTH)
+            subtract_rows(a, n, v + (size_t)k * (size_t)n, rows < k + PANEL ? rows - k : PANEL, 0,
+                          j, n < j + WIDTH ? n : j + WIDTH);
+}
+
+CLONES void linear_solve_lower(const double *u, int n, double *v)
 {
     for (int k = 0; k < n; k++) {
         const double *row = u + (size_t)k * (size_t)n;
@@ -81,7 +94,7 @@ void linear_solve_upper(const double *u, int n, double *v)
 }
 
 /* U^-1 row by row from the last, then its square. */
-void linear_invert(const double *u, int n, double *scratch, double *inv)
+CLONES void linear_invert(const double *u, int n, double *scratch, double *inv)
 {
     memset(scratch, 0, (size_t)n * (size_t)n * sizeof(*scratch));
     for (int i = n - 1; i >= 0; i--) {

@@ -7,6 +7,9 @@
 /* U with U^T U = a, in the upper triangle of a; false if a is not positive definite. */
 bool linear_factorise(double *a, int n);
 
+/* a -= V^T V in the upper triangle of a, V [rows, n]; rows is a multiple of four. */
+void linear_subtract_square(double *a, int n, const double *v, int rows);
+
 /* v = U^-T v */
 void linear_solve_lower(const double *u, int n, double *v);
 
