@@ -1,5 +1,5 @@
 /* Which variant runs: samples of known times in a store, as a sweep would write them, and what
- * harness/predict/best.h makes of them. */
+ * harness/samples/best.h makes of them. */
 #include <check.h>
 #include <inttypes.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/predict/best.h"
+#include "harness/samples/best.h"
 #include "tests/folder.h"
 #include "tests/suite.h"
 

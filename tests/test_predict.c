@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/predict/group.h"
-#include "harness/predict/sampled.h"
+#include "harness/samples/group.h"
+#include "harness/samples/sampled.h"
 #include "profiler/learn/regressor.h"
 #include "tests/predict_law.h"
 #include "tests/suite.h"

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "harness/predict/measured.h"
+#include "harness/samples/measured.h"
 #include "profiler/learn/regressor.h"
 #include "tests/predict_law.h"
 #include "tests/suite.h"

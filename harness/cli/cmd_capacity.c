@@ -5,8 +5,8 @@
 
 #include "harness/cli/setup/model_file.h"
 #include "harness/cli/setup/variants.h"
-#include "harness/predict/measured.h"
 #include "harness/predict/predict.h"
+#include "harness/samples/measured.h"
 
 struct capacity_opts {
     struct opt_list thresholds;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "harness/predict/curve.h"
-#include "harness/predict/measured.h"
+#include "harness/samples/measured.h"
 #include "profiler/rng.h"
 
 const char *const capacities_names[] = {"recorded", "regressor", "measured", "roofline",

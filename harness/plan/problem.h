@@ -5,7 +5,7 @@
 
 #include "harness/model/model.h"
 #include "harness/plan/plan.h"
-#include "harness/predict/best.h"
+#include "harness/samples/best.h"
 #include "harness/predict/predict.h"
 
 struct problem_options {

@@ -3,7 +3,7 @@
 #ifndef FLASHMEM_HARNESS_PREDICT_ACTIVE_H
 #define FLASHMEM_HARNESS_PREDICT_ACTIVE_H
 
-#include "harness/predict/sampled.h"
+#include "harness/samples/sampled.h"
 
 struct active_item {
     const struct op_case *c;

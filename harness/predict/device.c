@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "harness/predict/predict.h"
-#include "harness/predict/sampled.h"
+#include "harness/samples/sampled.h"
 
 /* Row of the device that would be opened; 0: no such device here, or not in the store. */
 static int find_local(struct store *st, const char *selector, int64_t *ret_id,

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "harness/samples/sampled.h"
+
 /* Places of the features that follow those of operators. */
 enum {
     FLOP = OP_FEATURES,
@@ -217,19 +219,10 @@ static int case_features(const struct device_info *dev, const struct op_case *c,
     return 0;
 }
 
-struct op_variant feature_base(const struct op_variant *v)
-{
-    struct op_variant base = *v;
-
-    base.form = FORM_NAIVE;
-    base.n_loads = 0;
-    return base;
-}
-
 int feature_latency(const struct device_info *dev, const struct op_case *c,
                      const struct op_variant *v, float ret_x[FEATURES_LATENCY], struct err *err)
 {
-    struct op_variant base = feature_base(v);
+    struct op_variant base = sampled_base(v);
     float x[FEATURES_LATENCY];
     int rc;
 

@@ -32,7 +32,4 @@ int feature_slowdown(const struct device_info *dev, const struct op_case *c,
                       const struct op_variant *v, double latency_ns, double load_bytes,
                       float ret_x[FEATURES_SLOWDOWN], struct err *err);
 
-/* The variant that a loaded variant is compared with. */
-struct op_variant feature_base(const struct op_variant *v);
-
 #endif

@@ -57,7 +57,7 @@ int field_new(const struct device_info *dev, const struct active_item *item, int
         return err_set(err, -ENOMEM, "no memory for %d configurations", n);
     }
     for (int i = 0; i < n; i++) {
-        struct op_variant base = feature_base(item[i].v);
+        struct op_variant base = sampled_base(item[i].v);
         struct aspect *p = f.aspect;
         float x[FEATURES_LATENCY], loaded[FEATURES_SLOWDOWN];
 

@@ -12,6 +12,7 @@
 #include "harness/predict/feature.h"
 #include "harness/predict/smooth.h"
 #include "harness/predict/training.h"
+#include "harness/samples/sampled.h"
 #include "profiler/learn/regressor.h"
 
 enum { MAX_OPS = 64, BAND_SAMPLES = 10 };
@@ -368,7 +369,7 @@ int predictor_latency(const struct predictor *p, const struct device_info *dev,
                       const struct op_case *c, const struct op_variant *v, double *ret_ns,
                       struct err *err)
 {
-    struct op_variant naive = feature_base(v);
+    struct op_variant naive = sampled_base(v);
     int kind = smooth_kind(c, &naive), rc;
     float x[FEATURES_LATENCY];
     struct roofline_row roof;

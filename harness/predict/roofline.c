@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "harness/predict/feature.h"
+#include "harness/samples/sampled.h"
 
 /* A kind's coefficients: its own terms, then what the pool says. The pool comes first, and its last
  * coefficient is 0. */
@@ -28,7 +29,7 @@ struct roofline {
 int roofline_describe(const struct device_info *dev, const struct op_case *c,
                       const struct op_variant *v, struct roofline_row *ret_row, struct err *err)
 {
-    struct op_variant base = feature_base(v);
+    struct op_variant base = sampled_base(v);
     struct op_launch l = {0};
     double items, groups, waves, last, flop, moved, out;
     int op = 0, rc;

@@ -46,7 +46,7 @@ static int find_bases(const struct sampled_set *set, struct base *ret_base)
 
     for (int i = 0; i < set->n; i++) {
         const struct sampled *s = &set->row[i];
-        struct op_variant v = feature_base(&s->v);
+        struct op_variant v = sampled_base(&s->v);
         char variant[OP_TEXT_MAX], text[OP_TEXT_MAX];
         double ns = s->load_bytes ? s->base_ns : s->median_ns;
 
@@ -97,7 +97,7 @@ int rows_latency(const struct sampled_set *set, const struct device_info *dev,
     for (int i = 0, end; i < n; i = end) {
         const struct sampled *s = &set->row[base[i].sample];
         struct training_row *row = &t->row[t->rows];
-        struct op_variant naive = feature_base(&s->v);
+        struct op_variant naive = sampled_base(&s->v);
 
         for (end = i + 1; end < n && strcmp(base[end].key, base[i].key) == 0;)
             end++;

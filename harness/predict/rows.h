@@ -2,7 +2,7 @@
 #ifndef FLASHMEM_HARNESS_PREDICT_ROWS_H
 #define FLASHMEM_HARNESS_PREDICT_ROWS_H
 
-#include "harness/predict/sampled.h"
+#include "harness/samples/sampled.h"
 #include "harness/predict/training.h"
 
 /* Rows between two samples of a configuration that differ in load alone, on the straight line that

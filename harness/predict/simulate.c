@@ -8,7 +8,7 @@
 
 #include "harness/predict/feature.h"
 #include "harness/predict/field.h"
-#include "harness/predict/group.h"
+#include "harness/samples/group.h"
 #include "profiler/rng.h"
 
 struct game {
@@ -31,7 +31,7 @@ static void game_done(struct game *g)
 
 static bool same_base(const struct sampled *a, const struct sampled *b)
 {
-    struct op_variant x = feature_base(&a->v), y = feature_base(&b->v);
+    struct op_variant x = sampled_base(&a->v), y = sampled_base(&b->v);
 
     return a->c.op == b->c.op && a->c.dtype == b->c.dtype &&
            memcmp(a->c.p, b->c.p, sizeof(a->c.p)) == 0 && x.path == y.path && x.kernel == y.kernel &&

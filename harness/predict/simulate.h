@@ -3,7 +3,7 @@
 #ifndef FLASHMEM_HARNESS_PREDICT_SIMULATE_H
 #define FLASHMEM_HARNESS_PREDICT_SIMULATE_H
 
-#include "harness/predict/sampled.h"
+#include "harness/samples/sampled.h"
 #include "profiler/stats.h"
 
 enum simulate_strategy { SIMULATE_RANDOM, SIMULATE_ACTIVE };

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "harness/predict/feature.h"
-#include "harness/predict/group.h"
+#include "harness/samples/group.h"
 #include "profiler/learn/folds.h"
 
 int training_new(int max_rows, int max_uses, int cols, bool roofed, struct training *ret_t,

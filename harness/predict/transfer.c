@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/predict/group.h"
+#include "harness/samples/group.h"
 #include "harness/predict/training.h"
 #include "profiler/rng.h"
 

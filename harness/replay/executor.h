@@ -7,7 +7,7 @@
 #ifndef FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
 #define FLASHMEM_HARNESS_REPLAY_EXECUTOR_H
 
-#include "harness/predict/best.h"
+#include "harness/samples/best.h"
 #include "harness/schedule/schedule.h"
 
 #define EXECUTOR_FLIGHTS 3

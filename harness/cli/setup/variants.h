@@ -5,7 +5,7 @@
 
 #include "harness/cli/cli.h"
 #include "harness/model/model.h"
-#include "harness/predict/best.h"
+#include "harness/samples/best.h"
 
 enum variants { VARIANTS_BEST, VARIANTS_DEFAULT };
 extern const char *const variants_names[]; /* "best", "default", NULL */

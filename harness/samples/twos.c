@@ -1,5 +1,5 @@
-/* harness/predict/twos.c - see twos.h. */
-#include "harness/predict/twos.h"
+/* harness/samples/twos.c - see twos.h. */
+#include "harness/samples/twos.h"
 
 #include <errno.h>
 #include <stdlib.h>

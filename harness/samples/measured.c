@@ -1,5 +1,5 @@
-/* harness/predict/measured.c - see measured.h. */
-#include "harness/predict/measured.h"
+/* harness/samples/measured.c - see measured.h. */
+#include "harness/samples/measured.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,5 +1,5 @@
-/* harness/predict/best.c - see best.h. */
-#include "harness/predict/best.h"
+/* harness/samples/best.c - see best.h. */
+#include "harness/samples/best.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/predict/feature.h"
+#include "harness/samples/sampled.h"
 #include "profiler/stats.h"
 
 /* One sample's time without load, of the variant that it was taken with. */
@@ -57,7 +57,7 @@ static void describe(struct timings *t, const struct device_info *dev, const str
         op_variant_hash(c, &v, dev, &hash, NULL) < 0)
         return;
     snprintf(t->hash, sizeof(t->hash), "%016" PRIx64, hash);
-    v = feature_base(&v);
+    v = sampled_base(&v);
     op_variant_print(c, &v, t->base);
 }
 

@@ -1,6 +1,6 @@
-/* harness/predict/measured.h - load capacity as measured: no regressor, no curve but the samples. */
-#ifndef FLASHMEM_HARNESS_PREDICT_MEASURED_H
-#define FLASHMEM_HARNESS_PREDICT_MEASURED_H
+/* harness/samples/measured.h - load capacity as measured: no regressor, no curve but the samples. */
+#ifndef FLASHMEM_HARNESS_SAMPLES_MEASURED_H
+#define FLASHMEM_HARNESS_SAMPLES_MEASURED_H
 
 #include "harness/store/store.h"
 #include "operators/op.h"

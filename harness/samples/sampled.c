@@ -1,5 +1,5 @@
-/* harness/predict/sampled.c - see sampled.h. */
-#include "harness/predict/sampled.h"
+/* harness/samples/sampled.c - see sampled.h. */
+#include "harness/samples/sampled.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "harness/predict/twos.h"
+#include "harness/samples/twos.h"
 #include "profiler/measure.h"
 
 static enum device_type type_of(const char *name)
@@ -144,6 +144,15 @@ int sampled_read(struct store *st, int64_t device_id, const struct device_info *
     }
     *ret_set = set;
     return 0;
+}
+
+struct op_variant sampled_base(const struct op_variant *v)
+{
+    struct op_variant base = *v;
+
+    base.form = FORM_NAIVE;
+    base.n_loads = 0;
+    return base;
 }
 
 void sampled_done(struct sampled_set *set)

@@ -1,6 +1,6 @@
-/* harness/predict/sampled.h - recorded samples, as operator cases and variants again. */
-#ifndef FLASHMEM_HARNESS_PREDICT_SAMPLED_H
-#define FLASHMEM_HARNESS_PREDICT_SAMPLED_H
+/* harness/samples/sampled.h - recorded samples, as operator cases and variants again. */
+#ifndef FLASHMEM_HARNESS_SAMPLES_SAMPLED_H
+#define FLASHMEM_HARNESS_SAMPLES_SAMPLED_H
 
 #include "harness/store/store.h"
 #include "operators/op.h"
@@ -23,6 +23,9 @@ struct sampled_set {
     int skipped;           /* rows whose case or variant this program cannot read */
     char why[ERR_TEXT_MAX]; /* the first of them */
 };
+
+/* The variant that a loaded variant is compared with: naive, without load. */
+struct op_variant sampled_base(const struct op_variant *v);
 
 /* Samples of a device with status ok or noisy, taken with flushed caches, in an order that does
  * not depend on how the database came about. 0 with n == 0 when there are none. */

@@ -1,6 +1,6 @@
-/* harness/predict/group.c - see group.h. Shapes are few (thousands) where samples are many: equal
+/* harness/samples/group.c - see group.h. Shapes are few (thousands) where samples are many: equal
  * shapes are found by sorting, near ones by comparing all pairs of distinct shapes. */
-#include "harness/predict/group.h"
+#include "harness/samples/group.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-/* harness/predict/best.h - which variant of a kernel runs: the fastest that was measured on this
+/* harness/samples/best.h - which variant of a kernel runs: the fastest that was measured on this
  * device, else the operator's own preference. One answer for predictions and for runs. */
-#ifndef FLASHMEM_HARNESS_PREDICT_BEST_H
-#define FLASHMEM_HARNESS_PREDICT_BEST_H
+#ifndef FLASHMEM_HARNESS_SAMPLES_BEST_H
+#define FLASHMEM_HARNESS_SAMPLES_BEST_H
 
 #include "harness/store/store.h"
 #include "operators/op.h"

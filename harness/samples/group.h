@@ -1,6 +1,6 @@
-/* harness/predict/group.h - which cases are so alike that cross-validation must not part them. */
-#ifndef FLASHMEM_HARNESS_PREDICT_GROUP_H
-#define FLASHMEM_HARNESS_PREDICT_GROUP_H
+/* harness/samples/group.h - which cases are so alike that cross-validation must not part them. */
+#ifndef FLASHMEM_HARNESS_SAMPLES_GROUP_H
+#define FLASHMEM_HARNESS_SAMPLES_GROUP_H
 
 #include "operators/op.h"
 
