@@ -49,7 +49,8 @@ static void add(struct text *t, const char *fmt, ...)
     t->n += (size_t)n;
 }
 
-/* Buffers are never folded; to say so keeps one program for all sizes. */
+/* Buffers are never folded; to say so keeps one program for all sizes. No tensor may be called "shift"
+ * or "mask": FOLD_SHIFT and FOLD_MASK of texel.cl are of all tensors. */
 static void add_folds(struct text *t, const struct op_io *io, enum mem_path path)
 {
     for (int i = 0; i < io->n; i++) {

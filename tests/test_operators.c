@@ -390,6 +390,7 @@ START_TEST(folded)
             rows += strcmp(folded_cases[j].op, op_table[i]->name) == 0;
         ck_assert_msg(rows > 0, "no row of folded_cases for '%s'", op_table[i]->name);
     }
+    folded_row("affine", "rows=8197,cols=5", false); /* at the real width, with vectors */
     tensor_fold_log2 = 3;
     for (int j = 0; j < FOLDED_CASES; j++)
         folded_row(folded_cases[j].op, folded_cases[j].params, folded_cases[j].load);

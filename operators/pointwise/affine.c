@@ -1,4 +1,4 @@
-/* y = act(x * scale + shift) by column: a normalisation over a batch, folded. Kernel:
+/* y = act(x * scale + offset) by column: a normalisation over a batch, folded. Kernel:
  * kernels/affine.cl. */
 #include <string.h>
 
@@ -15,7 +15,7 @@ static void affine_io(const struct op_case *c, struct op_io *ret_io)
     *ret_io = (struct op_io){4,
                              {{"x", ROLE_INPUT, d},
                               {"scale", ROLE_VECTOR, v},
-                              {"shift", ROLE_VECTOR, v},
+                              {"offset", ROLE_VECTOR, v},
                               {"y", ROLE_OUTPUT, d}}};
 }
 
@@ -59,7 +59,7 @@ static void affine_reference(const struct op_case *c, const double *const *in, d
 /* One fma(), half an ulp, and 4 of an activation; f16: half an ulp, 2^-11, on top. */
 const struct op op_affine = {
     .name = "affine",
-    .summary = "y[r,c] = act(x[r,c] * scale[c] + shift[c])",
+    .summary = "y[r,c] = act(x[r,c] * scale[c] + offset[c])",
     .class = OP_ELEMENTAL,
     .params = {POINTWISE_SHAPE, ACTIVATION_PARAM},
     .kernels = POINTWISE_KERNELS("affine.cl"),
