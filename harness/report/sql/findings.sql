@@ -182,11 +182,16 @@ WITH pair AS ( -- streaming without a limit, each against the preload of its ses
                   min(a.end_ns - a.arrive_ns) / 1e6, max(a.end_ns - a.arrive_ns) / 1e6),
            iif(max((b.end_ns - b.arrive_ns) * 1.0 / (a.end_ns - a.arrive_ns)) < 1, 'built: faster', 'built: in part'),
            'it waits for a layer''s end in place of a model''s; what the other has computed and read stays'
-    FROM queue p JOIN session s ON s.id = p.session_id
+    FROM queue p
     JOIN queue f ON f.session_id = p.session_id AND f.policy = p.policy AND NOT f.preempt AND f.status = 'ok'
+         AND f.memory_limit_bytes IS p.memory_limit_bytes
     JOIN queue_step a ON a.queue_id = f.id AND a.priority > 0
     JOIN queue_step b ON b.queue_id = p.id AND b.step = a.step
-    WHERE s.device_id = ?1 AND p.preempt AND p.status = 'ok' HAVING count(*) > 0
+    WHERE p.preempt AND p.status = 'ok' -- of the newest session, as in urgent.sql
+      AND p.session_id = (SELECT q.session_id FROM queue q JOIN session n ON n.id = q.session_id
+                          WHERE n.device_id = ?1 AND q.preempt AND q.status = 'ok'
+                          ORDER BY q.taken_utc DESC, q.id DESC LIMIT 1)
+    HAVING count(*) > 0
     UNION ALL
     SELECT 16.5, 'warm', 'after 3 to 12 warm runs SmartMem overtakes',
            (SELECT group_concat(printf('%s, %.0f MB kept: streaming took %.2f of preload''s time over %d runs', model, mb, share, n), '; ')

@@ -23,6 +23,7 @@ SELECT model AS "model", policy AS "policy",
        printf('[%.2f, %.2f]', integrated_low_ns / 1e6, integrated_high_ns / 1e6) AS "interval",
        round(avg_bytes / 1e6, 1) AS "average (MB)", round(peak_bytes / 1e6, 1) AS "peak (MB)",
        round(preloaded_bytes / 1e6, 1) AS "preloaded (MB)", round(objective, 1) AS "objective",
-       round(predicted_ns / 1e6, 2) AS "predicted (ms)", repeats AS "runs", status AS "status"
+       round(predicted_ns / 1e6, 2) AS "predicted (ms)",
+       round(bound_ns / 1e6, 2) AS "disk or kernels alone (ms)", repeats AS "runs", status AS "status"
 FROM tried WHERE age = 1 AND program = build AND device_id = ?1
 ORDER BY model, policy, "setting", thresholds, integrated_ns;

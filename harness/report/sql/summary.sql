@@ -22,7 +22,7 @@ WITH way AS ( -- streaming without a limit, by how weights come to the kernels a
 ), capacities AS ( -- one planner, told otherwise what layers can carry: see predictor.sql
     SELECT r.model, p.policy, substr(p.capacity_source, 1, instr(p.capacity_source, ';') - 1) AS source,
            substr(p.capacity_source, instr(p.capacity_source, ';') + 2) AS thresholds, r.integrated_ns AS ns,
-           r.integrated_low_ns AS low, r.integrated_high_ns AS high,
+           r.integrated_low_ns AS low, r.integrated_high_ns AS high, r.bound_ns AS bound,
            row_number() OVER (PARTITION BY r.model, p.policy, r.dtype, r.path, p.capacity_source
                               ORDER BY r.taken_utc DESC, r.id DESC) AS age
     FROM run r JOIN session s ON s.id = r.session_id JOIN plan p ON p.id = r.plan_id
@@ -62,7 +62,11 @@ WITH way AS ( -- streaming without a limit, by how weights come to the kernels a
     SELECT 2, 'c' || f.model || f.thresholds,
            printf('Where capacities come from (%s, %s, %s): %s took %.0f ms [%.0f, %.0f], %s %.0f [%.0f, %.0f], the most of %d: %s.',
                   f.model, f.policy, f.thresholds, f.source, f.ns / 1e6, f.low / 1e6, f.high / 1e6, l.source, l.ns / 1e6,
-                  l.low / 1e6, l.high / 1e6, l.n, iif(f.high < l.low, 'it matters', 'no difference shown'))
+                  l.low / 1e6, l.high / 1e6, l.n,
+                  CASE WHEN f.high >= l.low THEN 'no difference shown'
+                       WHEN f.high / f.bound < l.low / l.bound THEN 'it matters'
+                       ELSE printf('no more than disk and kernels alone changed, %.0f and %.0f then',
+                                   f.bound / 1e6, l.bound / 1e6) END)
     FROM (SELECT *, min(ns) FROM capacities WHERE age = 1 GROUP BY model, policy, thresholds) f
     JOIN (SELECT *, max(ns), count(*) AS n FROM capacities WHERE age = 1 GROUP BY model, policy, thresholds) l
         USING (model, policy, thresholds)
