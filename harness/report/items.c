@@ -207,7 +207,8 @@ const struct report_item report_items[] = {
          "not asked in that run. Shaded: the paper's phone with 16-bit weights, SmartMem (init "
          "+ exec) in the row of preload and FlashMem in that of lc-opg: compare the ratios, "
          "never the milliseconds. Rows named by a framework and its version: the same model on "
-         "the same machine's processor, from cold files (scripts/peers).",
+         "the same machine's processor, from cold files (scripts/peers); a GPU has none, for "
+         "what runs on its host's processor is no neighbour of it.",
      .note =
          "The paper against itself: it says that SmartMem overtakes after 3 to 12 warm runs; "
          "its Table 7 gives 3.3 (ResNet) to 32.3 (DepA-L). Overlap alone can gain at most (disk "
