@@ -72,9 +72,15 @@ int cli_finish(const struct cli *cli, struct table *t, int rc, struct err *err);
 /* Refuses to replace what is no regular file: a rename over /dev/null would. -EINVAL. */
 int cli_check_out(const char *option, const char *path, struct err *err);
 
+/* What is there under that name is a folder, or nothing is. -EINVAL. */
+int cli_check_folder(const char *option, const char *path, struct err *err);
+
 /* Set by SIGINT and SIGTERM; loops look at it between steps and end cleanly. */
 extern volatile sig_atomic_t cli_interrupted;
 
+/* A line on stderr, `what` and `text`, without control characters: names and cells of files that
+ * anybody may have made are quoted there. */
+void cli_say(const char *what, const char *text);
 /* Progress and diagnostics go to stderr; nothing with --quiet. */
 void cli_note(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Progress line "what done/total, spent, left": redrawn on a terminal, sparse elsewhere. */

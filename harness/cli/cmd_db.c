@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,12 +132,14 @@ static int count_rows(struct store *st, const char *name, void *ctx, struct err 
     return rc;
 }
 
-static int check(const struct cli *cli, struct err *err)
+static int check(const struct cli *cli, const struct db_opts *o, int n, char **names,
+                 struct err *err)
 {
     struct check c = {0};
     struct store *st = NULL;
     int rc = store_open(cli->db_path, STORE_READ, &st, err);
 
+    (void)o, (void)n, (void)names;
     if (rc < 0)
         return EXIT_FAILED;
     c.t = table_new("item,value");
@@ -170,7 +173,7 @@ static void list_file(void *ctx, const char *path, int64_t rows)
     table_int(ctx, rows);
 }
 
-static int export_all(const struct cli *cli, const char *folder, const struct db_opts *o,
+static int export_all(const struct cli *cli, const struct db_opts *o, int n, char **names,
                       struct err *err)
 {
     int flags = (o->canonical ? EXPORT_CANONICAL : 0) | (o->sweeps ? EXPORT_SWEEPS : 0);
@@ -179,8 +182,9 @@ static int export_all(const struct cli *cli, const char *folder, const struct db
     int rc =
         t ? store_open(cli->db_path, STORE_READ, &st, err) : err_set(err, -ENOMEM, "out of memory");
 
+    (void)n;
     if (rc == 0)
-        rc = store_export(st, folder, flags, &cli_interrupted, list_file, t, err);
+        rc = store_export(st, names[0], flags, &cli_interrupted, list_file, t, err);
     store_close(st);
     return cli_finish(cli, t, rc, err);
 }
@@ -248,6 +252,13 @@ static int merge(const struct cli *cli, int n, char **paths, bool folder, struct
     return rc == EXIT_DONE && refused > 0 ? EXIT_PARTLY : rc;
 }
 
+static int merge_files(const struct cli *cli, const struct db_opts *o, int n, char **names,
+                       struct err *err)
+{
+    (void)o;
+    return merge(cli, n, names, false, err);
+}
+
 /* Of the machine that --device stands on. */
 static int import_peers(const struct cli *cli, const char *path, struct err *err)
 {
@@ -272,13 +283,21 @@ static int import_peers(const struct cli *cli, const char *path, struct err *err
     return cli_finish(cli, t, rc, err);
 }
 
+static int import_all(const struct cli *cli, const struct db_opts *o, int n, char **names,
+                      struct err *err)
+{
+    return o->peers ? import_peers(cli, o->peers, err) : merge(cli, n, names, true, err);
+}
+
 /* ---- upgrade ---- */
 
-static int upgrade(const struct cli *cli, struct err *err)
+static int upgrade(const struct cli *cli, const struct db_opts *o, int n, char **names,
+                   struct err *err)
 {
     struct store *st = NULL;
     int rc = store_open(cli->db_path, STORE_UPDATE, &st, err);
 
+    (void)o, (void)n, (void)names;
     store_close(st);
     if (rc < 0)
         return EXIT_FAILED;
@@ -288,12 +307,14 @@ static int upgrade(const struct cli *cli, struct err *err)
 
 /* ---- schema ---- */
 
-static int schema(const struct cli *cli, struct err *err)
+static int schema(const struct cli *cli, const struct db_opts *o, int n, char **names,
+                  struct err *err)
 {
     struct dictionary d;
     struct table *t;
     int rc = dictionary_make(&d, err);
 
+    (void)o, (void)n, (void)names;
     if (rc < 0)
         return EXIT_FAILED;
     if (cli->format == FORMAT_MARKDOWN) {
@@ -335,36 +356,43 @@ static const struct opt options[] = {
     {0},
 };
 
+static const struct verb {
+    const char *name, *takes;
+    int min, max; /* arguments */
+    int (*run)(const struct cli *cli, const struct db_opts *o, int n, char **names,
+               struct err *err);
+} verbs[] = {
+    {"check", "no argument", 0, 0, check},
+    {"export", "one DIR", 1, 1, export_all},
+    {"import", "one DIR, or --peers FILE", 1, 1, import_all},
+    {"merge", "one FILE or more", 1, INT_MAX, merge_files},
+    {"schema", "no argument", 0, 0, schema},
+    {"upgrade", "no argument", 0, 0, upgrade},
+};
+
 static int run(const struct cli *cli, const void *opts, int n_args, char **args, struct err *err)
 {
     const struct db_opts *o = opts;
+    const struct verb *v = NULL;
+    int n = n_args - 1;
 
-    if ((o->canonical || o->sweeps) && strcmp(args[0], "export") != 0) {
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (strcmp(args[0], verbs[i].name) == 0)
+            v = &verbs[i];
+    if (!v)
+        err_set(err, -EINVAL,
+                "db: want 'check', 'export DIR', 'import DIR|--peers FILE', 'merge FILE...', "
+                "'schema' or 'upgrade', got '%s'",
+                args[0]);
+    else if ((o->canonical || o->sweeps) && v->run != export_all)
         err_set(err, -EINVAL, "%s is of 'db export'", o->canonical ? "--canonical" : "--sweeps");
-        return EXIT_USAGE;
-    }
-    if (o->peers && (strcmp(args[0], "import") != 0 || n_args > 1)) {
+    else if (o->peers && (v->run != import_all || n > 0))
         err_set(err, -EINVAL, "--peers is of 'db import', without a DIR");
-        return EXIT_USAGE;
-    }
-    if (o->peers)
-        return import_peers(cli, o->peers, err);
-    if (strcmp(args[0], "check") == 0 && n_args == 1)
-        return check(cli, err);
-    if (strcmp(args[0], "export") == 0 && n_args == 2)
-        return export_all(cli, args[1], o, err);
-    if (strcmp(args[0], "import") == 0 && n_args == 2)
-        return merge(cli, 1, args + 1, true, err);
-    if (strcmp(args[0], "merge") == 0 && n_args >= 2)
-        return merge(cli, n_args - 1, args + 1, false, err);
-    if (strcmp(args[0], "schema") == 0 && n_args == 1)
-        return schema(cli, err);
-    if (strcmp(args[0], "upgrade") == 0 && n_args == 1)
-        return upgrade(cli, err);
-    err_set(err, -EINVAL,
-            "db: want 'check', 'export DIR', 'import DIR|--peers FILE', 'merge FILE...', "
-            "'schema' or 'upgrade', got '%s'%s",
-            args[0], n_args > 1 ? " and an argument" : "");
+    else if (!o->peers && (n < v->min || n > v->max))
+        err_set(err, -EINVAL, "db %s wants %s, got %d: try 'flashmem db --help'", v->name,
+                v->takes, n);
+    else
+        return v->run(cli, o, n, args + 1, err);
     return EXIT_USAGE;
 }
 

@@ -213,6 +213,8 @@ static int add_run(const struct cli *cli, struct table *t, struct store *st, str
 
     if (rc == 0) {
         rc = sum_layers(st, store_int(q, 0), m, sum, err);
+        if (rc < 0)
+            model_free(m);
         if (rc == 0)
             cli_note(cli, "%s: left out: its newest replay was of another graph", name);
     } else if (rc == -ENOENT) {

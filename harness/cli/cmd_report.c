@@ -140,6 +140,8 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
         err_prefix(err, "--where");
         return EXIT_USAGE;
     }
+    if ((o->all || o->figure) && cli_check_folder("--out", o->out, err) < 0)
+        return EXIT_USAGE;
     if (o->size && parse_size(o->size, size_in, err) < 0)
         return EXIT_USAGE;
     rc = store_open(cli->db_path, STORE_READ, &st, err);

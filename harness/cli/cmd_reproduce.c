@@ -60,7 +60,7 @@ static const struct step steps[] = {
 /* One step as a process of its own: a crash ends the step, not what was stored before it. */
 static int spawn(const struct cli *cli, char **words, struct err *err)
 {
-    char *argv[MAX_WORDS + 10];
+    char *argv[MAX_WORDS + 11];
     char seed[32];
     int n = 0, status;
     pid_t pid;
@@ -77,6 +77,8 @@ static int spawn(const struct cli *cli, char **words, struct err *err)
     }
     if (cli->quiet)
         argv[n++] = "--quiet";
+    if (cli->verbose)
+        argv[n++] = "--verbose";
     while (*words)
         argv[n++] = *words++;
     argv[n] = NULL;
@@ -140,6 +142,8 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
         err_set(err, -EINVAL, "--quick and --full: give one of them");
         return EXIT_USAGE;
     }
+    if (cli_check_folder("--out", o->out, err) < 0) /* not after hours */
+        return EXIT_USAGE;
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         char text[256], folders[2][4096], said[512], took[UNIT_TEXT];
         char *words[MAX_WORDS + 1];

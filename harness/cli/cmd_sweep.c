@@ -227,12 +227,11 @@ static int device_of(const struct cli *cli, struct device_info *ret_info, struct
 /* The best of an own kernel and of ours, for each case. */
 static const char select_best[] =
     "SELECT c.variant, s.median_ns FROM sample s JOIN config c ON c.id = s.config_id"
-    " JOIN session e ON e.id = s.session_id JOIN device d ON d.id = e.device_id"
-    " WHERE d.platform = ? AND d.name = ? AND d.driver = ? AND c.op = ? AND c.shape = ?"
+    " JOIN session e ON e.id = s.session_id WHERE e.device_id = ? AND c.op = ? AND c.shape = ?"
     " AND c.dtype = ? AND c.load_bytes = 0 AND s.status IN ('ok', 'noisy')"
     " AND iif(?, c.kernel = ?, instr(c.kernel, '@') = 0) ORDER BY s.median_ns LIMIT 1";
 
-static int find_best(struct store *st, const struct device_info *info, const struct op_case *c,
+static int find_best(struct store *st, int64_t device_id, const struct op_case *c,
                      const struct custom *own, bool theirs, double *ret_ns,
                      char variant[OP_TEXT_MAX], struct err *err)
 {
@@ -242,9 +241,8 @@ static int find_best(struct store *st, const struct device_info *info, const str
 
     *ret_ns = NAN;
     op_case_params(c, shape);
-    rc = store_query(st, &q, err, select_best, "ssssssis", info->platform, info->name, info->driver,
-                     c->op->name, shape, dtype_name(c->dtype), (int64_t)theirs,
-                     custom_kernel(own));
+    rc = store_query(st, &q, err, select_best, "isssis", device_id, c->op->name, shape,
+                     dtype_name(c->dtype), (int64_t)theirs, custom_kernel(own));
     if (rc < 0)
         return rc;
     rc = store_step(q, err);
@@ -256,15 +254,15 @@ static int find_best(struct store *st, const struct device_info *info, const str
     return rc < 0 ? rc : 0;
 }
 
-static int note_case(const struct cli *cli, struct store *st, const struct device_info *info,
+static int note_case(const struct cli *cli, struct store *st, int64_t device_id,
                      const struct custom *own, const struct op_case *c, struct err *err)
 {
     char text[OP_TEXT_MAX], variant[OP_TEXT_MAX] = "", ours[OP_TEXT_MAX] = "";
     double ns, our_ns, flops, bytes;
-    int rc = find_best(st, info, c, own, true, &ns, variant, err);
+    int rc = find_best(st, device_id, c, own, true, &ns, variant, err);
 
     if (rc == 0)
-        rc = find_best(st, info, c, own, false, &our_ns, ours, err);
+        rc = find_best(st, device_id, c, own, false, &our_ns, ours, err);
     if (rc == 0)
         rc = custom_cost(own, c, &flops, &bytes, err);
     if (rc < 0 || isnan(ns))
@@ -280,7 +278,8 @@ static int note_case(const struct cli *cli, struct store *st, const struct devic
 static int note_best(const struct cli *cli, struct store *st, const struct device_info *info,
                      const struct custom *own, const struct spec *spec, struct err *err)
 {
-    int rc = 0;
+    int64_t device_id;
+    int rc = store_find_device(st, info, &device_id, err);
 
     for (int i = 0; i < spec->n && rc == 0; i++) {
         bool seen = false;
@@ -290,7 +289,7 @@ static int note_best(const struct cli *cli, struct store *st, const struct devic
                    memcmp(spec->config[k].c.p, spec->config[i].c.p, sizeof(spec->config[i].c.p)) ==
                        0;
         if (!seen)
-            rc = note_case(cli, st, info, own, &spec->config[i].c, err);
+            rc = note_case(cli, st, device_id, own, &spec->config[i].c, err);
     }
     return rc;
 }

@@ -79,7 +79,7 @@ int main(int argc, char **argv)
         status = EXIT_FAILED;
     }
     if (status == EXIT_FAILED || status == EXIT_USAGE)
-        fprintf(stderr, "flashmem: error: %s\n", err.text);
+        cli_say("error: ", err.text);
     opt_done(&inv);
     return status;
 }

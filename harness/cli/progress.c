@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,18 +24,30 @@ static void clear_line(void)
     drawn = false;
 }
 
+void cli_say(const char *what, const char *text)
+{
+    clear_line();
+    fprintf(stderr, "flashmem: %s", what);
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        fputc((*p < 0x20 && *p != '\n') || *p == 0x7f ? '?' : *p, stderr);
+    fputc('\n', stderr);
+}
+
 void cli_note(const struct cli *cli, const char *fmt, ...)
 {
+    char *text = NULL;
     va_list ap;
+    int n;
 
     if (cli->quiet)
         return;
-    clear_line();
-    fputs("flashmem: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    n = vasprintf(&text, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    if (n >= 0) {
+        cli_say("", text);
+        free(text);
+    }
 }
 
 void cli_progress(const struct cli *cli, const char *what, int64_t done, int64_t total,
@@ -103,5 +116,15 @@ int cli_check_out(const char *option, const char *path, struct err *err)
     if (!path || stat(path, &st) < 0 || S_ISREG(st.st_mode))
         return 0;
     return err_set(err, -EINVAL, "%s: '%s' is there and is no regular file: name another", option,
+                   path);
+}
+
+int cli_check_folder(const char *option, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 ? errno != ENOTDIR : S_ISDIR(st.st_mode))
+        return 0;
+    return err_set(err, -EINVAL, "%s: '%s' is or is below what is no folder: name another", option,
                    path);
 }

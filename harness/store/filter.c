@@ -18,8 +18,8 @@ static const struct {
 
 static int fail(const char *at, const char *want, struct err *err)
 {
-    return err_set(err, -EINVAL, "want %s at '%.40s': conditions are COLUMN OP VALUE [AND ...]",
-                   want, at);
+    return err_set(err, -EINVAL, "want %s at %s%.40s%s: conditions are COLUMN OP VALUE [AND ...]",
+                   want, *at ? "'" : "the end", at, *at ? "'" : "");
 }
 
 static int parse_value(const char **p, struct filter_term *t, bool *ret_quoted, struct err *err)
@@ -105,8 +105,28 @@ int filter_parse(const char *text, struct filter *ret_f, struct err *err)
     return 0;
 }
 
-/* Against what a prepared query yields. */
-static int check_term(struct filter_term *t, sqlite3_stmt *q, struct err *err)
+/* A column that is computed has no type but what its values have: numbers, if the first is one. */
+static bool holds_numbers(struct store *st, const char *query, int length, const char *column)
+{
+    char *sql = sqlite3_mprintf("SELECT typeof(\"%w\") FROM (%.*s\n) WHERE \"%w\" IS NOT NULL"
+                                " LIMIT 1",
+                                column, length, query, column);
+    sqlite3_stmt *q = NULL;
+    const char *type = NULL;
+    bool numbers;
+
+    if (sql && sqlite3_prepare_v2(store_db(st), sql, -1, &q, NULL) == SQLITE_OK &&
+        sqlite3_step(q) == SQLITE_ROW)
+        type = (const char *)sqlite3_column_text(q, 0);
+    numbers = type && (strcmp(type, "real") == 0 || strcmp(type, "integer") == 0);
+    sqlite3_finalize(q);
+    sqlite3_free(sql);
+    return numbers;
+}
+
+/* Against what a prepared query yields, whose text has so many bytes. */
+static int check_term(struct store *st, struct filter_term *t, sqlite3_stmt *q, int length,
+                      struct err *err)
 {
     char names[700] = "";
     size_t n = 0;
@@ -117,7 +137,8 @@ static int check_term(struct filter_term *t, sqlite3_stmt *q, struct err *err)
 
         if (strcmp(name, t->column) == 0) {
             t->number = t->number && !is_text;
-            if (type && !is_text && !t->number && !t->null)
+            if (!is_text && !t->number && !t->null &&
+                (type || holds_numbers(st, sqlite3_sql(q), length, name)))
                 return err_set(err, -EINVAL, "column '%s' holds numbers, got %s'%s'", t->column,
                                strstr(t->op, "GLOB") ? "a pattern, " : "", t->value);
             return 0;
@@ -140,17 +161,17 @@ int filter_sql(struct store *st, struct filter *f, const char *query, char **ret
 
     if (rc != SQLITE_OK)
         return store_error(store_db(st), store_path(st), rc, query, err);
+    for (end = query + strlen(query); end > query && strchr("; \n", end[-1]);)
+        end--;
     rc = 0;
     for (int i = 0; i < f->n && rc == 0; i++)
-        rc = check_term(&f->term[i], q, err);
+        rc = check_term(st, &f->term[i], q, (int)(end - query), err);
     sqlite3_finalize(q);
     if (rc < 0)
         return rc;
     sql = open_memstream(&text, &size);
     if (!sql)
         return err_set(err, -ENOMEM, "out of memory");
-    for (end = query + strlen(query); end > query && strchr("; \n", end[-1]);)
-        end--;
     fprintf(sql, "SELECT * FROM (%.*s\n)", (int)(end - query), query);
     for (int i = 0; i < f->n; i++) {
         const struct filter_term *t = &f->term[i];

@@ -53,7 +53,7 @@ static int digit(char c)
 static int bind_blob(sqlite3_stmt *q, int i, const char *text, size_t n, struct err *err)
 {
     unsigned char *blob = malloc(n / 2 + 1);
-    int rc = blob && n % 2 == 0 ? SQLITE_OK : SQLITE_ERROR;
+    int rc = !blob ? SQLITE_NOMEM : n % 2 == 0 ? SQLITE_OK : SQLITE_ERROR;
 
     for (size_t k = 0; k + 1 < n && rc == SQLITE_OK; k += 2) {
         int high = digit(text[k]), low = digit(text[k + 1]);
