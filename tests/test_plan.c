@@ -307,6 +307,26 @@ START_TEST(greedy_by_hand)
 END_TEST
 
 /* A plan beyond the limit comes back, marked; B says which layer proves that nothing fits. */
+/* One weight a layer, 6 chunks at once. w3 (3) has 2 of them from layer 3 when w2 (1) comes up, with as much left:
+ * w3 first, at layer 2, and layer 1 holds w0 (3), w1 and w2; w2 first, and it holds 3 of w3 in place of w2: 7. */
+START_TEST(lc_opg_serves_equals_as_it_searched)
+{
+    const int capacity[] = {2, 2, 2, 3}, weight[][2] = {{1, 3}, {3, 1}, {3, 1}, {4, 3}};
+    struct plan_case c;
+    struct plan *plan;
+    struct err err = {0};
+
+    case_make(&c, 4, capacity, 4, weight);
+    c.weight[2].last_use = 4;
+    c.p.m_peak = 10;
+    c.p.m_total = 6;
+    c.p.max_loads = 1;
+    ck_assert_msg(plan_make(policy_find("lc-opg"), &c.p, &plan, &err) == 0, "%s", err.text);
+    ck_assert_int_ne(plan->status, PLAN_INFEASIBLE);
+    plan_free(plan);
+}
+END_TEST
+
 START_TEST(infeasible_plans_come_back)
 {
     struct plan_case c;
@@ -405,6 +425,7 @@ int main(void)
     tcase_add_test(tc, every_policy_plans_every_instance);
     tcase_add_loop_test(tc, naive_policies_by_hand, 0, (int)(sizeof(naive) / sizeof(naive[0])));
     tcase_add_test(tc, greedy_by_hand);
+    tcase_add_test(tc, lc_opg_serves_equals_as_it_searched);
     tcase_add_test(tc, infeasible_plans_come_back);
     tcase_add_test(tc, capacities_are_raised_where_nothing_else_fits);
     tcase_add_test(tc, nonsense_is_refused);

@@ -17,9 +17,10 @@ struct queue { /* binary heap */
     struct job *job;
 };
 
+/* Of equals the one released first, as the search's labels have it: limits are kept by that order. */
 static bool before(const struct job *x, const struct job *y)
 {
-    return x->key != y->key ? x->key < y->key : x->weight < y->weight;
+    return x->key != y->key ? x->key < y->key : x->weight > y->weight;
 }
 
 static void push(struct queue *q, struct job j)
