@@ -7,6 +7,9 @@
 //   local: STAGES tiles of BK values of k from both operands; SK > 1: or all partial sums (SK 2:
 //         those of one slice)
 //   Any size: rows past the end repeat the last one, k past the end is zero, neither is written.
+//         EDGE_M, EDGE_N 1: along m, n only whole blocks; what is behind them, a texel of columns at
+//         most, is left to groups after those of the blocks, an item for each texel (ORDER 1, SK 1,
+//         TA 0, TB 1, no convolution; the same bits).
 //   BK / 4 divides the number of items; SK divides BK / 4; TM is 1, 2, 6 or a multiple of 4.
 //
 // Both operands lie in local memory as [k][row], whatever their texels run along, so that an item
@@ -44,6 +47,12 @@
 #endif
 #ifndef ORDER
 #define ORDER 1
+#endif
+#ifndef EDGE_M
+#define EDGE_M 0
+#endif
+#ifndef EDGE_N
+#define EDGE_N 0
 #endif
 
 #define ITEMS (LX * LY * SK)
@@ -305,15 +314,56 @@
 #endif
 #define BEGIN_LOAD                                                                                 \
     LOAD_BEGIN((get_group_id(1) * get_num_groups(0) + get_group_id(0)) * ITEMS + l,                \
-               get_num_groups(0) * get_num_groups(1) * ITEMS, (KS + RUN - 1) / RUN)
+               get_num_groups(0) * get_num_groups(1) * ITEMS,                                      \
+               past < 0 ? (KS + RUN - 1) / RUN : 1)
+
+// The t-th texel behind whole blocks, counted matrix by matrix: first the rows below them, then the
+// column beside them.
+#define EDGE(t)                                                                                    \
+    {                                                                                              \
+        const int m_whole = EDGE_M ? m_blocks * BM : M, nts = (N + 3) / 4;                         \
+        const int below = (M - m_whole) * nts, each = below + (EDGE_N ? m_whole : 0);              \
+        const int of = (t) / each, u = (t) - of * each;                                            \
+        const int m = u < below ? m_whole + u / nts : u - below;                                   \
+        const int nt = u < below ? u % nts : nts - 1;                                              \
+        float4 sums = ZERO;                                                                        \
+                                                                                                   \
+        _Pragma("unroll 4") for (int kt = 0; kt < (of < batches ? KT : 0); kt++)                   \
+        {                                                                                          \
+            const float4 av = GET(a, FOLD_A, cta, of * a_row + m, of * a_col + kt);                \
+                                                                                                   \
+            EDGE_LANE(x, 0)                                                                        \
+            EDGE_LANE(y, 1)                                                                        \
+            EDGE_LANE(z, 2)                                                                        \
+            EDGE_LANE(w, 3)                                                                        \
+        }                                                                                          \
+        sums = keep_lanes(sums, N - 4 * nt);                                                       \
+        if (of < batches)                                                                          \
+            GEMM_PUT(of, m, nt, sums)                                                              \
+    }
+#define EDGE_LANE(c, j)                                                                            \
+    {                                                                                              \
+        const int n = min(4 * nt + j, N - 1);                                                      \
+        const float4 bv = GET(b, FOLD_B, ctb, of * b_row + n, of * b_col + kt);                    \
+                                                                                                   \
+        sums.c = fma(av.x, bv.x, sums.c);                                                          \
+        sums.c = fma(av.y, bv.y, sums.c);                                                          \
+        sums.c = fma(av.z, bv.z, sums.c);                                                          \
+        sums.c = fma(av.w, bv.w, sums.c);                                                          \
+    }
 
 __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GEMM_PARAMS)
 {
     __local float tile[LOCAL] __attribute__((aligned(16)));
 
     const int gn = get_group_id(ORDER - 1), gm = get_group_id(2 - ORDER);
-    const int m_blocks = (M + BM - 1) / BM;
-    const int batch = gm / m_blocks;
+    const int m_blocks = EDGE_M ? M / BM : (M + BM - 1) / BM;
+#if EDGE_M || EDGE_N
+    const int past = gm - m_blocks * batches; // those groups go through all of this without a pass
+    const int batch = past < 0 ? gm / m_blocks : 0;
+#else
+    const int past = -1, batch = gm / m_blocks;
+#endif
     const int m0 = (gm - batch * m_blocks) * BM, n0 = gn * BN;
     const int l = get_local_id(1) * LX + get_local_id(0);
     const int slice = l / (LX * LY), item = l % (LX * LY);
@@ -322,7 +372,7 @@ __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GE
 #else
     const int tx = item % LX, ty = item / LX;
 #endif
-    const int KS = (KT + SK - 1) / SK;
+    const int KS = past < 0 ? (KT + SK - 1) / SK : 0;
     float4 acc[TM][TN / 4], fa[NA], fb[NB];
 #if STAGES == 2
     int odd = 0;
@@ -411,8 +461,15 @@ __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GE
                                                                                                    \
         GEMM_PUT(batch, m0 + (m), (n0 + (n)) / 4, sums)                                            \
     }
+#if EDGE_M || EDGE_N
+    if (past >= 0) {
+        EDGE((past * (int)get_num_groups(0) + gn) * ITEMS + l)
+    } else
+#endif
 #if SK == 1
-    EACH(i, TM) EACH(j, TN / 4) RESULT(M_OF(i), N_OF(j), acc[i][j])
+    {
+        EACH(i, TM) EACH(j, TN / 4) RESULT(M_OF(i), N_OF(j), acc[i][j])
+    }
 #elif SK == 2 // the first slice adds the other one's
     if (slice)
         EACH(i, TM)

@@ -4,7 +4,7 @@ static const struct row products_cases[] = {
     {"matmul", "m=33,n=70,k=300", true,
      {"staged:BM=8,BN=64,BK=32,MR=4,NR=16,ORDER=2", "staged:BM=8,BN=32,BK=64,MR=4,NR=8",
       "direct:TM=8,TN=8,ORDER=2,lws=4x2", "tiled:TM=4,TN=4,BK=16,lws=4x2",
-      "tiled:TM=4,TN=4,BK=16,TURNS=2,lws=4x2"}, false},
+      "tiled:TM=4,TN=4,BK=16,TURNS=2,lws=4x2", "tiled:TM=2,TN=4,BK=8,STAGES=1,lws=1x2"}, false},
     {"matmul", "m=7,n=31,k=65,bias=1", false, {"direct:TM=2,TN=4,lws=2x4"}, false},
     {"matmul", "m=1,n=257,k=129,bias=1", false, {"staged:lws=1x1"}, false},
     {"matmul", "m=129,n=257,k=257", false, /* a block and one more, each way */
@@ -14,6 +14,8 @@ static const struct row products_cases[] = {
     {"matmul", "m=8195,n=3,k=4", false, {NULL}, false},    /* a and y folded by theirs */
     {"matmul", "m=3,n=2,k=32777", false, {NULL}, false},   /* a and b folded by their columns */
     {"matmul", "m=9,n=13,k=6,batch=3,aheads=1,bheads=1,b=input", false, {NULL}, false},
+    {"matmul", "m=65,n=66,k=13,batch=3,aheads=1,cheads=1,b=input,bias=1,act=gelu", false,
+     {"tiled:TM=2,TN=4,BK=8,STAGES=1,lws=1x2"}, false}, /* 16 blocks and some more, each way */
     {"matmul", "m=9,n=6,k=13,batch=3,tb=0,bheads=1,cheads=1,b=input", false,
      {"staged:BM=32,BN=64,BK=32", "direct:TM=8,TN=8,lws=4x2",
       "tiled:TM=2,TN=4,BK=16,TURNS=2,lws=2x2"},
