@@ -301,10 +301,18 @@
 // The pipelined form divides up its load behind the first fetch, from images only if there is one:
 // so a load of nothing costs least (H100: a product of 1024 from buffers 4 % over naive, now
 // nothing; a convolution from images 2.4 %, now nothing).
+//
+// From buffers most blocks move all of it there (3), before their results take registers, and have
+// one loop, as the naive form does: with two, 16 products of 512 x 512 x 64 took 167 registers for
+// 127, a group less beside each other, and 22.6 us for 17.8 (now 17.7; at ratio 1 25.9, now 18.5),
+// 2048 in f16 in 192 x 96 580 us for 436 (437; 606, now 447). Blocks of 128 results an item have a
+// multiprocessor to themselves, and hide it (1; those of 16 bits have half as much to move).
 #if FORM != 2
 #define LOAD_LATE 0
 #elif IMAGE
 #define LOAD_LATE 2
+#elif SK == 1 && (TM * TN < 128 || HALF)
+#define LOAD_LATE 3
 #else
 #define LOAD_LATE 1
 #if !LOAD_BLOCK
@@ -399,6 +407,9 @@ __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GE
     FETCH(0)
 #if LOAD_LATE == 1
     BEGIN_LOAD
+#elif LOAD_LATE == 3
+    LOAD_APART((get_group_id(1) * get_num_groups(0) + get_group_id(0)) * ITEMS + l,
+               get_num_groups(0) * get_num_groups(1) * ITEMS)
 #endif
     KEEP_A(tile, 0)
     KEEP_B(tile + BK * LDA, 0)
@@ -437,6 +448,8 @@ __kernel __attribute__((reqd_work_group_size(LX, LY *SK, 1))) void gemm_tiled(GE
 #if SK > 1
     PLAIN
 #endif
+#elif LOAD_LATE == 3
+    PLAIN
 #else
     if (LOAD_ITERS > 0) {
         for (const int end = min(LOAD_ITERS * RUN, KS); kt0 < end; kt0 += RUN)
