@@ -107,9 +107,12 @@ int gemm_tiled_launch(const struct gemm *g, const struct op_variant *v,
 
 /* ---- which blocks ---- */
 
-/* Blocks worth having, each a program to build, and what an H100 says of them on each memory path:
- * how many groups a multiprocessor takes, their rate in GFLOP/s beside each other, and how long a
- * pass of a group takes that has it to itself. */
+/* Blocks worth having, each a program to build, and what an H100 (80 GB HBM3, driver 580) says of
+ * them on each memory path: how many groups a multiprocessor takes, their rate in GFLOP/s beside each
+ * other, and how long a pass of a group takes that has it to itself. Images: fitted to 1267 timings
+ * of matmul and conv2d, buffers: to 130 of 21 products; 128 x 128, 192 x 96 and 96 x 96 in two runs
+ * came later, from some timings each at 1024 to 4097. `bench_products --case CASE --variant BLOCK
+ * --variant BLOCK` times blocks in turns. */
 static const struct block {
     int kernel, tm, tn, bk, stages, turns, sk, lx, ly;
     bool no_conv; /* taps take registers that it has not, or are read conditionally */
@@ -151,10 +154,9 @@ static double pass_us(const struct block *b, enum mem_path path, int n)
     return path == PATH_IMAGE ? fmax(alone, n * each) : alone + (n - 1) * each;
 }
 
-/* Microseconds, for ranking blocks; groups run in rounds of as many as a multiprocessor takes. For
- * images fitted to 1267 timings of matmul and conv2d on an H100: the choice costs 3 % over the
- * best of 25 blocks on average, 12 % at most. For buffers to 130 timings of 21 products: 1 % over
- * the best of 10 on average; the last two rows, 192 x 96 and 96 x 96 to some timings each. */
+/* Microseconds, for ranking blocks; groups run in rounds of as many as a multiprocessor takes. The
+ * choice costs 3 % over the best of 25 blocks on average, 12 % at most, for images, 1 % over the
+ * best of 10 for buffers. */
 static double block_us(const struct gemm *g, const struct device_info *dev, enum mem_path path,
                        const struct block *b, const struct grid *r)
 {
