@@ -367,6 +367,49 @@ START_TEST(repeats_of_a_gpu_in_twos)
 }
 END_TEST
 
+/* The hash of what this program would build is on `current` of three samples. */
+static int read_of_three(struct bench *b, const struct op_case *c, int current, int *ret_outdated)
+{
+    struct sampled_set set;
+    struct op_variant v;
+    struct err err = {0};
+    char hash[20];
+    uint64_t now;
+    int n;
+
+    op_variant_default(c, &dev, PATH_IMAGE, &v);
+    v.form = FORM_PIPELINED;
+    v.n_loads = 1;
+    ck_assert_int_eq(op_variant_hash(c, &v, &dev, &now, NULL), 0);
+    snprintf(hash, sizeof(hash), "%016" PRIx64, now);
+    ck_assert_int_eq(store_exec(b->st, &err, "UPDATE sample SET build_hash = CASE WHEN id <= ? THEN ?"
+                                " ELSE '0123456789abcdef' END", "is", (int64_t)current, hash), 0);
+    ck_assert_int_eq(
+        sampled_read(b->st, b->device_id, &dev, DTYPE_F32, PATH_IMAGE, &set, &err), 0);
+    n = set.n;
+    *ret_outdated = set.outdated;
+    sampled_done(&set);
+    return n;
+}
+
+/* They are left out where others tell more, and are better than nothing. */
+START_TEST(samples_of_other_builds)
+{
+    struct op_case c = parse("relu:f32:rows=64,cols=64");
+    struct bench b;
+    int outdated;
+
+    bench_open(&b);
+    for (int i = 0; i < 3; i++)
+        put(&b, &c, FORM_PIPELINED, 4096 << i, "ok", "flushed", 2000, 1200, 1.7);
+    ck_assert_int_eq(read_of_three(&b, &c, 2, &outdated), 2);
+    ck_assert_int_eq(outdated, 1);
+    ck_assert_int_eq(read_of_three(&b, &c, 1, &outdated), 3);
+    ck_assert_int_eq(outdated, 0);
+    bench_close(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("predict");
@@ -384,6 +427,7 @@ int main(void)
     tcase_add_test(t, repeats_and_noise);
     tcase_add_test(t, too_little_is_said);
     tcase_add_test(t, repeats_of_a_gpu_in_twos);
+    tcase_add_test(t, samples_of_other_builds);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

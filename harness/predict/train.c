@@ -152,6 +152,9 @@ static int train_path(struct store *st, int64_t device_id, const struct device_i
     rc = sampled_read(st, device_id, dev, dtype, path, &set, err);
     if (rc < 0)
         return rc;
+    if (set.outdated)
+        rows_note(opt, "%d samples of %s %s left out: of kernels as another build had them",
+                  set.outdated, dtype_name(dtype), mem_path_name(path));
     if (set.skipped)
         rows_note(opt, "%d samples of %s %s left out: %s", set.skipped, dtype_name(dtype),
              mem_path_name(path), set.why);

@@ -64,6 +64,17 @@ int sampled_device(struct store *st, int64_t device_id, struct device_info *ret_
     return rc;
 }
 
+static bool is_current(const struct device_info *dev, const struct sampled *s, const char *hash)
+{
+    char text[20];
+    uint64_t now;
+
+    if (!hash || op_variant_hash(&s->c, &s->v, dev, &now, NULL) < 0)
+        return true;
+    snprintf(text, sizeof(text), "%016" PRIx64, now);
+    return strcmp(text, hash) == 0;
+}
+
 /* One row; -EINVAL if this program's operators cannot read it. */
 static int parse_row(struct store_query *q, const struct device_info *dev, enum dtype dtype,
                      enum mem_path path, struct sampled *ret_s, struct err *err)
@@ -87,6 +98,7 @@ static int parse_row(struct store_query *q, const struct device_info *dev, enum 
                      mem_path_name(path));
     if (rc < 0)
         return -EINVAL;
+    s.current = is_current(dev, &s, store_text(q, 10));
     *ret_s = s;
     return 0;
 }
@@ -105,6 +117,35 @@ static int grow(struct sampled_set *set, int *room, struct err *err)
     return 0;
 }
 
+static int kernel_of(const struct sampled *s)
+{
+    int op = 0;
+
+    while (op_table[op] && op_table[op] != s->c.op)
+        op++;
+    return op * OP_MAX_KERNELS + s->v.kernel;
+}
+
+static int leave_out_outdated(struct sampled_set *set, struct err *err)
+{
+    int ops = 0, *surplus, n = 0; /* of a kernel: samples that are current less those that are not */
+
+    while (op_table[ops])
+        ops++;
+    surplus = calloc((size_t)(ops + 1) * OP_MAX_KERNELS, sizeof(*surplus));
+    if (!surplus)
+        return err_set(err, -ENOMEM, "no memory for %d kernels", ops);
+    for (int i = 0; i < set->n; i++)
+        surplus[kernel_of(&set->row[i])] += set->row[i].current ? 1 : -1;
+    for (int i = 0; i < set->n; i++)
+        if (set->row[i].current || surplus[kernel_of(&set->row[i])] < 0)
+            set->row[n++] = set->row[i];
+    set->outdated = set->n - n;
+    set->n = n;
+    free(surplus);
+    return 0;
+}
+
 int sampled_read(struct store *st, int64_t device_id, const struct device_info *dev,
                  enum dtype dtype, enum mem_path path, struct sampled_set *ret_set,
                  struct err *err)
@@ -115,7 +156,7 @@ int sampled_read(struct store *st, int64_t device_id, const struct device_info *
 
     rc = store_query(st, &q, err,
                      "SELECT s.id, s.status, s.median_ns, s.base_median_ns, s.slowdown,"
-                     " c.load_bytes, c.extra_ratio, c.op, c.shape, c.variant"
+                     " c.load_bytes, c.extra_ratio, c.op, c.shape, c.variant, s.build_hash"
                      " FROM sample s JOIN config c ON c.id = s.config_id"
                      " JOIN session e ON e.id = s.session_id"
                      " WHERE e.device_id = ? AND c.dtype = ? AND c.path = ?"
@@ -136,6 +177,8 @@ int sampled_read(struct store *st, int64_t device_id, const struct device_info *
             memcpy(set.why, why.text, sizeof(set.why));
     }
     store_query_done(q);
+    if (rc == 0)
+        rc = leave_out_outdated(&set, err);
     if (rc == 0 && dev->type != DEVICE_CPU)
         rc = twos_again(st, device_id, &set, err);
     if (rc < 0) {

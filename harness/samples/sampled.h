@@ -8,6 +8,7 @@
 struct sampled {
     int64_t id; /* row of sample */
     bool noisy;
+    bool current; /* its program is what this program would build; true where none was recorded */
     double median_ns;
     double base_ns;  /* of the naive form without load; NaN without load */
     double slowdown; /* NaN without load */
@@ -20,6 +21,7 @@ struct sampled {
 struct sampled_set {
     int n;
     struct sampled *row;
+    int outdated; /* left out: of a kernel as another build of this program had it */
     int skipped;           /* rows whose case or variant this program cannot read */
     char why[ERR_TEXT_MAX]; /* the first of them */
 };
@@ -28,7 +30,9 @@ struct sampled_set {
 struct op_variant sampled_base(const struct op_variant *v);
 
 /* Samples of a device with status ok or noisy, taken with flushed caches, in an order that does
- * not depend on how the database came about. 0 with n == 0 when there are none. */
+ * not depend on how the database came about. 0 with n == 0 when there are none. Where at least half of
+ * a kernel's samples are of its source as this program has it, the others are left out: they
+ * tell how fast it was. */
 int sampled_read(struct store *st, int64_t device_id, const struct device_info *dev,
                  enum dtype dtype, enum mem_path path, struct sampled_set *ret_set,
                  struct err *err);
