@@ -128,7 +128,8 @@ static int kernel_of(const struct sampled *s)
 
 static int leave_out_outdated(struct sampled_set *set, struct err *err)
 {
-    int ops = 0, *surplus, n = 0; /* of a kernel: samples that are current less those that are not */
+    enum { SHARE = 4 }; /* a quarter */
+    int ops = 0, *surplus, n = 0; /* of a kernel: how many are current beyond their share, times SHARE */
 
     while (op_table[ops])
         ops++;
@@ -136,7 +137,7 @@ static int leave_out_outdated(struct sampled_set *set, struct err *err)
     if (!surplus)
         return err_set(err, -ENOMEM, "no memory for %d kernels", ops);
     for (int i = 0; i < set->n; i++)
-        surplus[kernel_of(&set->row[i])] += set->row[i].current ? 1 : -1;
+        surplus[kernel_of(&set->row[i])] += set->row[i].current ? SHARE - 1 : -1;
     for (int i = 0; i < set->n; i++)
         if (set->row[i].current || surplus[kernel_of(&set->row[i])] < 0)
             set->row[n++] = set->row[i];
