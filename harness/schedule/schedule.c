@@ -7,6 +7,7 @@
 
 #include "harness/schedule/keep.h"
 
+#define SMALL_RING (UINT64_C(8) << 20)
 
 static uint64_t round_up(uint64_t v, uint64_t to)
 {
@@ -45,12 +46,20 @@ static int add_item(struct builder *b, const struct item *it, struct err *err)
     return 0;
 }
 
+/* One launch waits for OP_MAX_LOADS items at once, and a wrap may waste one more. Half of a small
+ * ring is read before a launch gives back the other half: there a launch takes a quarter. */
+static uint64_t piece_bytes(uint64_t ring_bytes)
+{
+    uint64_t pieces = ring_bytes < SMALL_RING ? 4 * OP_MAX_LOADS : 2 * OP_MAX_LOADS;
+
+    return ring_bytes / pieces / READ_ALIGN * READ_ALIGN;
+}
+
 /* `bytes` of a weight from weight_byte on, moved by `layer`; cut to what the ring can hold. */
 static int add_run(struct builder *b, int weight, bool rows, int layer, int load_layer,
                    uint64_t weight_byte, uint64_t bytes, struct err *err)
 {
-    /* One launch waits for OP_MAX_LOADS items at once, and a wrap may waste one more. */
-    uint64_t most = b->s->ring_bytes / (2 * OP_MAX_LOADS) / READ_ALIGN * READ_ALIGN;
+    uint64_t most = piece_bytes(b->s->ring_bytes);
     uint64_t base = weight < 0 ? b->file->bundle_offset : b->file->offset_bytes[weight];
     int rc = 0;
 
