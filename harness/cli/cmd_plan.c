@@ -512,10 +512,14 @@ static int front(struct planning *s, struct err *err)
         all += s->problem->weight[w].chunks;
     high = all;
     rc = try_memory(s, all, &fits, &peak, err);
+    if (rc == 0 && !fits && !(s->problem->disk_bytes_per_s > 0))
+        return err_set(err, -ENODATA,
+                       "--pareto: 'latency' has no plan: it needs the disk's rate: give "
+                       "--disk-rate, or replay the model once");
     if (rc == 0 && !fits)
         return err_set(err, -ENODATA,
-                       "--pareto: 'latency' has no plan: it needs the disk's rate "
-                       "(--disk-rate, or a replay) and the layers' load curves");
+                       "--pareto: 'latency' has no plan: no layer's load curve is known: run "
+                       "'flashmem sweep', then 'flashmem train'");
     while (rc == 0 && high - low > 1 + high / 256 && !cli_interrupted) {
         int64_t mid = low + (high - low) / 2;
 

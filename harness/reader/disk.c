@@ -256,7 +256,9 @@ static int open_all(struct comparison *c, struct err *err)
         return err_set(err, -errno, "'%s': %s", c->path, strerror(errno));
     c->n_regions = (uint64_t)s.st_size / c->opt->turn_bytes;
     if (c->n_regions < 2)
-        return err_set(err, -EINVAL, "'%s': want a file of at least %" PRIu64 " bytes, got %" PRIu64,
+        return err_set(err, -EINVAL,
+                       "'%s': want a file of at least %" PRIu64 " bytes, two turns, got %" PRIu64
+                       ": give a larger one, or a shorter --turn",
                        c->path, 2 * c->opt->turn_bytes, (uint64_t)s.st_size);
     c->rate = calloc(values, sizeof(double));
     c->cpu = calloc(values, sizeof(double));
