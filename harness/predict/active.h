@@ -13,13 +13,13 @@ struct active_item {
     double slowdown;     /* NaN: not measured, or no load */
 };
 
-/* How many to choose at a time where so many are known: what is chosen together knows nothing of each other's
- * times, and each choice costs a fit. */
+/* How many to choose at a time where so many are known: what is chosen together knows nothing of
+ * each other's times, and each choice costs a fit. */
 int active_batch(int known);
 
-/* The next `batch` of what is not measured, best first: ret_index[batch], ret_n of them (fewer when
- * fewer are left; those that a kernel cannot take are never chosen). The same for the same items and
- * seed. -ENOMEM. */
+/* The next `batch` of what is not measured, best first: ret_index[batch], ret_n of them (fewer
+ * when fewer are left; those that a kernel cannot take are never chosen). The same for the same
+ * items and seed. -ENOMEM. */
 int active_choose(const struct device_info *dev, const struct active_item *item, int n, int batch,
                   uint64_t seed, int *ret_index, int *ret_n, struct err *err);
 

@@ -34,8 +34,8 @@ static bool same_base(const struct sampled *a, const struct sampled *b)
     struct op_variant x = sampled_base(&a->v), y = sampled_base(&b->v);
 
     return a->c.op == b->c.op && a->c.dtype == b->c.dtype &&
-           memcmp(a->c.p, b->c.p, sizeof(a->c.p)) == 0 && x.path == y.path && x.kernel == y.kernel &&
-           memcmp(x.tunable, y.tunable, sizeof(x.tunable)) == 0 &&
+           memcmp(a->c.p, b->c.p, sizeof(a->c.p)) == 0 && x.path == y.path &&
+           x.kernel == y.kernel && memcmp(x.tunable, y.tunable, sizeof(x.tunable)) == 0 &&
            memcmp(x.lws, y.lws, sizeof(x.lws)) == 0;
 }
 
@@ -44,7 +44,8 @@ static bool same_config(const struct sampled *a, const struct sampled *b)
     return same_base(a, b) && a->v.form == b->v.form && a->load_bytes == b->load_bytes;
 }
 
-/* One configuration: the medians of what was measured of it, of its base by all samples that tell it. */
+/* One configuration: the medians of what was measured of it, of its base by all samples that
+ * tell it. */
 static void add_item(const struct sampled_set *set, int i, bool *seen, double *scratch,
                      struct game *g)
 {

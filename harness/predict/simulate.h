@@ -1,5 +1,5 @@
-/* harness/predict/simulate.h - sweeps played from samples, to see what a strategy is worth. README.md,
- * "Active choice". */
+/* harness/predict/simulate.h - sweeps played from samples, to see what a strategy is worth.
+ * README.md, "Active choice". */
 #ifndef FLASHMEM_HARNESS_PREDICT_SIMULATE_H
 #define FLASHMEM_HARNESS_PREDICT_SIMULATE_H
 
@@ -8,9 +8,10 @@
 
 enum simulate_strategy { SIMULATE_RANDOM, SIMULATE_ACTIVE };
 
-/* A quarter of the shapes is held out, the others' configurations are "measured" in the order of the
- * strategy; after each batch the time of what is held out, as it ran, is predicted from what there is.
- * `each` is called with the number of samples and the errors. -ENODATA: too few samples. */
+/* A quarter of the shapes is held out, the others' configurations are "measured" in the order of
+ * the strategy; after each batch the time of what is held out, as it ran, is predicted from what
+ * there is. `each` is called with the number of samples and the errors. -ENODATA: too few
+ * samples. */
 int simulate_sweep(const struct device_info *dev, const struct sampled_set *set,
                    enum simulate_strategy strategy, uint64_t seed,
                    void (*each)(void *ctx, int samples, const struct stats_errors *e), void *ctx,

@@ -129,7 +129,8 @@ static int kernel_of(const struct sampled *s)
 static int leave_out_outdated(struct sampled_set *set, struct err *err)
 {
     enum { SHARE = 4 }; /* a quarter */
-    int ops = 0, *surplus, n = 0; /* of a kernel: how many are current beyond their share, times SHARE */
+    int ops = 0, n = 0;
+    int *surplus; /* of a kernel: how many are current beyond their share, times SHARE */
 
     while (op_table[ops])
         ops++;

@@ -30,9 +30,9 @@ struct sampled_set {
 struct op_variant sampled_base(const struct op_variant *v);
 
 /* Samples of a device with status ok or noisy, taken with flushed caches, in an order that does
- * not depend on how the database came about. 0 with n == 0 when there are none. Where at least a quarter
- * of a kernel's samples are of its source as this program has it, the others are left out: they
- * tell how fast it was. */
+ * not depend on how the database came about. 0 with n == 0 when there are none. Where at least a
+ * quarter of a kernel's samples are of its source as this program has it, the others are left
+ * out: they tell how fast it was. */
 int sampled_read(struct store *st, int64_t device_id, const struct device_info *dev,
                  enum dtype dtype, enum mem_path path, struct sampled_set *ret_set,
                  struct err *err);

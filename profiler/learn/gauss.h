@@ -37,7 +37,8 @@ void gauss_free(struct gauss *g); /* NULL is fine */
  * there (a hundred times the cost). */
 double gauss_predict(const struct gauss *g, const float *x, int kind, double *ret_sd);
 
-/* Rows that a choice is among, as one process sees them. What is predicted is the sum of all parts. */
+/* Rows that a choice is among, as one process sees them. What is predicted is the sum of all
+ * parts. */
 struct gauss_part {
     const struct gauss *g;
     const float *x;      /* [n, its columns] */
@@ -45,10 +46,10 @@ struct gauss_part {
     const bool *present; /* [n]: rows that have such a part */
 };
 
-/* Of n rows the one whose measurement would bring most of them within `tolerance` of the truth, then
- * the next one with that one measured, and so on up to `batch` (variances do not depend on what is
- * measured: Cohn 1996). How wrong a process is of a kind's rows is seen where each of those that it
- * learnt from is predicted by the others. Rows with taken[i] are left out.
+/* Of n rows the one whose measurement would bring most of them within `tolerance` of the truth,
+ * then the next one with that one measured, and so on up to `batch` (variances do not depend on
+ * what is measured: Cohn 1996). How wrong a process is of a kind's rows is seen where each of
+ * those that it learnt from is predicted by the others. Rows with taken[i] are left out.
  * ret_index[batch], ret_n of them. Of more than 2500 rows a draw by seed is looked at. -ENOMEM;
  * -EINVAL: from a text. */
 int gauss_choose(const struct gauss_part *part, int parts, const bool *taken, int n,

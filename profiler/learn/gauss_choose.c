@@ -74,8 +74,9 @@ static int pool_new(int n, const bool *taken, uint64_t seed, struct pool *ret_p,
 
 /* ---- what is not known ---- */
 
-/* Of each row that taught, what the others make of it (Rasmussen and Williams 2006, 5.4.2): the sums of
- * squared errors and of variances over the rows of a kind. An error of 1 is as bad as any. */
+/* Of each row that taught, what the others make of it (Rasmussen and Williams 2006, 5.4.2): the
+ * sums of squared errors and of variances over the rows of a kind. An error of 1 is as bad as
+ * any. */
 struct tally {
     int kind, n;
     double error, variance;
@@ -92,7 +93,8 @@ static int by_kind(const void *a, const void *b)
 static int tally_kinds(const struct gauss *g, struct tally *t)
 {
     size_t rows = (size_t)g->rows;
-    double *scratch = malloc((2 * rows * rows + 1) * sizeof(*scratch)), *inv = scratch + rows * rows;
+    double *scratch = malloc((2 * rows * rows + 1) * sizeof(*scratch));
+    double *inv = scratch + rows * rows;
     int n = 0;
 
     if (!scratch)
@@ -176,8 +178,9 @@ static int view_condition(const struct gauss_part *part, const struct pool *p, s
     for (size_t i = 0; i < n && rc == 0; i++)
         for (size_t j = i; j < n && part->present[p->row[i]]; j++)
             if (part->present[p->row[j]])
-                w->cov[i * n + j] = gauss_covariance(&c, w->x + i * cols, w->x + j * cols,
-                                                     part->kind[p->row[i]] == part->kind[p->row[j]]);
+                w->cov[i * n + j] =
+                    gauss_covariance(&c, w->x + i * cols, w->x + j * cols,
+                                     part->kind[p->row[i]] == part->kind[p->row[j]]);
     if (rc == 0)
         linear_subtract_square(w->cov, p->n, v, rows);
     for (size_t i = 0; i < n; i++)
@@ -269,8 +272,9 @@ CLONES static void pool_measure(struct pool *p, int i)
     p->gone[i] = true;
 }
 
-/* The row of most gain; -1: none is left. What was measured since a row was last looked at hardly ever
- * makes it worth more, so that those behind the best need not be looked at again (Minoux 1978). */
+/* The row of most gain; -1: none is left. What was measured since a row was last looked at
+ * hardly ever makes it worth more, so that those behind the best need not be looked at again
+ * (Minoux 1978). */
 static int best_row(struct pool *p, double tolerance)
 {
     for (int looked = -1;;) {

@@ -27,8 +27,8 @@ CLONES static bool factorise_rows(double *a, int n, int k0, int k1)
     return true;
 }
 
-/* a -= V^T V: what these rows of V (a multiple of four) take from rows i0.. of the upper triangle of a,
- * columns j0 to j1. */
+/* a -= V^T V: what these rows of V (a multiple of four) take from rows i0.. of the upper
+ * triangle of a, columns j0 to j1. */
 CLONES static void subtract_rows(double *a, int n, const double *v, int rows, int i0, int j0,
                                  int j1)
 {
