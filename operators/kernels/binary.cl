@@ -62,8 +62,24 @@ static inline wide apply(wide a, wide b)
         PUTW(y, FOLD_Y, ct, r, c, ACTIVATE(v, cols - 4 * (c)));                                    \
     }
 
+#if APART
+#if BVECTOR
+#define PASS_B b, b_off
+#else
+#define PASS_B b
+#endif
+static OF_ITS_OWN void write_apart(IN(a), ARG_B, OUT(y), const int cols, const int ct,
+                                   const int brows, const int r, const int c)
+{
+    WRITE(r, c);
+}
+#define EACH(r, c) write_apart(a, PASS_B, y, cols, ct, brows, r, c)
+#else
+#define EACH WRITE
+#endif
+
 __kernel void binary(IN(a), ARG_B, OUT(y), const int rows, const int cols, const int ct,
                      const int brows LOAD_PARAMS)
 {
-    EACH_VECTOR(WRITE)
+    EACH_VECTOR(EACH)
 }

@@ -8,7 +8,18 @@
 #endif
 #define WRITE(r, c) PUTW(y, FOLD_Y, ct, r, c, KEEP(F(GETW(x, FOLD_X, ct, r, c)), c))
 
+#if APART
+static OF_ITS_OWN void write_apart(IN(x), OUT(y), const int cols, const int ct, const int r,
+                                   const int c)
+{
+    WRITE(r, c);
+}
+#define EACH(r, c) write_apart(x, y, cols, ct, r, c)
+#else
+#define EACH WRITE
+#endif
+
 __kernel void unary(IN(x), OUT(y), const int rows, const int cols, const int ct LOAD_PARAMS)
 {
-    EACH_VECTOR(WRITE)
+    EACH_VECTOR(EACH)
 }
