@@ -200,6 +200,14 @@ START_TEST(a_machine_has_its_days)
     ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
                                     &speed, &err), 0);
     ck_assert_double_eq(speed.kernel_ns, 0);
+    /* what transforms is another matter: 4 of the four is its own then */
+    ck_assert_double_eq(speed.natural, 0);
+    ck_assert_int_eq(store_exec(f.st, &err, "UPDATE run SET policy = 'preload-transform'"
+                                " WHERE init_ns = 4 * disk_ns", ""), 0);
+    ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
+                                    &speed, &err), 0);
+    ck_assert_double_eq(speed.natural, 4);
+    ck_assert_double_eq(speed.preload, 2);
     close_fixture(&f);
 }
 END_TEST

@@ -185,36 +185,52 @@ static int newest_control(struct store *st, int64_t device_id, const struct mode
     return rc < 0 ? rc : 0;
 }
 
-int recorded_speed(struct store *st, int64_t device_id, const struct model *m,
-                   const struct device_info *dev, enum mem_path path, const char *kernel,
-                   struct recorded_speed *ret_speed, struct err *err)
+/* Initialisation by the disk's control: the median of a policy's newest runs, of the newest build that
+ * has any; 0: there are none. */
+static int init_by_disk(struct store *st, int64_t device_id, const struct model *m,
+                        enum mem_path path, const char *kernel, const char *policy, double *ret_by,
+                        struct err *err)
 {
-    enum { PRELOADS = 5 };
-    struct recorded_speed y = {0};
-    double by[PRELOADS];
+    enum { NEWEST = 5 };
+    double by[NEWEST];
     struct store_query *q;
     int n = 0, rc;
 
     rc = store_query(st, &q, err,
-                     "SELECT r.init_ns / r.disk_ns FROM run r JOIN session s ON s.id = r.session_id"
-                     " WHERE s.device_id = ?1 AND r.policy = 'preload' AND r.source = 'disk'"
-                     " AND r.cache = 'cold' AND r.dtype = ?3 AND r.path = ?4 AND r.kernel = ?5"
-                     " AND r.init_ns > 0 AND r.disk_ns > 0"
-                     " ORDER BY r.model = ?2 DESC, r.taken_utc DESC, r.id DESC LIMIT ?6",
-                     "issssi", device_id, m->name, dtype_name(m->dtype), mem_path_name(path), kernel,
-                     (int64_t)PRELOADS);
+                     "WITH x AS (SELECT r.id, r.model, r.taken_utc, s.program,"
+                     "  r.init_ns / r.disk_ns AS by FROM run r JOIN session s ON s.id = r.session_id"
+                     "  WHERE s.device_id = ?1 AND r.policy = ?7 AND r.source = 'disk'"
+                     "  AND r.cache = 'cold' AND r.dtype = ?3 AND r.path = ?4 AND r.kernel = ?5"
+                     "  AND r.init_ns > 0 AND r.disk_ns > 0)"
+                     " SELECT by FROM x WHERE program ="
+                     "  (SELECT program FROM x ORDER BY taken_utc DESC, id DESC LIMIT 1)"
+                     " ORDER BY model = ?2 DESC, taken_utc DESC, id DESC LIMIT ?6",
+                     "issssis", device_id, m->name, dtype_name(m->dtype), mem_path_name(path),
+                     kernel, (int64_t)NEWEST, policy);
     if (rc < 0)
         return rc;
     while ((rc = store_step(q, err)) == 1)
         by[n++] = store_real(q, 0);
     store_query_done(q);
+    if (rc == 0)
+        *ret_by = n ? stats_median(by, n) : 0;
+    return rc;
+}
+
+int recorded_speed(struct store *st, int64_t device_id, const struct model *m,
+                   const struct device_info *dev, enum mem_path path, const char *kernel,
+                   struct recorded_speed *ret_speed, struct err *err)
+{
+    struct recorded_speed y = {0};
+    int rc = init_by_disk(st, device_id, m, path, kernel, "preload", &y.preload, err);
+
+    if (rc == 0)
+        rc = init_by_disk(st, device_id, m, path, kernel, "preload-transform", &y.natural, err);
     if (rc == 0 && shares_cores(dev))
         rc = newest_control(st, device_id, m, path, kernel, &y.kernel_ns, err);
-    if (rc < 0)
-        return rc;
-    y.preload = n ? stats_median(by, n) : 0;
-    *ret_speed = y;
-    return 0;
+    if (rc == 0)
+        *ret_speed = y;
+    return rc;
 }
 
 int recorded_kernel(struct store *st, int64_t device_id, const char *model, enum mem_path path,

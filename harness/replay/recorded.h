@@ -20,7 +20,9 @@ int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
 
 /* What runs before say of runs of a model, beside its layers. */
 struct recorded_speed {
-    double preload; /* preloading, by reading alone: the newest runs' median. 0: there were none */
+    double preload; /* preloading, by reading alone: the median of the newest build's newest runs. 0:
+                       there were none */
+    double natural; /* the same of preloading with transformation */
     double kernel_ns; /* the kernel control that the times of recorded_correct() are of; 0: any */
 };
 int recorded_speed(struct store *st, int64_t device_id, const struct model *m,

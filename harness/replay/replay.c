@@ -37,7 +37,7 @@ int replay_outcome_new(struct replay_outcome *o, int max_runs, struct err *err)
     double **array[] = {&o->integrated, &o->init,   &o->peak,  &o->avg,  &o->byte_s,
                         &o->rss,        &o->device, &o->setup, &o->disk, &o->kernel};
 
-    o->verify_error = o->energy_j = o->order_ns = o->stall_ns = o->least_ns = NAN;
+    o->verify_error = o->predicted_ns = o->energy_j = o->order_ns = o->stall_ns = o->least_ns = NAN;
     for (size_t i = 0; i < sizeof(array) / sizeof(*array); i++) {
         *array[i] = calloc((size_t)max_runs, sizeof(double));
         if (!*array[i])
@@ -177,14 +177,15 @@ static int take_rounds(struct comparison *c, struct err *err)
     return rc;
 }
 
-static struct prediction_speed speed_now(const struct comparison *c, const struct replay_outcome *o)
+static struct prediction_speed speed_now(const struct comparison *c, const struct replay_outcome *o,
+                                         bool natural)
 {
     const struct recorded_speed *then = &c->opt->recorded;
     double byte_ns = o->disk_ns / (double)c->preload.read_bytes;
 
     return (struct prediction_speed){
         .disk_bytes_per_s = 1e9 / byte_ns,
-        .move_ns_per_byte = then->preload * byte_ns,
+        .move_ns_per_byte = (natural ? then->natural : then->preload) * byte_ns,
         .kernel = then->kernel_ns > 0 ? o->kernel_ns / then->kernel_ns : 1,
     };
 }
@@ -218,8 +219,9 @@ static void summarize(const struct comparison *c, struct lane *l)
     o->disk_ns = stats_median(c->disk, c->rounds);
     o->kernel_ns = stats_median(c->kernel, c->rounds);
     o->bound_ns = o->disk_ns > o->kernel_ns ? o->disk_ns : o->kernel_ns;
-    speed = speed_now(c, o);
-    o->predicted_ns = prediction_run_ns(c->ex, &l->schedule, l->policy->mp, &speed);
+    speed = speed_now(c, o, l->schedule.natural);
+    if (!l->schedule.natural || speed.move_ns_per_byte > 0) /* what rearranging takes is not known */
+        o->predicted_ns = prediction_run_ns(c->ex, &l->schedule, l->policy->mp, &speed);
     o->predicted_peak_bytes = (double)prediction_peak_bytes(c->ex, &l->schedule);
     o->cache = executor_direct(c->ex) ? "cold" : "warm";
     snprintf(o->note, sizeof(o->note), "disk: %s", executor_reader_kind(c->ex));
