@@ -91,7 +91,7 @@ static void check_item(const struct fixture *f, const struct schedule *s, int i,
     ck_assert_uint_ge(it->read_bytes, it->bytes);
     ck_assert_uint_lt(it->read_bytes - it->bytes, READ_ALIGN);
     ck_assert_uint_le(at + it->read_bytes, s->ring_bytes); /* does not wrap */
-    ck_assert_uint_le(it->read_bytes, s->ring_bytes / 16); /* a small ring */
+    ck_assert_uint_le(it->read_bytes, s->ring_bytes / 32); /* a small ring */
     if (i > 0)
         ck_assert_uint_ge(it->ring_pos, s->item[i - 1].ring_pos + s->item[i - 1].read_bytes);
     seen[it->weight] += it->bytes;

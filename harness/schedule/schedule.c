@@ -47,10 +47,10 @@ static int add_item(struct builder *b, const struct item *it, struct err *err)
 }
 
 /* One launch waits for OP_MAX_LOADS items at once, and a wrap may waste one more. Half of a small
- * ring is read before a launch gives back the other half: there a launch takes a quarter. */
+ * ring is read before a launch gives back the other half: there a launch takes an eighth. */
 static uint64_t piece_bytes(uint64_t ring_bytes)
 {
-    uint64_t pieces = ring_bytes < SMALL_RING ? 4 * OP_MAX_LOADS : 2 * OP_MAX_LOADS;
+    uint64_t pieces = ring_bytes < SMALL_RING ? 8 * OP_MAX_LOADS : 2 * OP_MAX_LOADS;
 
     return ring_bytes / pieces / READ_ALIGN * READ_ALIGN;
 }

@@ -50,8 +50,8 @@ struct schedule {
 #define SCHEDULE_MIN_RING UINT64_C(262144)
 
 /* ring_bytes: a multiple of READ_ALIGN, at least SCHEDULE_MIN_RING; moves longer than an eighth of
- * it (of a small one: a sixteenth) are cut into several items. The plan has been checked. -EINVAL: the ring is too small, or too
- * small for the rows of a gather; -ENOMEM. */
+ * it (below 8 MiB a 32nd) are cut into several items. The plan has been checked. -EINVAL: the ring is
+ * too small, or too small for the rows of a gather; -ENOMEM. */
 int schedule_make(const struct model *m, const struct model_problem *mp, const struct plan *plan,
                   const struct weights_file *file, uint64_t ring_bytes,
                   struct schedule *ret_s, struct err *err);
