@@ -280,7 +280,7 @@ void rows_open_empty(void)
     struct err err = {0};
 
     snprintf(old_path, sizeof(old_path), "%s", getenv("PATH"));
-    folder_make();
+    folder_make_in_memory();
     snprintf(rows_db, sizeof(rows_db), "%s/t.db", folder);
     snprintf(rows_out, sizeof(rows_out), "%s/a/out", folder);
     ck_assert_msg(store_open(rows_db, STORE_WRITE, &rows_st, &err) == 0, "%s", err.text);

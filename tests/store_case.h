@@ -12,7 +12,7 @@ static char path[128];
 
 static inline void setup(void)
 {
-    folder_make();
+    folder_make_in_memory();
     snprintf(path, sizeof(path), "%s/a/b/test.db", folder);
 }
 

@@ -42,7 +42,7 @@ static void setup(void)
 {
     struct err err = {0};
 
-    folder_make();
+    folder_make_in_memory();
     ck_assert_msg(store_open(in_folder("db"), STORE_WRITE, &st, &err) == 0, "%s", err.text);
     device_id = device_of("1");
     other_id = device_of("2");

@@ -62,7 +62,7 @@ static void setup(void)
     struct problem_options opt = problem_defaults();
     struct err err = {0};
 
-    folder_make();
+    folder_make_in_memory();
     ck_assert_msg(store_open(in_folder("db"), STORE_WRITE, &st, &err) == 0, "%s", err.text);
     ck_assert_msg(store_device(st, &dev, &device_id, &err) == 0, "%s", err.text);
     ck_assert_msg(model_read("ResNet", DTYPE_F32, &m, &err) == 0, "%s", err.text);

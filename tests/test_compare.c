@@ -493,7 +493,7 @@ int main(void)
     Suite *s = suite_create("compare");
     TCase *t = tcase_create("compare");
 
-    tcase_add_unchecked_fixture(t, folder_make, folder_remove);
+    tcase_add_unchecked_fixture(t, folder_make_in_memory, folder_remove);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, changes_and_none);
     tcase_add_test(t, machine_or_change);

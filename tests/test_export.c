@@ -424,7 +424,7 @@ int main(void)
     Suite *s = suite_create("export");
     TCase *t = tcase_create("export");
 
-    tcase_add_checked_fixture(t, folder_make, folder_remove);
+    tcase_add_checked_fixture(t, folder_make_in_memory, folder_remove);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, round_trip);
     tcase_add_test(t, sweeps);

@@ -186,7 +186,7 @@ static void make_models(void)
 {
     char path[256];
 
-    folder_make();
+    folder_make_in_memory();
     snprintf(path, sizeof(path), "mkdir %s/model", folder);
     if (system(path) != 0)
         exit(EXIT_FAILURE);

@@ -15,7 +15,7 @@
 /* Once for all tests: every database made waits for the disk. */
 static void make_models(void)
 {
-    folder_make();
+    folder_make_in_memory();
     make_database(in_folder("a.db"), 1, 4, 1);
     raw(in_folder("a.db"), "PRAGMA journal_mode = DELETE");
     make_database(in_folder("small.db"), 1, 2, 1);

@@ -277,7 +277,7 @@ int main(void)
     Suite *s = suite_create("recorded");
     TCase *t = tcase_create("all");
 
-    tcase_add_checked_fixture(t, folder_make, folder_remove);
+    tcase_add_checked_fixture(t, folder_make_in_memory, folder_remove);
     tcase_add_test(t, times_and_slopes);
     tcase_add_test(t, a_machine_has_its_days);
     tcase_add_test(t, runs_vote);
