@@ -2,7 +2,7 @@ set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1
 set xrange [1.4:9.6]
 set xtics rotate by -28 left scale 0 offset -0.8,0.2
 set logscale y
-set yrange [0.5:*]
+set yrange [* < 0.5:*] # what lies lower is shown, too
 set ytics autofreq
 set format y "%g"
 set lmargin 6
