@@ -23,13 +23,13 @@ mark(i) = shape[(i - 1) % 7 + 1]
 set xtics ()
 set xtics add ('GPTN-S f32' 1)
 set xtics add ('ResNet f32' 2)
-set xtics add ('ViT f16' 3)
-set xtics add ('ViT f32' 4)
+set xtics add ('SD-UNet f16' 3)
+set xtics add ('ViT f16' 4)
+set xtics add ('ViT f32' 5)
 set terminal svg noenhanced name 'figure10' size 528,832 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure10.svg"
 set ylabel "preload / streaming" offset 0.5,0
 set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set xtics rotate by -28 left scale 0 offset -0.6,0.2
 set yrange [0:*]
 set ytics autofreq
 set lmargin 8
@@ -37,6 +37,7 @@ set rmargin 9
 apart(i) = 0.2 * (i - (n_series + 1) / 2.0)
 stats data using 3 every ::1 name "place" nooutput
 set xrange [0.4:place_max + 0.6]
+set xtics rotate by (place_max > 8 ? -60 : -28) left scale 0 offset -0.6,0.2 # many names would lie on each other
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
@@ -56,7 +57,6 @@ set terminal pngcairo noenhanced size 1056,1664 font 'Helvetica,26' linewidth 2.
 set output "figure10.png"
 set ylabel "preload / streaming" offset 0.5,0
 set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set xtics rotate by -28 left scale 0 offset -0.6,0.2
 set yrange [0:*]
 set ytics autofreq
 set lmargin 8
@@ -64,6 +64,7 @@ set rmargin 9
 apart(i) = 0.2 * (i - (n_series + 1) / 2.0)
 stats data using 3 every ::1 name "place" nooutput
 set xrange [0.4:place_max + 0.6]
+set xtics rotate by (place_max > 8 ? -60 : -28) left scale 0 offset -0.6,0.2 # many names would lie on each other
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
@@ -83,7 +84,6 @@ set terminal pdfcairo noenhanced size 3.3in,5.20in font 'Helvetica,8'
 set output "figure10.pdf"
 set ylabel "preload / streaming" offset 0.5,0
 set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set xtics rotate by -28 left scale 0 offset -0.6,0.2
 set yrange [0:*]
 set ytics autofreq
 set lmargin 8
@@ -91,6 +91,7 @@ set rmargin 9
 apart(i) = 0.2 * (i - (n_series + 1) / 2.0)
 stats data using 3 every ::1 name "place" nooutput
 set xrange [0.4:place_max + 0.6]
+set xtics rotate by (place_max > 8 ? -60 : -28) left scale 0 offset -0.6,0.2 # many names would lie on each other
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8

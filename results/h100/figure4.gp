@@ -22,7 +22,7 @@ mark(i) = shape[(i - 1) % 7 + 1]
 set terminal svg noenhanced name 'figure4' size 528,608 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure4.svg"
 set xlabel "measured latency, ms"
-set ylabel "predicted latency, ms"
+set ylabel "predicted latency, ms" offset 0,0
 stats data using 3:4 every ::1 name "p" nooutput
 low = (p_min_x < p_min_y ? p_min_x : p_min_y) / 1.5
 high = (p_max_x > p_max_y ? p_max_x : p_max_y) * 1.5
@@ -41,7 +41,7 @@ unset output
 set terminal pngcairo noenhanced size 1056,1216 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
 set output "figure4.png"
 set xlabel "measured latency, ms"
-set ylabel "predicted latency, ms"
+set ylabel "predicted latency, ms" offset 0,0
 stats data using 3:4 every ::1 name "p" nooutput
 low = (p_min_x < p_min_y ? p_min_x : p_min_y) / 1.5
 high = (p_max_x > p_max_y ? p_max_x : p_max_y) * 1.5
@@ -60,7 +60,7 @@ unset output
 set terminal pdfcairo noenhanced size 3.3in,3.80in font 'Helvetica,8'
 set output "figure4.pdf"
 set xlabel "measured latency, ms"
-set ylabel "predicted latency, ms"
+set ylabel "predicted latency, ms" offset 0,0
 stats data using 3:4 every ::1 name "p" nooutput
 low = (p_min_x < p_min_y ? p_min_x : p_min_y) / 1.5
 high = (p_max_x > p_max_y ? p_max_x : p_max_y) * 1.5

@@ -39,11 +39,12 @@ do for [p = 1:n_panels] {
     if (y_max > 6) {
         set logscale y
         set yrange [0.9:y_max * 1.2]
+        set ytics (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500)
     } else {
         unset logscale y
         set yrange [(y_min < 0.95 ? y_min - 0.05 : 0.9):(y_max > 1.3 ? y_max : 1.3) + 0.1]
+        set ytics autofreq
     }
-    set ytics autofreq
     set format y "%g"
     set title panels[p] offset 0,-0.8
     if (p > 1) { unset key }
@@ -77,11 +78,12 @@ do for [p = 1:n_panels] {
     if (y_max > 6) {
         set logscale y
         set yrange [0.9:y_max * 1.2]
+        set ytics (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500)
     } else {
         unset logscale y
         set yrange [(y_min < 0.95 ? y_min - 0.05 : 0.9):(y_max > 1.3 ? y_max : 1.3) + 0.1]
+        set ytics autofreq
     }
-    set ytics autofreq
     set format y "%g"
     set title panels[p] offset 0,-0.8
     if (p > 1) { unset key }
@@ -115,11 +117,12 @@ do for [p = 1:n_panels] {
     if (y_max > 6) {
         set logscale y
         set yrange [0.9:y_max * 1.2]
+        set ytics (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500)
     } else {
         unset logscale y
         set yrange [(y_min < 0.95 ? y_min - 0.05 : 0.9):(y_max > 1.3 ? y_max : 1.3) + 0.1]
+        set ytics autofreq
     }
-    set ytics autofreq
     set format y "%g"
     set title panels[p] offset 0,-0.8
     if (p > 1) { unset key }

@@ -2,8 +2,8 @@
 data = "figure8.csv"
 n_panels = 2
 array panels[2] = ['GPTN-S f32 image: integrated', 'GPTN-S f32 image: execution alone']
-n_series = 4
-array series[4] = ['latency', 'lc-opg split', 'lc-opg', 'preload']
+n_series = 6
+array series[6] = ['planned', 'proven bound', 'latency', 'lc-opg split', 'lc-opg', 'preload']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
 set datafile separator comma
 set datafile missing NaN
@@ -34,11 +34,13 @@ do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     line(i) = series[i] eq 'planned' || series[i] eq 'proven bound'
+    dash(i) = series[i] eq 'planned' ? 1 : 2
     if (p > 1) { unset key }
-    plot for [i = 1:n_series] keyentry with linespoints lc rgb colour(i) lw (line(i) ? 1.5 : 0) \
-             pt (line(i) ? 0 : mark(i)) ps 0.6 title series[i], \
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 dt dash(i) title (line(i) ? series[i] : ''), \
+         for [i = 1:n_series] keyentry with points lc rgb colour(i) pt mark(i) ps 0.6 \
+             title (line(i) ? '' : series[i]), \
          for [i = 1:n_series] data using (in_panel(i) && line(i) ? $3 : NaN):4 every ::1 \
-             with lines lc rgb colour(i) lw 1.5 notitle, \
+             with lines lc rgb colour(i) lw 1.5 dt dash(i) notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !line(i) ? $3 : NaN):4 every ::1 \
@@ -61,11 +63,13 @@ do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     line(i) = series[i] eq 'planned' || series[i] eq 'proven bound'
+    dash(i) = series[i] eq 'planned' ? 1 : 2
     if (p > 1) { unset key }
-    plot for [i = 1:n_series] keyentry with linespoints lc rgb colour(i) lw (line(i) ? 1.5 : 0) \
-             pt (line(i) ? 0 : mark(i)) ps 0.6 title series[i], \
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 dt dash(i) title (line(i) ? series[i] : ''), \
+         for [i = 1:n_series] keyentry with points lc rgb colour(i) pt mark(i) ps 0.6 \
+             title (line(i) ? '' : series[i]), \
          for [i = 1:n_series] data using (in_panel(i) && line(i) ? $3 : NaN):4 every ::1 \
-             with lines lc rgb colour(i) lw 1.5 notitle, \
+             with lines lc rgb colour(i) lw 1.5 dt dash(i) notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !line(i) ? $3 : NaN):4 every ::1 \
@@ -88,11 +92,13 @@ do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     line(i) = series[i] eq 'planned' || series[i] eq 'proven bound'
+    dash(i) = series[i] eq 'planned' ? 1 : 2
     if (p > 1) { unset key }
-    plot for [i = 1:n_series] keyentry with linespoints lc rgb colour(i) lw (line(i) ? 1.5 : 0) \
-             pt (line(i) ? 0 : mark(i)) ps 0.6 title series[i], \
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 dt dash(i) title (line(i) ? series[i] : ''), \
+         for [i = 1:n_series] keyentry with points lc rgb colour(i) pt mark(i) ps 0.6 \
+             title (line(i) ? '' : series[i]), \
          for [i = 1:n_series] data using (in_panel(i) && line(i) ? $3 : NaN):4 every ::1 \
-             with lines lc rgb colour(i) lw 1.5 notitle, \
+             with lines lc rgb colour(i) lw 1.5 dt dash(i) notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !line(i) ? $3 : NaN):4 every ::1 \

@@ -25,7 +25,7 @@ set output "layers.svg"
 set ylabel "predicted / measured" offset 1,0
 set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 4 maxrows 0 width -1 height 0 samplen 1
 set logscale y
-set ytics (0.25, 0.5, 0.7, 0.85, 1, 1.15, 1.4, 2, 4)
+set ytics (0.25, 0.5, 0.7, 1, 1.4, 2, 4)
 set xlabel "layer"
 set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 6 spacing 0, char 6
 do for [p = 1:n_panels] {
@@ -54,7 +54,7 @@ set output "layers.png"
 set ylabel "predicted / measured" offset 1,0
 set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 4 maxrows 0 width -1 height 0 samplen 1
 set logscale y
-set ytics (0.25, 0.5, 0.7, 0.85, 1, 1.15, 1.4, 2, 4)
+set ytics (0.25, 0.5, 0.7, 1, 1.4, 2, 4)
 set xlabel "layer"
 set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 6 spacing 0, char 6
 do for [p = 1:n_panels] {
@@ -83,7 +83,7 @@ set output "layers.pdf"
 set ylabel "predicted / measured" offset 1,0
 set key at screen 0.13, screen 0.995 left top Left reverse horizontal maxcols 4 maxrows 0 width -1 height 0 samplen 1
 set logscale y
-set ytics (0.25, 0.5, 0.7, 0.85, 1, 1.15, 1.4, 2, 4)
+set ytics (0.25, 0.5, 0.7, 1, 1.4, 2, 4)
 set xlabel "layer"
 set multiplot layout n_panels, 1 margins char 9, char 2, char 4, char 6 spacing 0, char 6
 do for [p = 1:n_panels] {

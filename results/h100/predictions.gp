@@ -25,6 +25,7 @@ set xtics add ('ResNet' 1)
 set xtics add ('ViT' 2)
 set xtics add ('GPTN-S' 3)
 set xtics add ('DeepViT' 4)
+set xtics add ('SD-UNet' 5)
 set terminal svg noenhanced name 'predictions' size 528,960 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "predictions.svg"
 set ylabel "predicted / measured" offset 1,0

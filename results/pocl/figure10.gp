@@ -39,7 +39,6 @@ set terminal svg noenhanced name 'figure10' size 528,832 dynamic font 'Helvetica
 set output "figure10.svg"
 set ylabel "preload / streaming" offset 0.5,0
 set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set xtics rotate by -28 left scale 0 offset -0.6,0.2
 set yrange [0:*]
 set ytics autofreq
 set lmargin 8
@@ -47,6 +46,7 @@ set rmargin 9
 apart(i) = 0.2 * (i - (n_series + 1) / 2.0)
 stats data using 3 every ::1 name "place" nooutput
 set xrange [0.4:place_max + 0.6]
+set xtics rotate by (place_max > 8 ? -60 : -28) left scale 0 offset -0.6,0.2 # many names would lie on each other
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
@@ -66,7 +66,6 @@ set terminal pngcairo noenhanced size 1056,1664 font 'Helvetica,26' linewidth 2.
 set output "figure10.png"
 set ylabel "preload / streaming" offset 0.5,0
 set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set xtics rotate by -28 left scale 0 offset -0.6,0.2
 set yrange [0:*]
 set ytics autofreq
 set lmargin 8
@@ -74,6 +73,7 @@ set rmargin 9
 apart(i) = 0.2 * (i - (n_series + 1) / 2.0)
 stats data using 3 every ::1 name "place" nooutput
 set xrange [0.4:place_max + 0.6]
+set xtics rotate by (place_max > 8 ? -60 : -28) left scale 0 offset -0.6,0.2 # many names would lie on each other
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
@@ -93,7 +93,6 @@ set terminal pdfcairo noenhanced size 3.3in,5.20in font 'Helvetica,8'
 set output "figure10.pdf"
 set ylabel "preload / streaming" offset 0.5,0
 set key above left vertical maxcols 1 width 0 height 0 samplen 1
-set xtics rotate by -28 left scale 0 offset -0.6,0.2
 set yrange [0:*]
 set ytics autofreq
 set lmargin 8
@@ -101,6 +100,7 @@ set rmargin 9
 apart(i) = 0.2 * (i - (n_series + 1) / 2.0)
 stats data using 3 every ::1 name "place" nooutput
 set xrange [0.4:place_max + 0.6]
+set xtics rotate by (place_max > 8 ? -60 : -28) left scale 0 offset -0.6,0.2 # many names would lie on each other
 set multiplot layout n_panels, 1
 do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8

@@ -1,7 +1,7 @@
 # Figure 8: latency against memory: run `gnuplot figure8.gp` in this folder; restyle at will, the data is figure8.csv.
 data = "figure8.csv"
-n_panels = 2
-array panels[2] = ['GPTN-S f32 image: integrated', 'GPTN-S f32 image: execution alone']
+n_panels = 5
+array panels[5] = ['DepA-S f16 buffer: integrated', 'GPTN-S f32 image: integrated', 'GPTN-S f32 image: execution alone', 'ViT f16 buffer: integrated', 'Whisp-M f16 buffer: integrated']
 n_series = 6
 array series[6] = ['planned', 'proven bound', 'latency', 'lc-opg', 'lc-opg split', 'preload']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].
@@ -20,7 +20,7 @@ array okabe_ito[7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#5
 array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
-set terminal svg noenhanced name 'figure8' size 528,736 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
+set terminal svg noenhanced name 'figure8' size 528,1840 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure8.svg"
 set ylabel "ms"
 set xlabel "memory, MB (planned: the limit; measured: the peak held)"
@@ -34,11 +34,13 @@ do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     line(i) = series[i] eq 'planned' || series[i] eq 'proven bound'
+    dash(i) = series[i] eq 'planned' ? 1 : 2
     if (p > 1) { unset key }
-    plot for [i = 1:n_series] keyentry with linespoints lc rgb colour(i) lw (line(i) ? 1.5 : 0) \
-             pt (line(i) ? 0 : mark(i)) ps 0.6 title series[i], \
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 dt dash(i) title (line(i) ? series[i] : ''), \
+         for [i = 1:n_series] keyentry with points lc rgb colour(i) pt mark(i) ps 0.6 \
+             title (line(i) ? '' : series[i]), \
          for [i = 1:n_series] data using (in_panel(i) && line(i) ? $3 : NaN):4 every ::1 \
-             with lines lc rgb colour(i) lw 1.5 notitle, \
+             with lines lc rgb colour(i) lw 1.5 dt dash(i) notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !line(i) ? $3 : NaN):4 every ::1 \
@@ -47,7 +49,7 @@ do for [p = 1:n_panels] {
 unset multiplot
 set key
 unset output
-set terminal pngcairo noenhanced size 1056,1472 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
+set terminal pngcairo noenhanced size 1056,3680 font 'Helvetica,26' linewidth 2.5 pointscale 2.5
 set output "figure8.png"
 set ylabel "ms"
 set xlabel "memory, MB (planned: the limit; measured: the peak held)"
@@ -61,11 +63,13 @@ do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     line(i) = series[i] eq 'planned' || series[i] eq 'proven bound'
+    dash(i) = series[i] eq 'planned' ? 1 : 2
     if (p > 1) { unset key }
-    plot for [i = 1:n_series] keyentry with linespoints lc rgb colour(i) lw (line(i) ? 1.5 : 0) \
-             pt (line(i) ? 0 : mark(i)) ps 0.6 title series[i], \
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 dt dash(i) title (line(i) ? series[i] : ''), \
+         for [i = 1:n_series] keyentry with points lc rgb colour(i) pt mark(i) ps 0.6 \
+             title (line(i) ? '' : series[i]), \
          for [i = 1:n_series] data using (in_panel(i) && line(i) ? $3 : NaN):4 every ::1 \
-             with lines lc rgb colour(i) lw 1.5 notitle, \
+             with lines lc rgb colour(i) lw 1.5 dt dash(i) notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !line(i) ? $3 : NaN):4 every ::1 \
@@ -74,7 +78,7 @@ do for [p = 1:n_panels] {
 unset multiplot
 set key
 unset output
-set terminal pdfcairo noenhanced size 3.3in,4.60in font 'Helvetica,8'
+set terminal pdfcairo noenhanced size 3.3in,11.50in font 'Helvetica,8'
 set output "figure8.pdf"
 set ylabel "ms"
 set xlabel "memory, MB (planned: the limit; measured: the peak held)"
@@ -88,11 +92,13 @@ do for [p = 1:n_panels] {
     set title panels[p] offset 0,-0.8
     in_panel(i) = strcol(1) eq panels[p] && strcol(2) eq series[i]
     line(i) = series[i] eq 'planned' || series[i] eq 'proven bound'
+    dash(i) = series[i] eq 'planned' ? 1 : 2
     if (p > 1) { unset key }
-    plot for [i = 1:n_series] keyentry with linespoints lc rgb colour(i) lw (line(i) ? 1.5 : 0) \
-             pt (line(i) ? 0 : mark(i)) ps 0.6 title series[i], \
+    plot for [i = 1:n_series] keyentry with lines lc rgb colour(i) lw 1.5 dt dash(i) title (line(i) ? series[i] : ''), \
+         for [i = 1:n_series] keyentry with points lc rgb colour(i) pt mark(i) ps 0.6 \
+             title (line(i) ? '' : series[i]), \
          for [i = 1:n_series] data using (in_panel(i) && line(i) ? $3 : NaN):4 every ::1 \
-             with lines lc rgb colour(i) lw 1.5 notitle, \
+             with lines lc rgb colour(i) lw 1.5 dt dash(i) notitle, \
          for [i = 1:n_series] data using (in_panel(i) ? $3 : NaN):4:5:6 every ::1 \
              with yerrorbars lc rgb colour(i) lw 0.8 pt 0 notitle, \
          for [i = 1:n_series] data using (in_panel(i) && !line(i) ? $3 : NaN):4 every ::1 \

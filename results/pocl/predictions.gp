@@ -21,12 +21,16 @@ array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
 set xtics ()
-set xtics add ('ResNet' 1)
-set xtics add ('ViT' 2)
-set xtics add ('GPTN-S' 3)
-set xtics add ('SD-UNet' 5)
-set xtics add ('GPTN-1.3B' 6)
-set xtics add ('DeepViT' 4)
+set xtics add ('ResNet' 2)
+set xtics add ('ViT' 3)
+set xtics add ('GPTN-S' 4)
+set xtics add ('SD-UNet' 9)
+set xtics add ('GPTN-1.3B' 10)
+set xtics add ('DepA-S' 1)
+set xtics add ('DeepViT' 5)
+set xtics add ('SAM-2' 6)
+set xtics add ('DepA-L' 7)
+set xtics add ('Whisp-M' 8)
 set terminal svg noenhanced name 'predictions' size 528,960 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "predictions.svg"
 set ylabel "predicted / measured" offset 1,0

@@ -44,7 +44,16 @@ do for [p = 1:n_panels] {
     set yrange [0.5:*]
     unset colorbox
     if (map) { set colorbox }
-    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" offset 1.8,0 }
+    if (map) {
+        unset logscale xy
+        set xrange [*:*] # stats would leave out what is outside
+        set yrange [*:*]
+        stats data using (strcol(1) eq panels[p] ? $4 : NaN) every ::1 name "map" nooutput
+        set logscale xy
+        set xrange [0.03:200]
+        set yrange [map_min / 2:map_max * 2]
+        set ylabel "transfer alone / kernels alone" offset 0.8,0
+    }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
@@ -93,7 +102,16 @@ do for [p = 1:n_panels] {
     set yrange [0.5:*]
     unset colorbox
     if (map) { set colorbox }
-    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" offset 1.8,0 }
+    if (map) {
+        unset logscale xy
+        set xrange [*:*] # stats would leave out what is outside
+        set yrange [*:*]
+        stats data using (strcol(1) eq panels[p] ? $4 : NaN) every ::1 name "map" nooutput
+        set logscale xy
+        set xrange [0.03:200]
+        set yrange [map_min / 2:map_max * 2]
+        set ylabel "transfer alone / kernels alone" offset 0.8,0
+    }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
@@ -142,7 +160,16 @@ do for [p = 1:n_panels] {
     set yrange [0.5:*]
     unset colorbox
     if (map) { set colorbox }
-    if (map) { set yrange [*:*]; set ylabel "transfer alone / kernels alone" offset 1.8,0 }
+    if (map) {
+        unset logscale xy
+        set xrange [*:*] # stats would leave out what is outside
+        set yrange [*:*]
+        stats data using (strcol(1) eq panels[p] ? $4 : NaN) every ::1 name "map" nooutput
+        set logscale xy
+        set xrange [0.03:200]
+        set yrange [map_min / 2:map_max * 2]
+        set ylabel "transfer alone / kernels alone" offset 0.8,0
+    }
     set ytics autofreq
     if (p > 1) { unset key }
     plot 1.0 with lines lc rgb "#888888" lw 0.8 notitle, \
