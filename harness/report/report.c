@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "harness/model/model.h"
 #include "harness/report/figure.h"
 #include "harness/report/page.h"
 #include "harness/store/filter.h"
 #include "harness/text/csv.h"
+#include "profiler/folders.h"
 
 struct report {
     struct store *st;
@@ -277,19 +277,9 @@ static int make_dir(const char *dir, struct err *err)
 {
     char path[4096];
 
-    snprintf(path, sizeof(path), "%s", dir);
-    for (char *p = path + 1;; p++) {
-        bool last = *p == '\0';
-
-        if (!last && *p != '/')
-            continue;
-        *p = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            return err_set(err, -errno, "'%s': cannot make this folder: %s", path, strerror(errno));
-        if (last)
-            return 0;
-        *p = '/';
-    }
+    if (snprintf(path, sizeof(path), "%s/", dir) >= (int)sizeof(path))
+        return err_set(err, -ENAMETOOLONG, "'%.60s...': too long for the name of a folder", dir);
+    return folders_above(path, err);
 }
 
 static int write_item(struct report *r, const struct report_item *item, const char *dir,
