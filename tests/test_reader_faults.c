@@ -21,11 +21,13 @@ struct fault {
 
 static int64_t inject(void *ctx, uint64_t file_byte, int64_t result)
 {
-    struct fault *f = ctx;
+    struct fault *f = ctx; /* of several threads */
+    int64_t longest = __atomic_load_n(&f->longest, __ATOMIC_RELAXED);
 
     __atomic_fetch_add(&f->calls, 1, __ATOMIC_RELAXED);
-    if (result > f->longest)
-        f->longest = result;
+    while (result > longest && !__atomic_compare_exchange_n(&f->longest, &longest, result, false,
+                                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ; /* another thread's was written between */
     if (f->at_byte >= 0 && file_byte <= (uint64_t)f->at_byte &&
         file_byte + (uint64_t)result > (uint64_t)f->at_byte)
         return f->code;
