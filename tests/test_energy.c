@@ -22,20 +22,22 @@ static struct device card = {.info = {.platform = "AMD", .name = "a card", .type
 static struct device nvidia = {.info = {.platform = "NVIDIA CUDA", .name = "H100",
                                         .type = DEVICE_GPU}};
 
-/* sys/class/WHERE/NAME = text */
+/* sys/class/WHERE/NAME = text, at once: a battery's thread may read it meanwhile. */
 static void put(const char *where, const char *name, const char *text)
 {
-    char path[256], command[512];
+    char path[256], file[512], draft[512];
     FILE *f;
 
     snprintf(path, sizeof(path), "%s/sys/class/%s", folder, where);
-    snprintf(command, sizeof(command), "mkdir -p '%s'", path);
-    ck_assert_int_eq(system(command), 0);
-    snprintf(command, sizeof(command), "%s/%s", path, name);
-    f = fopen(command, "w");
+    snprintf(file, sizeof(file), "mkdir -p '%s'", path);
+    ck_assert_int_eq(system(file), 0);
+    snprintf(file, sizeof(file), "%s/%s", path, name);
+    snprintf(draft, sizeof(draft), "%s/draft", folder);
+    f = fopen(draft, "w");
     ck_assert_ptr_nonnull(f);
     fprintf(f, "%s\n", text);
     ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(rename(draft, file), 0);
 }
 
 static void wait_ms(long ms)
