@@ -55,8 +55,8 @@ void training_done(struct training *t)
     *t = (struct training){0};
 }
 
-static struct regressor_options tuning(const struct predict_train_options *opt,
-                                       const signed char *monotone)
+struct regressor_options training_tuning(const struct predict_train_options *opt,
+                                         const signed char *monotone)
 {
     struct regressor_options o = regressor_defaults();
 
@@ -128,7 +128,7 @@ out:
 
 /* ---- the smooth part ---- */
 
-/* Rows as a Gaussian process wants them. Rows between two samples are on a straight line already. */
+/* Rows as a Gaussian process wants them. Those between two samples are on a line anyway. */
 struct smooth_data {
     struct gauss_data d;
     float *x, *y;
@@ -158,7 +158,8 @@ static int smooth_data_new(const struct training *t, struct smooth_data *ret_s, 
         return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
     }
     for (int i = 0; i < t->rows; i++) {
-        smooth_row(&columns, t->x + (size_t)i * (size_t)t->cols, s.x + (size_t)i * (size_t)columns.n);
+        smooth_row(&columns, t->x + (size_t)i * (size_t)t->cols,
+                   s.x + (size_t)i * (size_t)columns.n);
         s.y[i] = (float)log(t->row[i].measured);
         s.kind[i] = t->row[i].kind;
     }
@@ -185,7 +186,8 @@ static int smooth_fit(const struct training *t, struct smooth_data *s, const int
 struct outside {
     const struct training *t;
     const struct predict_train_options *opt;
-    double *plain, *linear, *joint, *own; /* NaN where a row was in no fold; the last two are logarithms */
+    double *plain, *linear; /* NaN where a row was in no fold, as below */
+    double *joint, *own;    /* logarithms */
     float *residual;
     struct smooth_data data;
 };
@@ -264,7 +266,7 @@ static int residuals(void *ctx, const int *fold, int which, float *y, struct err
     return 0;
 }
 
-/* Targets and weights of all rows as they are without folds; rows of `roof` that teach are marked. */
+/* Targets and weights of all rows as they are without folds; marks which rows of `roof` teach. */
 static void targets(const struct training *t, const struct predict_train_options *opt, float *y,
                     float *weight)
 {
@@ -282,7 +284,7 @@ static int look_outside(const struct training *t, const int *fold, int folds,
                         const signed char *monotone, const struct predict_train_options *opt,
                         struct outside *o, struct err *err)
 {
-    struct regressor_options tune = tuning(opt, monotone);
+    struct regressor_options tune = training_tuning(opt, monotone);
     struct regressor_data data = {.rows = t->rows, .cols = t->cols, .x = t->x,
                                   .names = feature_names()};
     float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y));
@@ -319,10 +321,10 @@ static double blended(const struct outside *o, int row, struct mix m)
                (1 - m.share) * log(boosted(o, row, m.blend)));
 }
 
-/* How much of what the trees add is to be believed, for with few samples they may learn noise alone,
- * how much of the processes, and of these how much of a family's own: each one of five values (the
- * last of three), by the mean error out of fold of all rows that teach. `alone`: of the trees, as if
- * there were no processes. */
+/* How much of what the trees add is to be believed, for with few samples they may learn noise
+ * alone, how much of the processes, and of these how much of a family's own: each one of five
+ * values (the last of three), by the mean error out of fold of all rows that teach. `alone`: of
+ * the trees, as if there were no processes. */
 static struct mix choose_mix(const struct outside *o, bool alone,
                              const struct predict_train_options *opt)
 {
@@ -399,7 +401,7 @@ static int keep_parts(struct training *t, struct err *err)
 static int train_all(struct training *t, struct smooth_data *data, const signed char *monotone,
                      const struct predict_train_options *opt, struct err *err)
 {
-    struct regressor_options tune = tuning(opt, monotone);
+    struct regressor_options tune = training_tuning(opt, monotone);
     struct regressor_data rows = {.rows = t->rows, .cols = t->cols, .x = t->x,
                                   .names = feature_names()};
     float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y));
@@ -454,156 +456,5 @@ int training_run(struct training *t, const signed char *monotone,
     rc = train_all(t, &o.data, monotone, opt, err);
 out:
     outside_done(&o);
-    return rc;
-}
-
-/* ---- the store ---- */
-
-void training_ops(char *text, size_t size)
-{
-    size_t n = 0;
-
-    text[0] = 0;
-    for (int i = 0; op_table[i] && n < size; i++)
-        n += (size_t)snprintf(text + n, size - n, "%s%s", i ? "," : "", op_table[i]->name);
-}
-
-bool training_in_scope(const struct training_row *row, const char *scope)
-{
-    return strcmp(scope, "all") == 0 || strcmp(scope, op_class_name(row->c->op->class)) == 0 ||
-           strcmp(scope, row->c->op->name) == 0;
-}
-
-/* Errors over a scope; scopes without rows have no metric. p and y are scratch of t->rows. */
-static int store_metric(const struct training *t, struct store *st, int64_t regressor_id,
-                        const char *scope, bool noisy, double *p, double *y, struct err *err)
-{
-    struct stats_errors e;
-    int n = 0;
-
-    for (int i = 0; i < t->rows; i++) {
-        if (t->row[i].between || !training_in_scope(&t->row[i], scope) || (t->row[i].noisy && !noisy))
-            continue;
-        p[n] = t->predicted[i];
-        y[n++] = t->row[i].measured;
-    }
-    if (n == 0)
-        return 0;
-    e = stats_errors(p, y, n);
-    return store_exec(st, err,
-                      "INSERT INTO metric (regressor_id, scope, noisy, samples, within_5pct,"
-                      " within_10pct, mape, rmspe, spearman) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                      "isiiddddd", regressor_id, scope, (int64_t)noisy, (int64_t)n, e.within_5pct,
-                      e.within_10pct, e.mape, e.rmspe, e.spearman);
-}
-
-static int store_metrics(const struct training *t, struct store *st, int64_t regressor_id,
-                         struct err *err)
-{
-    double *p = malloc(((size_t)t->rows + 1) * 2 * sizeof(*p)), *y = p ? p + t->rows : NULL;
-    int rc = 0;
-
-    if (!p)
-        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
-    for (int noisy = 0; noisy < 2 && rc == 0; noisy++) {
-        rc = store_metric(t, st, regressor_id, "all", noisy, p, y, err);
-        for (int c = OP_ELEMENTAL; c <= OP_HIERARCHICAL && rc == 0; c++)
-            rc = store_metric(t, st, regressor_id, op_class_name((enum op_class)c), noisy, p, y,
-                              err);
-        for (int i = 0; op_table[i] && rc == 0; i++)
-            rc = store_metric(t, st, regressor_id, op_table[i]->name, noisy, p, y, err);
-    }
-    free(p);
-    return rc;
-}
-
-static int store_scores(const struct training *t, struct store *st, int64_t regressor_id,
-                        struct err *err)
-{
-    int rc = 0;
-
-    for (int i = 0; i < t->scores && rc == 0; i++) {
-        const struct predict_score *s = &t->score[i];
-
-        rc = store_exec(st, err,
-                        "INSERT INTO score (regressor_id, split, method, scope, samples,"
-                        " within_5pct, within_10pct, mape, rmspe, spearman)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        "isssiddddd", regressor_id, s->split, s->method, s->scope, (int64_t)s->n,
-                        s->errors.within_5pct, s->errors.within_10pct, s->errors.mape,
-                        s->errors.rmspe, s->errors.spearman);
-    }
-    return rc;
-}
-
-static int store_predictions(const struct training *t, struct store *st, int64_t regressor_id,
-                             struct err *err)
-{
-    int rc = 0;
-
-    for (int i = 0; i < t->uses && rc == 0; i++) {
-        const struct training_use *u = &t->use[i];
-
-        rc = store_exec(st, err,
-                        "INSERT INTO prediction (regressor_id, sample_id, fold, predicted,"
-                        " measured) VALUES (?, ?, ?, ?, ?)", "iiidd", regressor_id, u->sample_id,
-                        (int64_t)t->fold[u->row], t->predicted[u->row], u->measured);
-    }
-    return rc;
-}
-
-/* Names in order, separated by blanks; freed by the caller. */
-static char *joined_names(int cols)
-{
-    const char *const *names = feature_names();
-    size_t size = 1;
-    char *text, *end;
-
-    for (int i = 0; i < cols; i++)
-        size += strlen(names[i]) + 1;
-    text = end = malloc(size);
-    for (int i = 0; text && i < cols; i++)
-        end += sprintf(end, "%s%s", i ? " " : "", names[i]);
-    return text;
-}
-
-int training_store(const struct training *t, struct store *st, int64_t device_id,
-                   const struct predict_train_options *opt, struct err *err)
-{
-    struct regressor_options tune = tuning(opt, NULL);
-    char options[1024], ops[512], *names = joined_names(t->cols), *json = NULL;
-    int64_t id, samples = 0;
-    int rc;
-
-    for (int i = 0; i < t->rows; i++)
-        samples += !t->row[i].between;
-    training_ops(ops, sizeof(ops));
-    snprintf(options, sizeof(options),
-             "trees=%d,depth=%d,eta=%g,subsample=%g,seed=%llu,noisy=%d ops=%s", tune.trees,
-             tune.depth, tune.eta, tune.subsample, (unsigned long long)tune.seed,
-             opt->include_noisy, ops);
-    rc = regressor_to_json(t->regressor, &json, err);
-    if (rc == 0 && !names)
-        rc = err_set(err, -ENOMEM, "no memory for %d names", t->cols);
-    if (rc < 0)
-        goto out;
-    rc = store_exec(st, err,
-                    "INSERT INTO regressor (device_id, trained_utc, target, dtype, path, samples,"
-                    " shapes, folds, options, features, model_json)"
-                    " VALUES (?, " STORE_NOW_UTC ", ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    "isssiiisss", device_id, t->target, dtype_name(t->dtype),
-                    mem_path_name(t->path), samples, (int64_t)t->groups,
-                    (int64_t)opt->folds, options, names, json);
-    if (rc < 0)
-        goto out;
-    id = store_last_id(st);
-    rc = store_metrics(t, st, id, err);
-    if (rc == 0)
-        rc = store_scores(t, st, id, err);
-    if (rc == 0)
-        rc = store_predictions(t, st, id, err);
-out:
-    free(json);
-    free(names);
     return rc;
 }

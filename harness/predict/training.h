@@ -69,15 +69,20 @@ int training_predict(const struct training *t, const int *fold, int folds,
                      const signed char *monotone, const struct predict_train_options *opt,
                      double *ret_predicted, struct err *err);
 
-/* Regressor, metrics, scores and predictions, inside the caller's transaction. */
+/* Of the trees, as `opt` has them; `monotone` is borrowed. */
+struct regressor_options training_tuning(const struct predict_train_options *opt,
+                                         const signed char *monotone);
+
+/* training_store.c: regressor, metrics, scores and predictions, inside the caller's transaction. */
 int training_store(const struct training *t, struct store *st, int64_t device_id,
                    const struct predict_train_options *opt, struct err *err);
 
-/* compare.c: errors of less than the regressor, of the noise, and under other splits, to opt->score.
- * After training_run(). */
+/* compare.c: errors of less than the regressor, of the noise, and under other splits, to
+ * opt->score. After training_run(). */
 int training_compare(struct training *t, const signed char *monotone,
                      const struct predict_train_options *opt, struct err *err);
-/* Every row that is a sample, by a given list of predictions (NaN: not this one), to opt->score and t->score. */
+/* Every row that is a sample, by a given list of predictions (NaN: not this one), to opt->score
+ * and t->score. */
 int training_score(struct training *t, const double *predicted, const char *split,
                    const char *method, const struct predict_train_options *opt, struct err *err);
 /* transfer.c: rows by few of themselves and a regressor of another device, to opt->score. */
