@@ -8,6 +8,7 @@
 
 #include "profiler/clock.h"
 #include "profiler/flush.h"
+#include "profiler/launch.h"
 #include "profiler/pace.h"
 #include "profiler/pairs.h"
 
@@ -99,53 +100,6 @@ struct measure_options measure_defaults(void)
     };
 }
 
-/* What the host knows of one launch. */
-struct launched {
-    cl_event event[MEASURE_EVENTS];
-};
-
-static void forget(struct launched *l)
-{
-    for (int i = 0; i < MEASURE_EVENTS; i++)
-        if (l->event[i])
-            clReleaseEvent(l->event[i]);
-    *l = (struct launched){0};
-}
-
-/* Device times of a finished event. False where they cannot be right. */
-static bool event_span(cl_event event, uint64_t *ret_start, uint64_t *ret_end)
-{
-    cl_ulong start = 0, end = 0;
-
-    if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof(start), &start, NULL) !=
-            CL_SUCCESS ||
-        clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL) !=
-            CL_SUCCESS ||
-        end < start)
-        return false;
-    *ret_start = start;
-    *ret_end = end;
-    return true;
-}
-
-/* From the first start to the last end. */
-static bool launch_span(const struct launched *l, uint64_t *ret_start, uint64_t *ret_end)
-{
-    uint64_t first = UINT64_MAX, last = 0, start, end;
-
-    for (int i = 0; i < MEASURE_EVENTS; i++) {
-        if (!l->event[i])
-            continue;
-        if (!event_span(l->event[i], &start, &end))
-            return false;
-        first = start < first ? start : first;
-        last = end > last ? end : last;
-    }
-    *ret_start = first;
-    *ret_end = last;
-    return true;
-}
-
 static uint64_t gcd(uint64_t a, uint64_t b)
 {
     while (b != 0) {
@@ -174,7 +128,7 @@ static int calibrate(struct measurer *m, struct err *err)
             return rc;
         clFinish(m->queue);
         cost[i] = (double)(clock_ns() - from);
-        if (event_span(event, &start, &end)) {
+        if (launch_event_span(event, &start, &end)) {
             first = stamped ? first : start;
             step = gcd(gcd(step, start - first), end - first);
             cost[i] -= fmin((double)(end - start), cost[i]);
@@ -237,40 +191,6 @@ void measurer_know_pace(struct measurer *m, uint64_t best_ns)
     pace_know(m->pace, best_ns);
 }
 
-static int wait_for(const struct launched *l, struct err *err)
-{
-    cl_event event[MEASURE_EVENTS];
-    cl_uint n = 0;
-    cl_int code;
-
-    for (int i = 0; i < MEASURE_EVENTS; i++)
-        if (l->event[i])
-            event[n++] = l->event[i];
-    code = clWaitForEvents(n, event);
-    return code == CL_SUCCESS ? 0 : cl_err(err, code, "kernel run");
-}
-
-/* The launches of one repeat, waited for: queues are in order, so that the last one's events are
- * the last. ret_l, the last one's, is for forget(); empty on failure. */
-static int launch(struct run *run, int side, int count, struct launched *ret_l, struct err *err)
-{
-    struct launched l = {0};
-    int rc = 0;
-
-    for (int i = 0; i < count && rc == 0; i++) {
-        forget(&l);
-        rc = run->subject->enqueue(run->subject->ctx, run->m->queue, side, l.event, err);
-    }
-    if (rc == 0)
-        rc = wait_for(&l, err);
-    if (rc < 0) {
-        clFinish(run->m->queue); /* nothing of it stays in flight */
-        forget(&l);
-    }
-    *ret_l = l;
-    return rc;
-}
-
 /* Flush and wait, by the host's clock. */
 static int flush_now(struct run *run, enum flush_part part, struct err *err)
 {
@@ -299,20 +219,20 @@ static double cores_of(const struct run *run, uint64_t busy_ns, uint64_t span_ns
 static int repeat_host(struct run *run, int side, int batch, struct repeat *ret_r, struct err *err)
 {
     uint64_t from, busy, ns;
-    struct launched l;
+    struct launch l;
     int rc = flush_now(run, FLUSH_ALL, err);
 
     if (rc < 0)
         return rc;
     busy = cpu_ns();
     from = clock_ns();
-    rc = launch(run, side, batch, &l, err);
+    rc = launch_run(run->subject, run->m->queue, side, batch, &l, err);
     if (rc < 0)
         return rc;
     ns = clock_ns() - from;
     *ret_r = (struct repeat){(ns + (uint64_t)batch / 2) / (uint64_t)batch,
                              cores_of(run, cpu_ns() - busy, ns)};
-    forget(&l);
+    launch_forget(&l);
     return 0;
 }
 
@@ -323,7 +243,7 @@ static int repeat_event(struct run *run, int side, struct repeat *ret_r, struct 
 {
     bool rest = run->m->dev->info.type == DEVICE_CPU && !run->opt->hot;
     uint64_t start = 0, end = 0, awake, flushed, busy;
-    struct launched l = {0};
+    struct launch l = {0};
     cl_event flush = NULL;
     int rc = rest ? flush_now(run, FLUSH_HEAD, err) : 0;
 
@@ -334,16 +254,16 @@ static int repeat_event(struct run *run, int side, struct repeat *ret_r, struct 
         rc =
             flush_enqueue(run->m->flush, run->m->queue, rest ? FLUSH_TAIL : FLUSH_ALL, &flush, err);
     if (rc == 0)
-        rc = launch(run, side, 1, &l, err);
+        rc = launch_run(run->subject, run->m->queue, side, 1, &l, err);
     if (rc == 0) {
         busy = cpu_ns() - busy;
         rc = launch_span(&l, &start, &end) ? 0 : 1;
         awake = start;
-        if (flush && event_span(flush, &awake, &flushed))
+        if (flush && launch_event_span(flush, &awake, &flushed))
             run->flush_ns += flushed - awake;
         if (rc == 0)
             *ret_r = (struct repeat){end - start, cores_of(run, busy, end - awake)};
-        forget(&l);
+        launch_forget(&l);
     }
     if (flush)
         clReleaseEvent(flush);
@@ -356,20 +276,20 @@ static int probe(struct run *run, int side, uint64_t *ret_event_ns, uint64_t *re
                  bool *ret_sane, struct err *err)
 {
     uint64_t from, start, end;
-    struct launched l;
+    struct launch l;
     int rc = flush_now(run, FLUSH_ALL, err);
 
     if (rc < 0)
         return rc;
     from = clock_ns();
-    rc = launch(run, side, 1, &l, err);
+    rc = launch_run(run->subject, run->m->queue, side, 1, &l, err);
     if (rc < 0)
         return rc;
     *ret_host_ns = clock_ns() - from;
     *ret_sane = launch_span(&l, &start, &end);
     if (*ret_sane)
         *ret_event_ns = end - start;
-    forget(&l);
+    launch_forget(&l);
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "profiler/calm.h"
 #include "profiler/clock.h"
+#include "profiler/launch.h"
 #include "profiler/program.h"
 #include "profiler/stats.h"
 
@@ -113,24 +114,10 @@ void pace_free(struct pace *p)
     free(p);
 }
 
-/* The time of a finished event; 0 where that cannot be right. */
-static uint64_t event_ns(cl_event event)
-{
-    cl_ulong start = 0, end = 0;
-
-    if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof(start), &start, NULL) !=
-            CL_SUCCESS ||
-        clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof(end), &end, NULL) !=
-            CL_SUCCESS ||
-        end < start)
-        return 0;
-    return end - start;
-}
-
 int pace_probe(struct pace *p, cl_command_queue queue, uint64_t *ret_ns, struct err *err)
 {
     const size_t gws[2] = {WIDTH, ROWS * p->units}, lws[2] = {16, 2};
-    uint64_t busy = cpu_ns(), ns;
+    uint64_t busy = cpu_ns(), start, end, ns;
     cl_event event = NULL;
     cl_int code = clEnqueueNDRangeKernel(queue, p->kernel, 2, NULL, gws, lws, 0, NULL, &event);
 
@@ -139,7 +126,7 @@ int pace_probe(struct pace *p, cl_command_queue queue, uint64_t *ret_ns, struct 
     if (code != CL_SUCCESS)
         return cl_err(err, code, "launch of the pace of the machine");
     busy = cpu_ns() - busy;
-    ns = event_ns(event);
+    ns = launch_event_span(event, &start, &end) ? end - start : 0;
     clReleaseEvent(event);
     if ((double)busy < CALM_SHARE * p->units * (double)ns)
         ns = 0;

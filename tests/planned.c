@@ -1,4 +1,4 @@
-/* measure.c and pairs.c on a clock that launches move; see planned.h. */
+/* launch.c, measure.c and pairs.c on a clock that launches move; see planned.h. */
 #include "tests/planned.h"
 
 #include <check.h>
@@ -27,6 +27,7 @@ static int test_nanosleep(const struct timespec *nap, struct timespec *rest);
 #define crowd_share             test_crowd_share
 #define clGetEventProfilingInfo test_profile
 static struct planned *plan; /* NULL: the real clock, the real events */
+#include "profiler/launch.c"
 #include "profiler/measure.c"
 #include "profiler/pairs.c"
 #undef nanosleep

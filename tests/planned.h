@@ -1,6 +1,6 @@
 /* tests/planned.h - launches that take planned times, on a clock of their own that they move: every
- * duration is exact on a busy machine too. To that end planned.c compiles measure.c and pairs.c
- * into itself. */
+ * duration is exact on a busy machine too. To that end planned.c compiles launch.c, measure.c and
+ * pairs.c into itself. */
 #ifndef FLASHMEM_TESTS_PLANNED_H
 #define FLASHMEM_TESTS_PLANNED_H
 
