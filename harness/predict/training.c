@@ -266,10 +266,15 @@ static int residuals(void *ctx, const int *fold, int which, float *y, struct err
     return 0;
 }
 
-/* Targets and weights of all rows as they are without folds; marks which rows of `roof` teach. */
-static void targets(const struct training *t, const struct predict_train_options *opt, float *y,
-                    float *weight)
+/* All rows as trees learn them, targets and weights as they are without folds; marks which rows of
+ * `roof` teach. The targets are ret_d->y; the caller frees them, and the weights with them. */
+static int lesson(const struct training *t, const struct predict_train_options *opt, float **ret_y,
+                  struct regressor_data *ret_d, struct err *err)
 {
+    float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y)), *weight = y ? y + t->rows : NULL;
+
+    if (!y)
+        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
     for (int i = 0; i < t->rows; i++) {
         y[i] = (float)log(t->row[i].measured);
         weight[i] = teaches(&t->row[i], opt) ? (float)t->row[i].weight : 0;
@@ -278,6 +283,9 @@ static void targets(const struct training *t, const struct predict_train_options
             t->roof[i].teaches = weight[i] > 0;
         }
     }
+    *ret_d = (struct regressor_data){t->rows, t->cols, t->x, y, weight, feature_names()};
+    *ret_y = y;
+    return 0;
 }
 
 static int look_outside(const struct training *t, const int *fold, int folds,
@@ -285,16 +293,12 @@ static int look_outside(const struct training *t, const int *fold, int folds,
                         struct outside *o, struct err *err)
 {
     struct regressor_options tune = training_tuning(opt, monotone);
-    struct regressor_data data = {.rows = t->rows, .cols = t->cols, .x = t->x,
-                                  .names = feature_names()};
-    float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y));
-    int rc;
+    struct regressor_data data;
+    float *y;
+    int rc = lesson(t, opt, &y, &data, err);
 
-    if (!y)
-        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
-    targets(t, opt, y, y + t->rows);
-    data.y = y;
-    data.weight = y + t->rows;
+    if (rc < 0)
+        return rc;
     rc = folds_predict(&data, fold, folds, &tune, residuals, o, o->residual, err);
     free(y);
     return rc;
@@ -402,21 +406,17 @@ static int train_all(struct training *t, struct smooth_data *data, const signed 
                      const struct predict_train_options *opt, struct err *err)
 {
     struct regressor_options tune = training_tuning(opt, monotone);
-    struct regressor_data rows = {.rows = t->rows, .cols = t->cols, .x = t->x,
-                                  .names = feature_names()};
-    float *y = malloc(((size_t)t->rows + 1) * 2 * sizeof(*y));
-    int rc;
+    struct regressor_data rows;
+    float *y;
+    int rc = lesson(t, opt, &y, &rows, err);
 
-    if (!y)
-        return err_set(err, -ENOMEM, "no memory for %d rows", t->rows);
-    targets(t, opt, y, y + t->rows);
+    if (rc < 0)
+        return rc;
     rc = smooth_fit(t, data, NULL, 0, opt, &t->processes, err);
     if (rc == 0 && t->roof)
         rc = roofline_fit(t->roof, t->rows, NULL, 0, &t->roofline, err);
     for (int i = 0; i < t->rows && rc == 0 && t->roof; i++)
         y[i] = (float)log(t->row[i].measured / roofline_ns(t->roofline, &t->roof[i]));
-    rows.y = y;
-    rows.weight = y + t->rows;
     if (rc == 0)
         rc = regressor_train(&rows, &tune, &t->regressor, err);
     if (rc == 0)
