@@ -65,6 +65,7 @@ struct op_kernel {
 };
 
 bool op_has_form(const struct op_kernel *k, enum op_form f); /* every kernel has FORM_COPY */
+bool op_tunable_has(const struct op_tunable *t, int value);
 
 enum op_role {
     ROLE_INPUT,  /* an activation */
