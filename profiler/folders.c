@@ -5,6 +5,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* After a failed mkdir(). An existing folder may say EROFS instead of EEXIST, and what says EEXIST
+ * may be no folder. */
+static int must_be_folder(const char *path, int code, struct err *err)
+{
+    struct stat s;
+
+    if (stat(path, &s) == 0 && S_ISDIR(s.st_mode))
+        return 0;
+    code = code == EEXIST ? ENOTDIR : code;
+    return err_set(err, -code, "cannot make the folder '%s': %s", path, strerror(code));
+}
+
 int folders_above(const char *path, struct err *err)
 {
     char *folder = strdup(path);
@@ -16,14 +28,8 @@ int folders_above(const char *path, struct err *err)
         if (*p != '/' || p == folder)
             continue;
         *p = '\0';
-        if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
-            /* An existing folder of a read-only file system says EROFS, not EEXIST. */
-            int code = errno;
-            struct stat s;
-
-            if (stat(folder, &s) != 0 || !S_ISDIR(s.st_mode))
-                rc = err_set(err, -code, "cannot make the folder '%s': %s", folder, strerror(code));
-        }
+        if (mkdir(folder, 0777) != 0)
+            rc = must_be_folder(folder, errno, err);
         *p = '/';
     }
     free(folder);

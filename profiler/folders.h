@@ -4,8 +4,8 @@
 
 #include "profiler/err.h"
 
-/* Makes what is missing of the folders above the last '/' of `path`. 0; -errno (err names the
- * folder); -ENOMEM. */
+/* Makes what is missing of the folders above the last '/' of `path`. 0: all are there; -ENOTDIR:
+ * something else is; another -errno of mkdir() (err names the folder); -ENOMEM. */
 int folders_above(const char *path, struct err *err);
 
 #endif
