@@ -37,6 +37,15 @@ struct val lower_in(struct lowering *x, const struct ir_node *n, int slot)
     return x->val[t];
 }
 
+struct val lower_stored(struct lowering *x, const struct ir_node *n)
+{
+    struct val a = lower_in(x, n, 0);
+
+    if (a.kind != VAL_STORED)
+        lower_give_up(x, "its input is constant");
+    return a;
+}
+
 struct val lower_last(struct lowering *x, const struct view *v)
 {
     const struct low_node *n = &x->l->node[x->l->n_nodes - 1];

@@ -56,6 +56,8 @@ _Noreturn void lower_give_up(struct lowering *x, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 struct val lower_in(struct lowering *x, const struct ir_node *n, int slot);
+/* Input 0, which must not be a constant. */
+struct val lower_stored(struct lowering *x, const struct ir_node *n);
 /* The output is the last low node's matrix, seen through v. */
 void lower_out(struct lowering *x, const struct ir_node *n, const struct view *v);
 struct val lower_last(struct lowering *x, const struct view *v);
@@ -85,6 +87,14 @@ int lower_pieces(struct lowering *x, const struct val *a, struct piece *ret); /*
 struct val lower_solid(struct lowering *x, struct val a);
 
 struct val lower_permuted(const struct val *a, const int64_t *perm);
+
+/* lower_map.c: [N,C,H,W] to [N,H,W,C] and back, for view_permute(). */
+extern const int64_t lower_channels_last[4], lower_channels_first[4];
+
+/* lower_layout.c: factors of `rows` that fit a map's sides in operator "pad"; false if it has none.
+ */
+enum { LOWER_MAX_SIDE = 1 << 13 };
+bool lower_sides(int64_t rows, int64_t *ret_h, int64_t *ret_w);
 
 /* One of lower_*.c for each kind of node. */
 void lower_matmul(struct lowering *x, const struct ir_node *n);

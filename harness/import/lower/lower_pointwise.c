@@ -26,7 +26,7 @@ static const struct {
 
 void lower_unary(struct lowering *x, const struct ir_node *n)
 {
-    struct val a = lower_in(x, n, 0);
+    struct val a = lower_stored(x, n);
     struct low_node *low;
     const char *op = NULL;
 
@@ -35,8 +35,6 @@ void lower_unary(struct lowering *x, const struct ir_node *n)
             op = unaries[i].op;
     if (!op || (strcmp(n->op, "Swish") == 0 && ir_float(n, "alpha", 1) != 1))
         lower_give_up(x, "want alpha 1");
-    if (a.kind != VAL_STORED)
-        lower_give_up(x, "its input is constant");
     a = lower_compact(x, a);
     low = on_matrix(x, op, &a);
     if (strcmp(op, "gelu") == 0)

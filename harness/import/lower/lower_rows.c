@@ -28,18 +28,9 @@ static struct low_node *on_rows(struct lowering *x, const char *op, const struct
     return low;
 }
 
-static struct val stored(struct lowering *x, const struct ir_node *n)
-{
-    struct val a = lower_in(x, n, 0);
-
-    if (a.kind != VAL_STORED)
-        lower_give_up(x, "its input is constant");
-    return lower_solid(x, a);
-}
-
 void lower_softmax(struct lowering *x, const struct ir_node *n)
 {
-    struct val a = stored(x, n);
+    struct val a = lower_solid(x, lower_stored(x, n));
     struct shape s = view_shape(&a.v);
     int axis = shape_axis(&s, ir_int(n, "axis", -1));
     bool last[VIEW_MAX] = {false};
@@ -106,7 +97,7 @@ static struct ref parameter(struct lowering *x, const struct ir_node *n, int slo
 
 void lower_layernorm(struct lowering *x, const struct ir_node *n)
 {
-    struct val a = stored(x, n);
+    struct val a = lower_solid(x, lower_stored(x, n));
     struct shape s = view_shape(&a.v);
     int axis = shape_axis(&s, ir_int(n, "axis", -1));
     int64_t e = eps_exp(x, n);
@@ -132,7 +123,7 @@ void lower_layernorm(struct lowering *x, const struct ir_node *n)
 /* Of [1,C,..]: rows are pixels, columns channels. An instance norm has a group for each channel. */
 void lower_groupnorm(struct lowering *x, const struct ir_node *n)
 {
-    struct val a = stored(x, n);
+    struct val a = lower_solid(x, lower_stored(x, n));
     bool last[VIEW_MAX] = {false}, each = ir_is(n, "InstanceNormalization");
     int64_t perm[VIEW_MAX], back[VIEW_MAX], e = eps_exp(x, n), c;
     struct ref gamma, beta;
@@ -173,7 +164,7 @@ static bool are_rows(struct lowering *x, const struct val *a, const bool *gone)
 
 void lower_reduce(struct lowering *x, const struct ir_node *n)
 {
-    struct val a = stored(x, n);
+    struct val a = lower_solid(x, lower_stored(x, n));
     const struct shape *s = &x->g->tensor[n->out[0]].shape;
     bool gone[VIEW_MAX] = {false}, by_rows;
     int64_t perm[VIEW_MAX], back[VIEW_MAX];
