@@ -46,6 +46,47 @@ struct val lower_stored(struct lowering *x, const struct ir_node *n)
     return a;
 }
 
+const char *lower_name(struct lowering *x, const char *what)
+{
+    return arena_printf(x->g->a, "%s.%s", x->name, what);
+}
+
+struct low_node *lower_on(struct lowering *x, const char *op, const struct val *a)
+{
+    struct low_node *low = low_new(x->l, x->name, op, a->rows, a->cols);
+
+    low_int(low, "rows", a->rows);
+    low_int(low, "cols", a->cols);
+    low_in(low, a->ref);
+    return low;
+}
+
+struct low_node *lower_pair(struct lowering *x, const char *op, const struct val *a, struct ref b,
+                            int64_t brows, int64_t bcols)
+{
+    struct low_node *low = lower_on(x, op, a);
+
+    low_int(low, "brows", brows);
+    low_int(low, "bcols", bcols);
+    low_choice(low, "b", b.kind != REF_WEIGHT ? "input" : brows == 1 ? "vector" : "weight");
+    low_in(low, b);
+    return low;
+}
+
+struct low_node *lower_product(struct lowering *x, const struct val *a, int64_t n, bool tb,
+                               const char *b)
+{
+    struct low_node *low = low_new(x->l, x->name, "matmul", a->rows, n);
+
+    low_int(low, "m", a->rows);
+    low_int(low, "n", n);
+    low_int(low, "k", a->cols);
+    low_int(low, "tb", tb);
+    low_choice(low, "b", b);
+    low_in(low, a->ref);
+    return low;
+}
+
 struct val lower_last(struct lowering *x, const struct view *v)
 {
     const struct low_node *n = &x->l->node[x->l->n_nodes - 1];

@@ -62,6 +62,18 @@ struct val lower_stored(struct lowering *x, const struct ir_node *n);
 void lower_out(struct lowering *x, const struct ir_node *n, const struct view *v);
 struct val lower_last(struct lowering *x, const struct view *v);
 
+/* Of a new node or weight that serves the node being lowered. */
+const char *lower_name(struct lowering *x, const char *what);
+/* A new node whose first input is a's matrix. It makes one as large; */
+struct low_node *lower_on(struct lowering *x, const char *op, const struct val *a);
+/* so does a op b, where b is [brows, bcols] and repeated to fit. */
+struct low_node *lower_pair(struct lowering *x, const char *op, const struct val *a, struct ref b,
+                            int64_t brows, int64_t bcols);
+/* The product with n columns. Its second input is added by the caller: a `b` of "weight" or
+ * "input", stored as [n, cols of a] if tb, else [cols of a, n]. */
+struct low_node *lower_product(struct lowering *x, const struct val *a, int64_t n, bool tb,
+                               const char *b);
+
 /* lower_move.c. Each returns the value with the view that its tensor has in the new matrix. */
 
 /* All axes but the last `n_cols` are rows in whatever order lies ready, the others columns in
@@ -87,6 +99,9 @@ int lower_pieces(struct lowering *x, const struct val *a, struct piece *ret); /*
 struct val lower_solid(struct lowering *x, struct val a);
 
 struct val lower_permuted(const struct val *a, const int64_t *perm);
+
+/* lower_rows.c: axes in another order and back, those in `last` at the end. */
+void lower_last_axes(int rank, const bool *last, int64_t *ret_perm, int64_t *ret_back);
 
 /* lower_map.c: [N,C,H,W] to [N,H,W,C] and back, for view_permute(). */
 extern const int64_t lower_channels_last[4], lower_channels_first[4];

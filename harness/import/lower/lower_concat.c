@@ -78,7 +78,7 @@ static struct val with_zeros(struct lowering *x, const struct part *p, bool by_c
         return a;
     if ((by_cols && !lower_sides(a.rows, &h, &w)) || (!by_cols && a.rows > LOWER_MAX_SIDE))
         lower_give_up(x, "too many rows");
-    low = low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad",
+    low = low_new(x->l, lower_name(x, "pad"), "pad",
                   a.rows + (by_cols ? 0 : more), a.cols + (by_cols ? more : 0));
     low_int(low, "h", h);
     low_int(low, "w", w);
@@ -139,10 +139,9 @@ static struct val plus_constants(struct lowering *x, const struct ir_node *n, st
     struct shape s = {2, {y.rows, y.cols}};
     struct view v = view_dense(&s);
     int64_t at = 0;
-    struct low_node *low;
     struct ref w;
     void *data;
-    int t = ir_constant(x->g, arena_printf(x->g->a, "%s.constant", x->name), ELEM_FLOAT, &s, &data);
+    int t = ir_constant(x->g, lower_name(x, "constant"), ELEM_FLOAT, &s, &data);
 
     for (int i = 0; i < n->n_in; i++) {
         struct val a = lower_in(x, n, i);
@@ -159,14 +158,7 @@ static struct val plus_constants(struct lowering *x, const struct ir_node *n, st
         at += o->by_cols ? cols : rows;
     }
     w = low_weight_new(x->l, x->g->tensor[t].name, y.rows == 1, y.rows, y.cols, y.cols, t, &v);
-    low = low_new(x->l, x->name, "add", y.rows, y.cols);
-    low_int(low, "rows", y.rows);
-    low_int(low, "cols", y.cols);
-    low_int(low, "brows", y.rows);
-    low_int(low, "bcols", y.cols);
-    low_choice(low, "b", y.rows == 1 ? "vector" : "weight");
-    low_in(low, y.ref);
-    low_in(low, w);
+    lower_pair(x, "add", &y, w, y.rows, y.cols);
     return lower_last(x, &y.v);
 }
 

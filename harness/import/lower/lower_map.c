@@ -79,7 +79,7 @@ static struct val padded(struct lowering *x, struct val a, const int64_t *begin,
     int64_t h = a.v.dim[1], w = a.v.dim[2], c = a.v.dim[3];
     struct shape s = {4, {1, h + begin[0] + end[0], w + begin[1] + end[1], c}};
     struct low_node *low =
-        low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad", s.dim[1] * s.dim[2], c);
+        low_new(x->l, lower_name(x, "pad"), "pad", s.dim[1] * s.dim[2], c);
     struct view v = view_dense(&s);
 
     low_int(low, "h", h);
@@ -129,6 +129,7 @@ static struct low_node *windowed(struct lowering *x, const char *op, const struc
     low_int(low, "cout", cout);
     low_int(low, "r", w->kernel[0]);
     low_int(low, "s", w->kernel[1]);
+    low_in(low, a->ref);
     return low;
 }
 
@@ -154,14 +155,13 @@ static struct ref filter(struct lowering *x, const struct ir_node *n, const int6
                           v.dim[3], w.tensor, &v);
 }
 
-/* The end of a convolution on map `a`: its weights, and the output. */
+/* The end of a convolution: its weights, and the output. */
 static void map_filtered(struct lowering *x, const struct ir_node *n, struct low_node *low,
-                         const struct val *a, const int64_t *perm)
+                         const int64_t *perm)
 {
     bool bias = n->n_in > 2 && n->in[2] >= 0;
 
     low_int(low, "bias", bias);
-    low_in(low, a->ref);
     low_in(low, filter(x, n, perm, low->cols));
     if (bias)
         low_in(low, bias_of(x, n, low->cols));
@@ -183,12 +183,7 @@ void lower_conv(struct lowering *x, const struct ir_node *n)
         memset(w.end, 0, sizeof(w.end));
     }
     if (is_pointwise(n, &w)) {
-        low = low_new(x->l, x->name, "matmul", a.rows, cout);
-        low_int(low, "m", a.rows);
-        low_int(low, "n", cout);
-        low_int(low, "k", a.cols);
-        low_int(low, "tb", 1);
-        low_choice(low, "b", "weight");
+        low = lower_product(x, &a, cout, true, "weight");
     } else {
         low = windowed(x, "conv2d", &a, &w, cout);
         two_ints(low, "stride", "stride_w", w.stride);
@@ -196,7 +191,7 @@ void lower_conv(struct lowering *x, const struct ir_node *n)
         two_ints(low, "dil", "dil_w", w.dil);
         low_int(low, "groups", groups);
     }
-    map_filtered(x, n, low, &a, lower_channels_last);
+    map_filtered(x, n, low, lower_channels_last);
 }
 
 void lower_deconv(struct lowering *x, const struct ir_node *n)
@@ -221,7 +216,7 @@ void lower_deconv(struct lowering *x, const struct ir_node *n)
     low_int(low, "stride", w.stride[0]);
     low_int(low, "pad", w.begin[0]);
     low_int(low, "outpad", outpad);
-    map_filtered(x, n, low, &a, order);
+    map_filtered(x, n, low, order);
 }
 
 /* ---- resize and pooling ---- */
@@ -280,7 +275,7 @@ static struct val evened(struct lowering *x, struct val a, int64_t stride)
 
     if (more == 0)
         return a;
-    low = low_new(x->l, arena_printf(x->g->a, "%s.pad", x->name), "pad", s.dim[0] * s.dim[1] * w,
+    low = low_new(x->l, lower_name(x, "pad"), "pad", s.dim[0] * s.dim[1] * w,
                   a.cols);
     low_int(low, "h", a.v.dim[0]);
     low_int(low, "w", a.v.dim[1] * w);

@@ -104,7 +104,7 @@ static struct val rewound(struct lowering *x, struct val a, int64_t cols)
     bool wider = cols > a.cols;
     int64_t rows = a.rows * a.cols / cols;
     struct low_node *n =
-        low_new(x->l, arena_printf(x->g->a, "%s.rows", x->name), "transpose", rows, cols);
+        low_new(x->l, lower_name(x, "rows"), "transpose", rows, cols);
 
     low_int(n, "d0", wider ? rows : a.rows);
     low_int(n, "d1", wider ? cols / a.cols : a.cols / cols);
@@ -192,16 +192,11 @@ static int64_t product(const struct axes *s, bool cols)
 
 /* ---- copies ---- */
 
-static const char *derived(struct lowering *x, const char *what)
-{
-    return arena_printf(x->g->a, "%s.%s", x->name, what);
-}
-
 /* Rows r0, r0 + rstep, ... and columns likewise. */
 static void slice(struct lowering *x, struct val *a, int64_t r0, int64_t rn, int64_t rstep,
                   int64_t c0, int64_t cn, int64_t cstep)
 {
-    struct low_node *n = low_new(x->l, derived(x, "slice"), "slice", rn, cn);
+    struct low_node *n = low_new(x->l, lower_name(x, "slice"), "slice", rn, cn);
 
     low_int(n, "rows", a->rows);
     low_int(n, "cols", a->cols);
@@ -212,9 +207,7 @@ static void slice(struct lowering *x, struct val *a, int64_t r0, int64_t rn, int
     low_int(n, "cn", cn);
     low_int(n, "cstep", cstep);
     low_in(n, a->ref);
-    a->ref = (struct ref){REF_NODE, x->l->n_nodes - 1};
-    a->rows = rn;
-    a->cols = cn;
+    *a = lower_last(x, &a->v);
 }
 
 /* The least step and the extent that axes with strides in [low, high) cover, if they cover it all.
@@ -274,7 +267,7 @@ static void transpose(struct lowering *x, struct val *a, const struct axes *s)
         yc += to.a[i].col;
         perm = 10 * perm + place[i];
     }
-    n = low_new(x->l, derived(x, "transpose"), "transpose", rows, cols);
+    n = low_new(x->l, lower_name(x, "transpose"), "transpose", rows, cols);
     for (int i = 0; i < to.n; i++)
         low_int(n, keys[i], from.a[i].size);
     if (to.n == 0)
@@ -283,9 +276,7 @@ static void transpose(struct lowering *x, struct val *a, const struct axes *s)
     low_int(n, "xc", xc);
     low_int(n, "yc", yc);
     low_in(n, a->ref);
-    a->ref = (struct ref){REF_NODE, x->l->n_nodes - 1};
-    a->rows = rows;
-    a->cols = cols;
+    *a = lower_last(x, &a->v);
 }
 
 /* Makes `a` a matrix that holds nothing but the axes of s (strides follow); the rest is sliced
@@ -566,13 +557,8 @@ struct val lower_solid(struct lowering *x, struct val a)
     }
     solid = lower_ordered(x, solid, 0);
     w = ones(x, times);
-    low = low_new(x->l, arena_printf(x->g->a, "%s.spread", x->name), "matmul", solid.rows, times);
-    low_int(low, "m", solid.rows);
-    low_int(low, "n", times);
-    low_int(low, "k", 1);
-    low_int(low, "tb", 1);
-    low_choice(low, "b", "weight");
-    low_in(low, solid.ref);
+    low = lower_product(x, &solid, times, true, "weight");
+    low->name = lower_name(x, "spread");
     low_in(low, w);
     y = lower_last(x, &a.v);
     y.v.offset = 0;

@@ -5,16 +5,6 @@
 
 #include "harness/import/lower/lower.h"
 
-static struct low_node *on_matrix(struct lowering *x, const char *op, const struct val *a)
-{
-    struct low_node *low = low_new(x->l, x->name, op, a->rows, a->cols);
-
-    low_int(low, "rows", a->rows);
-    low_int(low, "cols", a->cols);
-    low_in(low, a->ref);
-    return low;
-}
-
 /* ---- one input ---- */
 
 static const struct {
@@ -36,7 +26,7 @@ void lower_unary(struct lowering *x, const struct ir_node *n)
     if (!op || (strcmp(n->op, "Swish") == 0 && ir_float(n, "alpha", 1) != 1))
         lower_give_up(x, "want alpha 1");
     a = lower_compact(x, a);
-    low = on_matrix(x, op, &a);
+    low = lower_on(x, op, &a);
     if (strcmp(op, "gelu") == 0)
         low_choice(low, "approx",
                    strcmp(ir_string(n, "approximate", "none"), "tanh") == 0 ? "tanh" : "erf");
@@ -141,13 +131,9 @@ static struct val binary(struct lowering *x, struct val a, struct val b, const s
         m = match(p, n, &b.v);
     }
     other = b.kind == VAL_CONST ? constant_against(x, b.tensor, &m) : computed_against(x, &b, &m);
-    low = on_matrix(x, op.op, &a);
-    low_int(low, "brows", m.brows);
-    low_int(low, "bcols", m.bcols);
-    low_choice(low, "b", b.kind == VAL_STORED ? "input" : m.brows == 1 ? "vector" : "weight");
+    low = lower_pair(x, op.op, &a, other, m.brows, m.bcols);
     if (swapped && !op.commutes)
         low_int(low, "swap", 1);
-    low_in(low, other);
     return lower_last(x, &a.v);
 }
 
@@ -251,6 +237,7 @@ void lower_batchnorm(struct lowering *x, const struct ir_node *n)
 {
     struct val a = lower_in(x, n, 0);
     int64_t c = a.v.rank > 1 ? a.v.dim[1] : 0, perm[VIEW_MAX], back[VIEW_MAX];
+    bool channels[VIEW_MAX] = {false, true};
     double eps = ir_float(n, "epsilon", 1e-5);
     struct shape s = {1, {c}};
     struct view v = view_dense(&s);
@@ -263,8 +250,8 @@ void lower_batchnorm(struct lowering *x, const struct ir_node *n)
         if (i >= n->n_in || !ir_const(x->g, n->in[i]) ||
             shape_elements(&x->g->tensor[n->in[i]].shape) != c)
             lower_give_up(x, "its parameters are not constant");
-    t[0] = ir_constant(x->g, arena_printf(x->g->a, "%s.scale", x->name), ELEM_FLOAT, &s, &scale);
-    t[1] = ir_constant(x->g, arena_printf(x->g->a, "%s.shift", x->name), ELEM_FLOAT, &s, &shift);
+    t[0] = ir_constant(x->g, lower_name(x, "scale"), ELEM_FLOAT, &s, &scale);
+    t[1] = ir_constant(x->g, lower_name(x, "shift"), ELEM_FLOAT, &s, &shift);
     for (int64_t i = 0; i < c; i++) {
         double k =
             ir_at(&x->g->tensor[n->in[1]], i) / sqrt(ir_at(&x->g->tensor[n->in[4]], i) + eps);
@@ -273,15 +260,12 @@ void lower_batchnorm(struct lowering *x, const struct ir_node *n)
         ((float *)shift)[i] =
             (float)(ir_at(&x->g->tensor[n->in[2]], i) - k * ir_at(&x->g->tensor[n->in[3]], i));
     }
-    for (int i = 0; i < a.v.rank; i++) /* channels last */
-        perm[i] = i == 0 ? 0 : i + 1 == a.v.rank ? 1 : i + 1;
-    for (int i = 0; i < a.v.rank; i++)
-        back[perm[i]] = i;
+    lower_last_axes(a.v.rank, channels, perm, back);
     a = lower_permuted(&a, perm);
     a = lower_matrix(x, a, 1);
     for (int i = 0; i < 2; i++)
         w[i] = low_weight_new(x->l, x->g->tensor[t[i]].name, true, 1, c, c, t[i], &v);
-    low = on_matrix(x, "affine", &a);
+    low = lower_on(x, "affine", &a);
     low_in(low, w[0]);
     low_in(low, w[1]);
     a = lower_permuted(&a, back);

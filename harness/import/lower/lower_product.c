@@ -36,19 +36,11 @@ static struct val times_constant(struct lowering *x, struct val a, const struct 
     static const int64_t swap[2] = {1, 0};
     int64_t k = a.v.dim[a.v.rank - 1], n = b->v.dim[1];
     struct view w = view_permute(&b->v, swap);
-    struct low_node *low;
     struct ref weight;
 
     a = lower_matrix(x, a, 1);
     weight = low_weight_new(x->l, x->g->tensor[b->tensor].name, false, n, k, k, b->tensor, &w);
-    low = low_new(x->l, x->name, "matmul", a.rows, n);
-    low_int(low, "m", a.rows);
-    low_int(low, "n", n);
-    low_int(low, "k", k);
-    low_int(low, "tb", 1);
-    low_choice(low, "b", "weight");
-    low_in(low, a.ref);
-    low_in(low, weight);
+    low_in(lower_product(x, &a, n, true, "weight"), weight);
     a.v = rows_of(&a.v, k, n);
     return lower_last(x, &a.v);
 }
@@ -58,21 +50,13 @@ static struct val times_one(struct lowering *x, struct val a, struct val b)
 {
     int64_t k = a.v.dim[a.v.rank - 1], n = b.v.dim[1];
     bool tb = !lower_is_matrix(&b, 1);
-    struct low_node *low;
 
     a = lower_matrix(x, a, 1);
     if (tb) {
         swap_last(&b.v);
         b = lower_ordered(x, b, 1);
     }
-    low = low_new(x->l, x->name, "matmul", a.rows, n);
-    low_int(low, "m", a.rows);
-    low_int(low, "n", n);
-    low_int(low, "k", k);
-    low_int(low, "tb", tb);
-    low_choice(low, "b", "input");
-    low_in(low, a.ref);
-    low_in(low, b.ref);
+    low_in(lower_product(x, &a, n, tb, "input"), b.ref);
     a.v = rows_of(&a.v, k, n);
     return lower_last(x, &a.v);
 }
@@ -320,20 +304,12 @@ static struct val for_attention(struct lowering *x, struct val a, bool heads)
 /* A factor that is not what the operator applies by itself is applied to q. */
 static struct val scaled_by(struct lowering *x, struct val q, double factor)
 {
-    struct low_node *low;
     struct view one = {0};
     struct ref w;
 
     q = lower_compact(x, q);
     w = low_weight_new(x->l, "scale", true, 1, 1, 1, ir_scalar(x->g, factor), &one);
-    low = low_new(x->l, arena_printf(x->g->a, "%s.scale", x->name), "mul", q.rows, q.cols);
-    low_int(low, "rows", q.rows);
-    low_int(low, "cols", q.cols);
-    low_int(low, "brows", 1);
-    low_int(low, "bcols", 1);
-    low_choice(low, "b", "vector");
-    low_in(low, q.ref);
-    low_in(low, w);
+    lower_pair(x, "mul", &q, w, 1, 1)->name = lower_name(x, "scale");
     return lower_last(x, &q.v);
 }
 

@@ -5,27 +5,16 @@
 #include "harness/import/lower/lower.h"
 #include "harness/import/shapes/infer.h"
 
-/* Axes in another order and back: perm with the axes in `last` at the end. */
-static void last_perm(int rank, const bool *last, int64_t *perm, int64_t *back)
+void lower_last_axes(int rank, const bool *last, int64_t *ret_perm, int64_t *ret_back)
 {
     int n = 0;
 
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < rank; i++)
             if (last[i] == (pass == 1))
-                perm[n++] = i;
+                ret_perm[n++] = i;
     for (int i = 0; i < rank; i++)
-        back[perm[i]] = i;
-}
-
-static struct low_node *on_rows(struct lowering *x, const char *op, const struct val *a)
-{
-    struct low_node *low = low_new(x->l, x->name, op, a->rows, a->cols);
-
-    low_int(low, "rows", a->rows);
-    low_int(low, "cols", a->cols);
-    low_in(low, a->ref);
-    return low;
+        ret_back[ret_perm[i]] = i;
 }
 
 void lower_softmax(struct lowering *x, const struct ir_node *n)
@@ -39,10 +28,10 @@ void lower_softmax(struct lowering *x, const struct ir_node *n)
     if (axis < 0)
         lower_give_up(x, "no such axis");
     last[axis] = true;
-    last_perm(a.v.rank, last, perm, back);
+    lower_last_axes(a.v.rank, last, perm, back);
     a = lower_permuted(&a, perm);
     a = lower_matrix(x, a, 1);
-    on_rows(x, "softmax", &a);
+    lower_on(x, "softmax", &a);
     a = lower_permuted(&a, back);
     lower_out(x, n, &a.v);
 }
@@ -113,7 +102,7 @@ void lower_layernorm(struct lowering *x, const struct ir_node *n)
         lower_give_up(x, "its parameters do not fit its input");
     gamma = parameter(x, n, 1, a.cols, 1);
     beta = parameter(x, n, 2, a.cols, 0);
-    low = on_rows(x, "layernorm", &a);
+    low = lower_on(x, "layernorm", &a);
     low_int(low, "eps_exp", e);
     low_in(low, gamma);
     low_in(low, beta);
@@ -133,7 +122,7 @@ void lower_groupnorm(struct lowering *x, const struct ir_node *n)
         lower_give_up(x, "want one feature map, a batch of 1");
     c = a.v.dim[1];
     last[1] = true;
-    last_perm(a.v.rank, last, perm, back);
+    lower_last_axes(a.v.rank, last, perm, back);
     a = lower_permuted(&a, perm);
     a = lower_matrix(x, a, 1);
     gamma = parameter(x, n, 1, c, 1);
@@ -180,7 +169,7 @@ void lower_reduce(struct lowering *x, const struct ir_node *n)
         lower_give_up(x, "it reduces no axis");
     by_rows = are_rows(x, &a, gone);
     if (!by_rows) {
-        last_perm(rank, gone, perm, back);
+        lower_last_axes(rank, gone, perm, back);
         a = lower_permuted(&a, perm);
         a = lower_matrix(x, a, n_gone);
         a = lower_permuted(&a, back);
