@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "harness/import/passes/pass.h"
+#include "harness/import/shapes/fold.h"
 
 enum { MAX_DEPTH = 12, MAX_VISITS = 64 };
 
@@ -35,36 +36,7 @@ static bool value(struct probe *p, int tensor, int depth, double *ret)
     if (!n || n->domain[0] || n->n_in < 1 || n->n_in > 2 || !value(p, n->in[0], depth - 1, &a) ||
         (n->n_in == 2 && !value(p, n->in[1], depth - 1, &b)))
         return false;
-    if (n->n_in == 2) {
-        if (ir_is(n, "Add"))
-            *ret = a + b;
-        else if (ir_is(n, "Sub"))
-            *ret = a - b;
-        else if (ir_is(n, "Mul"))
-            *ret = a * b;
-        else if (ir_is(n, "Div"))
-            *ret = a / b;
-        else if (ir_is(n, "Pow"))
-            *ret = pow(a, b);
-        else
-            return false;
-        return true;
-    }
-    if (ir_is(n, "Erf"))
-        *ret = erf(a);
-    else if (ir_is(n, "Tanh"))
-        *ret = tanh(a);
-    else if (ir_is(n, "Sigmoid"))
-        *ret = 1 / (1 + exp(-a));
-    else if (ir_is(n, "Exp"))
-        *ret = exp(a);
-    else if (ir_is(n, "Neg"))
-        *ret = -a;
-    else if (ir_is(n, "Reciprocal"))
-        *ret = 1 / a;
-    else
-        return false;
-    return true;
+    return n->n_in == 2 ? fold_binary(n->op, ELEM_FLOAT, a, b, ret) : fold_unary(n->op, a, ret);
 }
 
 static double gelu_erf(double x)

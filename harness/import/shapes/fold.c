@@ -34,90 +34,6 @@ void fold_finish(const struct folded *o)
 
 /* ---- elementwise ---- */
 
-static double unary(const char *op, double x)
-{
-    if (strcmp(op, "Relu") == 0)
-        return x > 0 ? x : 0;
-    if (strcmp(op, "Sigmoid") == 0)
-        return 1 / (1 + exp(-x));
-    if (strcmp(op, "Tanh") == 0)
-        return tanh(x);
-    if (strcmp(op, "Exp") == 0)
-        return exp(x);
-    if (strcmp(op, "Log") == 0)
-        return log(x);
-    if (strcmp(op, "Sqrt") == 0)
-        return sqrt(x);
-    if (strcmp(op, "Sin") == 0)
-        return sin(x);
-    if (strcmp(op, "Cos") == 0)
-        return cos(x);
-    if (strcmp(op, "Erf") == 0)
-        return erf(x);
-    if (strcmp(op, "Abs") == 0)
-        return fabs(x);
-    if (strcmp(op, "Neg") == 0)
-        return -x;
-    if (strcmp(op, "Reciprocal") == 0)
-        return 1 / x;
-    if (strcmp(op, "Floor") == 0)
-        return floor(x);
-    if (strcmp(op, "Ceil") == 0)
-        return ceil(x);
-    if (strcmp(op, "Round") == 0)
-        return rint(x);
-    if (strcmp(op, "Sign") == 0)
-        return (x > 0) - (x < 0);
-    if (strcmp(op, "Not") == 0)
-        return x == 0;
-    if (strcmp(op, "IsNaN") == 0)
-        return isnan(x);
-    return isinf(x) != 0;
-}
-
-static double binary(const char *op, enum elem elem, double a, double b)
-{
-    if (strcmp(op, "Add") == 0 || strcmp(op, "Sum") == 0)
-        return a + b;
-    if (strcmp(op, "Sub") == 0)
-        return a - b;
-    if (strcmp(op, "Mul") == 0)
-        return a * b;
-    if (strcmp(op, "Div") == 0)
-        return elem == ELEM_FLOAT ? a / b : b != 0 ? trunc(a / b) : 0;
-    if (strcmp(op, "Pow") == 0)
-        return pow(a, b);
-    if (strcmp(op, "Mod") == 0)
-        return b != 0 ? a - floor(a / b) * b : 0;
-    if (strcmp(op, "Max") == 0)
-        return fmax(a, b);
-    if (strcmp(op, "Min") == 0)
-        return fmin(a, b);
-    if (strcmp(op, "Equal") == 0)
-        return a == b;
-    if (strcmp(op, "Less") == 0)
-        return a < b;
-    if (strcmp(op, "LessOrEqual") == 0)
-        return a <= b;
-    if (strcmp(op, "Greater") == 0)
-        return a > b;
-    if (strcmp(op, "GreaterOrEqual") == 0)
-        return a >= b;
-    if (strcmp(op, "And") == 0)
-        return a != 0 && b != 0;
-    if (strcmp(op, "Or") == 0)
-        return a != 0 || b != 0;
-    return (a != 0) != (b != 0); /* Xor */
-}
-
-static const char *const unaries[] = {
-    "Relu", "Sigmoid",    "Tanh",  "Exp",  "Log",   "Sqrt", "Sin", "Cos",   "Erf",   "Abs",
-    "Neg",  "Reciprocal", "Floor", "Ceil", "Round", "Sign", "Not", "IsNaN", "IsInf", NULL};
-static const char *const binaries[] = {
-    "Add", "Sub",   "Mul",  "Div",         "Pow", "Mod",     "Max",
-    "Min", "Equal", "Less", "LessOrEqual", "Sum", "Greater", "GreaterOrEqual",
-    "And", "Or",    "Xor",  NULL};
-
 /* Reads input `slot` as if it had the output's shape. */
 struct reader {
     const struct ir_tensor *t;
@@ -138,6 +54,18 @@ static struct reader spread(struct ir *g, const struct ir_tensor *t, const struc
     return r;
 }
 
+static bool is_elementwise(const struct ir_node *n)
+{
+    double y;
+
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] < 0)
+            return false;
+    if (ir_is(n, "Where"))
+        return n->n_in == 3;
+    return fold_binary(n->op, ELEM_FLOAT, 1, 1, &y) || (n->n_in == 1 && fold_unary(n->op, 1, &y));
+}
+
 static void fold_elementwise(struct ir *g, const struct ir_node *n)
 {
     struct folded o = fold_begin(g, n, 0);
@@ -147,15 +75,15 @@ static void fold_elementwise(struct ir *g, const struct ir_node *n)
     for (int i = 0; i < n->n_in && i < 3; i++)
         r[i] = spread(g, ir_in(g, n, i), &o.t->shape);
     for (int64_t i = 0; i < count; i++) {
-        double a = ir_at(r[0].t, r[0].address[i]), b = 0;
+        double y = ir_at(r[0].t, r[0].address[i]);
 
         if (ir_is(n, "Where"))
-            b = a != 0 ? ir_at(r[1].t, r[1].address[i]) : ir_at(r[2].t, r[2].address[i]);
+            y = y != 0 ? ir_at(r[1].t, r[1].address[i]) : ir_at(r[2].t, r[2].address[i]);
         else if (n->n_in == 1)
-            b = ir_is_one_of(n, unaries) ? unary(n->op, a) : a;
+            fold_unary(n->op, y, &y); /* Sum, Max, Min of one: itself */
         else
-            b = binary(n->op, r[0].t->elem, a, ir_at(r[1].t, r[1].address[i]));
-        fold_put(&o, i, b);
+            fold_binary(n->op, r[0].t->elem, y, ir_at(r[1].t, r[1].address[i]), &y);
+        fold_put(&o, i, y);
     }
     for (int k = 2; k < n->n_in && !ir_is(n, "Where"); k++) { /* Sum, Max, Min of many */
         struct reader more = spread(g, ir_in(g, n, k), &o.t->shape);
@@ -163,9 +91,12 @@ static void fold_elementwise(struct ir *g, const struct ir_node *n)
 
         so_far.data = o.data;
         so_far.raw = o.elem == ELEM_FLOAT ? RAW_F32 : RAW_I64;
-        for (int64_t i = 0; i < count; i++)
-            fold_put(&o, i,
-                     binary(n->op, o.elem, ir_at(&so_far, i), ir_at(more.t, more.address[i])));
+        for (int64_t i = 0; i < count; i++) {
+            double y = ir_at(&so_far, i);
+
+            fold_binary(n->op, o.elem, y, ir_at(more.t, more.address[i]), &y);
+            fold_put(&o, i, y);
+        }
     }
     fold_finish(&o);
 }
@@ -402,7 +333,7 @@ bool fold_node(struct ir *g, struct ir_node *n)
         return fold_view(g, n);
     if (!small(g, n))
         return false;
-    if (ir_is_one_of(n, unaries) || ir_is_one_of(n, binaries) || ir_is(n, "Where"))
+    if (is_elementwise(n))
         fold_elementwise(g, n);
     else if (ir_is(n, "Cast") || ir_is(n, "CastLike"))
         fold_cast(g, n);

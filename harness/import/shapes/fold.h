@@ -1,5 +1,5 @@
-/* harness/import/shapes/fold.h - the value of one operator each, for fold.c. Inputs are
- * constant, outputs' shapes known. */
+/* harness/import/shapes/fold.h - the values of operators, for fold.c; those of single numbers also
+ * for passes that compare functions. */
 #ifndef FLASHMEM_HARNESS_IMPORT_SHAPES_FOLD_H
 #define FLASHMEM_HARNESS_IMPORT_SHAPES_FOLD_H
 
@@ -18,7 +18,12 @@ struct folded fold_begin(struct ir *g, const struct ir_node *n, int slot);
 void fold_put(const struct folded *o, int64_t i, double v);
 void fold_finish(const struct folded *o);
 
-/* False: it cannot be computed here. */
+/* fold_number.c. False, and *ret as it was: no such function. `elem` is that of a: whole numbers
+ * divide without rest. */
+bool fold_unary(const char *op, double x, double *ret);
+bool fold_binary(const char *op, enum elem elem, double a, double b, double *ret);
+
+/* fold_move.c: inputs are constant, outputs' shapes known. False: it cannot be computed here. */
 bool fold_view(struct ir *g, const struct ir_node *n);
 void fold_concat(struct ir *g, const struct ir_node *n);
 bool fold_gather(struct ir *g, const struct ir_node *n);
