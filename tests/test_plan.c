@@ -306,7 +306,6 @@ START_TEST(greedy_by_hand)
 }
 END_TEST
 
-/* A plan beyond the limit comes back, marked; B says which layer proves that nothing fits. */
 /* One weight a layer, 6 chunks at once. w3 (3) has 2 of them from layer 3 when w2 (1) comes up, with as much left:
  * w3 first, at layer 2, and layer 1 holds w0 (3), w1 and w2; w2 first, and it holds 3 of w3 in place of w2: 7. */
 START_TEST(lc_opg_serves_equals_as_it_searched)
@@ -327,6 +326,7 @@ START_TEST(lc_opg_serves_equals_as_it_searched)
 }
 END_TEST
 
+/* A plan beyond the limit comes back, marked; B says which layer proves that nothing fits. */
 START_TEST(infeasible_plans_come_back)
 {
     struct plan_case c;

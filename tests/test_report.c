@@ -8,7 +8,6 @@
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
-/* At 25 and 50 ms the urgent one has interrupted; between 120 and 130 nobody has the turn. */
 /* Once more after a change: a connection's views are made once. */
 static void report_again(void)
 {
@@ -17,6 +16,7 @@ static void report_again(void)
     rows_report_csv();
 }
 
+/* At 25 and 50 ms the urgent one has interrupted; between 120 and 130 nobody has the turn. */
 START_TEST(queues)
 {
     exec("CREATE TEMP TABLE q AS SELECT * FROM queue WHERE id IN (2, 3)"); /* an older pair, of another session */
