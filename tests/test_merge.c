@@ -181,7 +181,7 @@ static void check_same_folders(const char *a, const char *b)
 static char a[256], b[256], c[256], all[256];
 static struct set want;
 
-/* Once for all tests, each of which has copies: every database made waits for the disk. */
+/* Once for all tests, each of which has copies: every database made may wait for a disk. */
 static void make_models(void)
 {
     char path[256];

@@ -12,7 +12,7 @@
 
 #define N(x) ((int)(sizeof(x) / sizeof((x)[0])))
 
-/* Once for all tests: every database made waits for the disk. */
+/* Once for all tests: every database made may wait for a disk. */
 static void make_models(void)
 {
     folder_make_in_memory();
