@@ -33,7 +33,7 @@ static inline void case_make(struct plan_case *c, int n_layers, const int *capac
                                   .a = 9,
                                   .b = 1,
                                   .m_peak = -1,
-                                  .time_limit_s = 1}};
+                                  .time_limit_s = 60}};
     for (int l = 0; l < n_layers; l++)
         c->layer[l] = (struct plan_layer){.name = "layer", .op = "op", .capacity = capacity[l]};
     for (int w = 0; w < n_weights; w++)

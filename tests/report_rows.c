@@ -315,7 +315,6 @@ TCase *rows_case(Suite *s, const char *name, SFun setup)
     TCase *t = tcase_create(name);
 
     tcase_add_checked_fixture(t, setup, rows_close);
-    tcase_set_timeout(t, 60);
     suite_add_tcase(s, t);
     return t;
 }

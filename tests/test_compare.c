@@ -494,7 +494,6 @@ int main(void)
     TCase *t = tcase_create("compare");
 
     tcase_add_unchecked_fixture(t, folder_make_in_memory, folder_remove);
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, changes_and_none);
     tcase_add_test(t, machine_or_change);
     tcase_add_test(t, forms);

@@ -236,7 +236,6 @@ int main(void)
     TCase *t = tcase_create("csv");
 
     tcase_add_checked_fixture(t, make_path, drop_path);
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, rows_and_lines);
     tcase_add_test(t, refused);
     tcase_add_test(t, zero_byte);

@@ -265,7 +265,6 @@ int main(void)
     Suite *s = suite_create("custom");
     TCase *t = tcase_create("custom");
 
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, expressions);
     tcase_add_test(t, no_expressions);
     tcase_add_test(t, launch);

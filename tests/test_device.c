@@ -193,7 +193,6 @@ int main(void)
     TCase *tc = tcase_create("device");
 
     need_device();
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, codes_have_names_and_errnos);
     tcase_add_test(tc, list_is_sane);
     tcase_add_test(tc, half_images_where_full_profile);

@@ -2,6 +2,7 @@
  * set by the tests, so what must come out is known. */
 #include <check.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,12 @@ static void wait_ms(long ms)
     struct timespec t = {ms / 1000, ms % 1000 * 1000000};
 
     nanosleep(&t, NULL);
+}
+
+/* As long as an answer takes. */
+static void wait_least(const struct energy *e)
+{
+    wait_ms((long)(energy_least_ns(e) / 1000000) + 1);
 }
 
 static double now_s(void)
@@ -122,8 +129,7 @@ START_TEST(rapl)
     put("powercap/intel-rapl:0:0", "energy_uj", "2000000");
     put("powercap/intel-rapl:0:1", "energy_uj", "250070");
     put("powercap/intel-rapl:1", "energy_uj", "171150");
-    if (energy_least_ns(e) > 15000000) /* at least: the machine may have stood still */
-        wait_ms((long)(energy_least_ns(e) / 1000000) + 1);
+    wait_least(e);
     ck_assert_msg(energy_end(e, &j, &err) == 0, "%s", err.text);
     ck_assert_double_eq_tol(j, 2.5 + 0.25 + 0.5, 1e-9);
     /* Not moved: no answer. */
@@ -171,12 +177,35 @@ START_TEST(no_time)
 END_TEST
 
 /* 2 A (negative while discharging, on some) at 4 V for a while, then 1 A: between the energies at
- * the lower and the higher power, near the sum of both parts. */
+ * the lower and the higher power. Is it the sum of both parts? The change is seen by the next sample,
+ * whenever that has its turn. */
+static bool both_powers(struct energy *e)
+{
+    struct err err = {0};
+    double j = -1, a, b, c, d, want;
+
+    put("power_supply/bms", "current_now", "-2000000");
+    a = now_s();
+    ck_assert_int_eq(energy_begin(e, &err), 0);
+    wait_ms(200);
+    b = now_s();
+    put("power_supply/bms", "current_now", "1000000");
+    c = now_s();
+    wait_ms(200);
+    ck_assert_msg(energy_end(e, &j, &err) == 0, "%s", err.text);
+    d = now_s();
+    ck_assert_double_ge(j, 4 * 0.4);
+    ck_assert_double_le(j, 8 * (d - a));
+    want = 8 * ((b + c) / 2 - a) + 4 * (d - (b + c) / 2);
+    return fabs(j - want) <= 0.05 * want;
+}
+
 START_TEST(battery)
 {
     struct energy *e;
     struct err err = {0};
-    double j = -1, a, b, c, want;
+    double j = -1;
+    bool near = false;
 
     put("power_supply/usb", "type", "USB");
     put("power_supply/bms", "type", "Battery");
@@ -188,18 +217,9 @@ START_TEST(battery)
     put("power_supply/bms", "status", "Discharging");
     e = open_energy(&phone);
     ck_assert_str_eq(energy_source(e), "battery");
-    a = now_s();
-    ck_assert_int_eq(energy_begin(e, &err), 0);
-    wait_ms(300);
-    b = now_s();
-    put("power_supply/bms", "current_now", "1000000");
-    wait_ms(300);
-    ck_assert_msg(energy_end(e, &j, &err) == 0, "%s", err.text);
-    c = now_s();
-    want = 8 * (b - a) + 4 * (c - b);
-    ck_assert_double_ge(j, 4 * 0.6);
-    ck_assert_double_le(j, 8 * (c - a));
-    ck_assert_double_eq_tol(j, want, 0.15 * want);
+    for (int i = 0; i < 20 && !near; i++)
+        near = both_powers(e);
+    ck_assert(near);
     /* Plugged in meanwhile. */
     ck_assert_int_eq(energy_begin(e, &err), 0);
     put("power_supply/bms", "status", "Charging");
@@ -218,7 +238,7 @@ START_TEST(nvml)
     struct nvml *n = NULL;
     struct err err = {0};
     uint64_t used = 0;
-    double j = -1, a, s;
+    double j = -1, before, begun, ending, after;
 
     setenv("FAKE_NVML_COUNT", "1", 1);
     e = open_energy(&nvidia);
@@ -226,12 +246,15 @@ START_TEST(nvml)
                   energy_reason(e));
     ck_assert_int_eq(energy_begin(e, &err), 0);
     ck_assert_int_eq(energy_end(e, &j, &err), -EAGAIN);
-    a = now_s();
+    before = now_s();
     ck_assert_int_eq(energy_begin(e, &err), 0);
-    wait_ms((long)(energy_least_ns(e) / 1000000) + 1);
+    begun = now_s();
+    wait_least(e);
+    ending = now_s();
     ck_assert_msg(energy_end(e, &j, &err) == 0, "%s", err.text);
-    s = now_s() - a;
-    ck_assert_double_eq_tol(j, 50 * s, 50 * 0.15); /* a step, and what the calls took */
+    after = now_s();
+    ck_assert_double_ge(j, 50 * (ending - begun - 0.1)); /* less a step, or more by one */
+    ck_assert_double_le(j, 50 * (after - before + 0.1));
     energy_close(e);
 
     ck_assert_int_eq(nvml_open(&nvidia, FAKE_NVML, &n, &err), 0);
@@ -268,7 +291,6 @@ int main(void)
     TCase *t = tcase_create("all");
 
     tcase_add_checked_fixture(t, folder_make, folder_remove);
-    tcase_set_timeout(t, 20);
     tcase_add_test(t, nothing);
     tcase_add_test(t, rapl);
     tcase_add_test(t, no_time);

@@ -425,7 +425,6 @@ int main(void)
     TCase *t = tcase_create("export");
 
     tcase_add_checked_fixture(t, folder_make_in_memory, folder_remove);
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, round_trip);
     tcase_add_test(t, sweeps);
     tcase_add_test(t, values);

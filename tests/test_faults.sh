@@ -40,10 +40,11 @@ replay --runs 3 || fail "first replay"
 grep -q "what the disk gives: measured, [0-9]* MB/s" err.txt || fail "first replay: the disk's rate"
 whole "at first" 1
 
-# In the middle of rounds: they are announced one by one.
+# In the middle of rounds: they are announced one by one, and take a while on so slow a disk.
 begin() {
     : >err.txt
-    "$exe" replay m.csv --policy preload --runs 1000 --target 0 --verbose >out.txt 2>err.txt &
+    "$exe" replay m.csv --policy preload --runs 1000 --target 0 --source ram --disk-rate 2MB \
+        --verbose >out.txt 2>err.txt &
     pid=$!
     for _ in $(seq 300); do
         grep -q "round 3:" err.txt && return

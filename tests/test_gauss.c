@@ -250,7 +250,6 @@ int main(void)
     Suite *s = suite_create("gauss");
     TCase *t = tcase_create("gauss");
 
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, covariance_by_numpy);
     tcase_add_test(t, law_is_recovered);
     tcase_add_test(t, silent_rows_are_silent);

@@ -521,13 +521,11 @@ int main(void)
     TCase *golden = tcase_create("golden"), *hostile = tcase_create("hostile");
 
     tcase_add_checked_fixture(golden, folder_make, folder_remove);
-    tcase_set_timeout(golden, 60);
     tcase_add_loop_test(golden, test_golden, 0, GOLDENS);
     tcase_add_loop_test(golden, test_passes, 0, GOLDENS);
     tcase_add_test(golden, test_fused);
     tcase_add_loop_test(golden, test_split, 0, GOLDENS);
     tcase_add_checked_fixture(hostile, folder_make, folder_remove);
-    tcase_set_timeout(hostile, 60);
     tcase_add_test(hostile, test_small);
     tcase_add_test(hostile, test_cycles);
     tcase_add_test(hostile, test_depth);

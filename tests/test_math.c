@@ -348,7 +348,6 @@ int main(void)
     tcase_add_test(t, special_rows);
     tcase_add_test(t, denormals);
     tcase_add_test(t, half_denormals);
-    tcase_set_timeout(t, 120);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }

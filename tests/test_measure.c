@@ -372,7 +372,6 @@ int main(void)
     TCase *tc = tcase_create("measure");
 
     need_device();
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, statuses_have_names);
     tcase_add_test(tc, wrong_options_are_refused);

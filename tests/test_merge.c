@@ -411,7 +411,6 @@ int main(void)
 
     tcase_add_unchecked_fixture(t, make_models, folder_remove);
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 100);
     tcase_add_test(t, orders);
     tcase_add_test(t, fills);
     tcase_add_test(t, grown);

@@ -162,7 +162,6 @@ int main(void)
     TCase *t = tcase_create("merge_hostile");
 
     tcase_add_unchecked_fixture(t, make_models, folder_remove);
-    tcase_set_timeout(t, 100);
     tcase_add_loop_test(t, refused, 0, N(hostile));
     tcase_add_loop_test(t, fuzz, 0, 4);
     suite_add_tcase(s, t);

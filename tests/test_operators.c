@@ -546,7 +546,6 @@ int main(void)
         tcase_add_test(checker, refusals);
         tcase_add_loop_test(checker, loads_of_null, 0, 2);
         tcase_add_test(checker, folded);
-        tcase_set_timeout(checker, 120);
         suite_add_tcase(suite, checker);
     }
     for (int i = 0; i < ROOMS; i++) {

@@ -364,7 +364,6 @@ int main(void)
     TCase *tc = tcase_create("pairs");
 
     need_device();
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, summary_is_of_the_times);
     tcase_add_test(tc, every_other_launch_is_late);

@@ -193,7 +193,6 @@ int main(void)
     Suite *suite = suite_create("plan_fusion");
     TCase *tc = tcase_create("fusion");
 
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, near_the_best_set_of_splits);
     tcase_add_test(tc, split_by_hand);
     tcase_add_test(tc, weights_of_the_second_part);

@@ -242,7 +242,6 @@ int main(void)
     Suite *suite = suite_create("plan_srpt");
     TCase *tc = tcase_create("srpt");
 
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, no_schedule_beats_srpt);
     tcase_add_test(tc, srpt_is_least_of_all_schedules);
     tcase_add_test(tc, not_least_weighed_by_bytes);

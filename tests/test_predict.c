@@ -418,7 +418,6 @@ int main(void)
 
     if (regressor_from_json("", &none, NULL) == -ENOTSUP)
         return 77;
-    tcase_set_timeout(t, 110);
     tcase_add_test(t, alike_cases_share_a_group);
     tcase_add_test(t, law_is_recovered);
     tcase_add_test(t, stored_rows_agree);

@@ -274,7 +274,6 @@ int main(void)
 
     if (regressor_from_json("", &none, NULL) == -ENOTSUP)
         return 77;
-    tcase_set_timeout(t, 110);
     tcase_add_test(t, capacity_by_rule);
     tcase_add_test(t, capacity_is_censored);
     tcase_add_test(t, capacities_as_measured);

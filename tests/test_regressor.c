@@ -544,7 +544,6 @@ int main(void)
 
     if (!supported())
         return 77;
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, learns_a_law);
     tcase_add_test(t, one_row_is_a_row_of_many);
     tcase_add_test(t, same_seed_same_model);

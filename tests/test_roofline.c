@@ -228,7 +228,6 @@ int main(void)
     Suite *s = suite_create("roofline");
     TCase *t = tcase_create("roofline");
 
-    tcase_set_timeout(t, 120);
     tcase_add_test(t, law_is_recovered);
     tcase_add_test(t, outliers_and_the_fold_do_not_teach);
     tcase_add_loop_test(t, damaged_texts, 0, sizeof(damaged) / sizeof(damaged[0]));

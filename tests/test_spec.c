@@ -461,7 +461,6 @@ int main(void)
     Suite *s = suite_create("spec");
     TCase *t = tcase_create("spec");
 
-    tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, cell_cases, 0, sizeof(cells) / sizeof(cells[0]));
     tcase_add_loop_test(t, list_cases, 0, sizeof(lists) / sizeof(lists[0]));
     tcase_add_loop_test(t, count_cases, 0, sizeof(counts) / sizeof(counts[0]));

@@ -359,7 +359,6 @@ int main(void)
     TCase *t = tcase_create("store");
 
     tcase_add_checked_fixture(t, setup, folder_remove);
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, new_file);
     tcase_add_test(t, kinds_of_values);
     tcase_add_test(t, statements);

@@ -199,7 +199,6 @@ int main(void)
     TCase *t = tcase_create("store_file");
 
     tcase_add_checked_fixture(t, setup, folder_remove);
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, older_schema);
     tcase_add_test(t, device_made_anew);
     tcase_add_test(t, failed_migration);

@@ -235,7 +235,6 @@ int main(void)
     tcase_add_loop_test(t, every_texel_once, 0, 2);
     tcase_add_test(t, tiles_of_gpus);
     tcase_add_loop_test(t, through_a_kernel, 0, 2);
-    tcase_set_timeout(t, 60);
     suite_add_tcase(suite, t);
     return suite_run(suite);
 }

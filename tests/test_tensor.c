@@ -247,8 +247,6 @@ int main(void)
     tcase_add_loop_test(device, device_round_trip, 0,
                         2 * (int)(sizeof device_descs / sizeof *device_descs));
     tcase_add_test(device, device_refusals);
-    tcase_set_timeout(host, 60);
-    tcase_set_timeout(device, 60);
     suite_add_tcase(suite, host);
     suite_add_tcase(suite, device);
     return suite_run(suite);

@@ -295,7 +295,6 @@ int main(void)
     tcase_add_loop_test(all, every_element_at_full_size, 0, FULL_SIZES);
     tcase_add_loop_test(all, one_wrong_element, 0, 2);
     tcase_add_loop_test(all, wrong_programs, 0, MISTAKES);
-    tcase_set_timeout(all, 120);
     suite_add_tcase(suite, all);
     return suite_run(suite);
 }

@@ -438,7 +438,6 @@ int main(void)
     TCase *t = tcase_create("weights");
 
     tcase_add_unchecked_fixture(t, folder_make, folder_remove);
-    tcase_set_timeout(t, 60);
     tcase_add_test(t, golden_values);
     tcase_add_test(t, distribution);
     tcase_add_test(t, file_holds_the_values);

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +120,7 @@ struct asker {
     struct mem *mem;
     uint64_t bytes;
     int rc;
-    volatile bool back;
+    atomic_bool back;
 };
 
 static void *ask(void *arg)
