@@ -192,7 +192,18 @@ START_TEST(short_ones_are_batched)
 }
 END_TEST
 
-/* From here on real kernels. */
+/* From here on real kernels on the real clock, beside whatever else runs here: what others may have
+ * spoilt is taken again. */
+enum { TRIES = 20 };
+
+static struct measure_options in_a_moment(int repeats, bool hot)
+{
+    struct measure_options opt = exactly(repeats);
+
+    opt.hot = hot;
+    opt.max_time_ns = 200 * MS; /* a busy machine is waited for 30 times as long */
+    return opt;
+}
 
 static const char work_text[] =
     "__kernel void spin(__global float *y, int steps)\n"
@@ -268,100 +279,119 @@ static struct measure_result work_measure(struct work *w, int sides,
     return r;
 }
 
+static uint64_t fastest(const struct measure_result *r)
+{
+    const uint64_t *ns = r->side[0].time_ns;
+    uint64_t best = UINT64_MAX;
+
+    for (int i = 0; i < r->n; i++)
+        best = ns[i] < best ? ns[i] : best;
+    return best;
+}
+
 /* `steps` such that one launch takes 3 ms or more here; the fastest counts, others disturb. */
 static cl_int steps_for_3ms(struct work *w)
 {
-    struct measure_options opt = exactly(5);
+    struct measure_options opt = in_a_moment(5, true);
     cl_int steps = 1024;
 
     for (;; steps *= 2) {
-        uint64_t best = UINT64_MAX;
         struct measure_result r;
+        uint64_t best;
 
         w->steps[0] = steps;
         r = work_measure(w, 1, &opt);
-        for (int i = 0; i < r.n; i++)
-            best = r.side[0].time_ns[i] < best ? r.side[0].time_ns[i] : best;
+        best = fastest(&r);
         measure_done(&r);
         if (best >= 3 * MS || steps >= 1 << 28)
             return steps;
     }
 }
 
-/* Others on the machine may take a core for a while, so it may try again. */
 START_TEST(kernel_with_twice_the_work)
 {
     struct work w = work_new("spin", 16384);
-    struct measure_options opt = exactly(15);
+    struct measure_options opt = in_a_moment(15, false);
     double slowdown = 0;
+    bool alone = false; /* others make clocks disagree, and then launches are timed by the batch */
 
     w.steps[0] = steps_for_3ms(&w);
     w.steps[1] = 2 * w.steps[0];
-    opt.hot = false;
-    for (int i = 0; i < 10 && !(slowdown > 1.8 && slowdown < 2.2); i++) {
+    for (int i = 0; i < TRIES && !(alone && slowdown > 1.8 && slowdown < 2.2); i++) {
         uint64_t from = clock_ns();
         struct measure_result r = work_measure(&w, 2, &opt);
 
         ck_assert_uint_le(r.warmup_ns + r.flush_ns + r.measure_ns, clock_ns() - from);
-        slowdown = r.slowdown.mid;
-        ck_assert_int_eq(r.batch, 1);
-        ck_assert(!r.hot);
         ck_assert_uint_gt(r.flush_ns, 0);
         ck_assert_uint_gt(r.measure_ns, 0);
+        ck_assert_int_eq(r.hot, r.batch > 1);
+        slowdown = r.slowdown.mid;
+        alone = r.batch == 1;
         measure_done(&r);
     }
-    ck_assert_msg(slowdown > 1.8 && slowdown < 2.2, "slowdown %.3f", slowdown);
+    ck_assert_msg(alone && slowdown > 1.8 && slowdown < 2.2, "slowdown %.3f", slowdown);
     work_done(&w);
 }
 END_TEST
 
+/* A batch is divided: what its launches took is no more than all of it took. */
 START_TEST(short_kernel)
 {
     struct work w = work_new("spin", 64);
-    struct measure_options opt = exactly(10);
-    struct measure_result r;
+    struct measure_options opt = in_a_moment(10, false);
+    bool cpu = dev->info.type == DEVICE_CPU, short_one = false;
 
     w.steps[0] = 1;
-    opt.hot = false;
-    r = work_measure(&w, 1, &opt);
-    if (dev->info.type == DEVICE_CPU) {
-        ck_assert_int_gt(r.batch, 1);
-        ck_assert_str_eq(r.timer, "host");
-        ck_assert(r.hot); /* within a batch */
+    for (int i = 0; i < TRIES && !short_one; i++) {
+        struct measure_result r = work_measure(&w, 1, &opt);
+        uint64_t all = 0, launches = (uint64_t)r.n * (uint64_t)r.batch;
+
+        short_one = !cpu || r.batch > 1; /* where others run it may seem long */
+        for (int k = 0; k < r.n; k++)
+            all += r.side[0].time_ns[k] * (uint64_t)r.batch;
+        ck_assert_uint_le(all, r.measure_ns + launches / 2 + 1); /* each is rounded */
+        ck_assert_uint_gt(r.flush_ns, 0);
+        ck_assert_double_gt(r.side[0].median_ns, 10);
+        if (r.batch > 1) {
+            ck_assert_str_eq(r.timer, "host");
+            ck_assert(r.hot); /* within a batch */
+        }
+        measure_done(&r);
     }
-    ck_assert_uint_gt(r.flush_ns, 0);
-    ck_assert_double_lt(r.side[0].median_ns, 1e6);
-    ck_assert_double_gt(r.side[0].median_ns, 10);
-    measure_done(&r);
+    ck_assert(short_one);
     work_done(&w);
 }
 END_TEST
 
-/* 8 MiB copied within the cache or from memory: 3 times the time where it was tried. Others on the
- * machine blur this, so it may try again. */
+/* Of one launch by its event, in ns; infinity where the host's clock was preferred. */
+static double fastest_event(struct work *w, bool hot)
+{
+    struct measure_options opt = in_a_moment(15, hot);
+    struct measure_result r = work_measure(w, 1, &opt);
+    double ns = strcmp(r.timer, "event") == 0 ? (double)fastest(&r) : INFINITY;
+
+    measure_done(&r);
+    return ns;
+}
+
+/* 8 MiB copied within the cache or from memory: 3 times the time where it was tried. Others make a
+ * launch longer and never shorter, so of at least three tries the fastest counts. */
 START_TEST(flush_makes_it_cold)
 {
     struct work w = work_new("twice", (8 << 20) / 16);
-    struct measure_options opt = exactly(15);
-    double hot = 1, cold = 0;
+    double hot = INFINITY, cold = INFINITY;
+    bool known = false;
 
     if (dev->info.type != DEVICE_CPU) { /* elsewhere the launch may hide it */
         work_done(&w);
         return;
     }
-    for (int i = 0; i < 10 && cold < 1.2 * hot; i++) {
-        struct measure_result r;
-
-        opt.hot = true;
-        r = work_measure(&w, 1, &opt);
-        hot = r.side[0].median_ns;
-        measure_done(&r);
-        opt.hot = false;
-        r = work_measure(&w, 1, &opt);
-        cold = r.side[0].median_ns;
-        measure_done(&r);
+    for (int i = 0; i < TRIES && !known; i++) {
+        hot = fmin(hot, fastest_event(&w, true));
+        cold = fmin(cold, fastest_event(&w, false));
+        known = i >= 2 && isfinite(cold) && cold >= 1.2 * hot;
     }
-    ck_assert_msg(cold >= 1.2 * hot, "hot %.0f ns, cold %.0f ns", hot, cold);
+    ck_assert_msg(known, "hot %.0f ns, cold %.0f ns", hot, cold);
     work_done(&w);
 }
 END_TEST
