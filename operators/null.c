@@ -55,9 +55,7 @@ const struct op op_null = {
     .summary = "y = 0, one texel: nothing but a launch and what it carries",
     .class = OP_ELEMENTAL,
     .params = {{"items", 0, 0, 1 << 24, NULL, "work items; 0: as many as suit the device"}},
-    .kernels = {{.name = "direct",
-                 .source = "null.cl",
-                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED}},
+    .kernels = {{.name = "direct", .source = "null.cl", .forms = OP_ALL_FORMS}},
     .tol_f32 = 1e-30, /* zero is exact */
     .tol_f16 = 1e-30,
     .io = null_io,

@@ -343,10 +343,17 @@ uint64_t op_input_bytes(const struct op_case *c)
     return bytes;
 }
 
-uint64_t op_output_bytes(const struct op_case *c)
+struct tensor_desc op_output(const struct op_case *c)
 {
-    struct op_io io = {0};
+    struct op_io io;
 
     c->op->io(c, &io);
-    return tensor_bytes(&io.slot[io.n - 1].desc);
+    return io.slot[io.n - 1].desc;
+}
+
+uint64_t op_output_bytes(const struct op_case *c)
+{
+    struct tensor_desc y = op_output(c);
+
+    return tensor_bytes(&y);
 }

@@ -64,6 +64,8 @@ struct op_kernel {
     bool own_order; /* its sums are added in another order than those of the kernels before it */
 };
 
+/* op_kernel.forms of nearly all. */
+#define OP_ALL_FORMS (1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED)
 bool op_has_form(const struct op_kernel *k, enum op_form f); /* every kernel has FORM_COPY */
 bool op_tunable_has(const struct op_tunable *t, int value);
 
@@ -118,6 +120,16 @@ struct op_launch {
     signed char args[OP_MAX_TENSORS * 2 + OP_MAX_INTS];
 };
 
+/* Appends to l->ints. */
+static inline void op_launch_ints(struct op_launch *l, int n, const int64_t *ints)
+{
+    for (int i = 0; i < n; i++)
+        l->ints[l->n_ints++] = (int)ints[i];
+}
+#define OP_INTS(l, ...)                                                                            \
+    op_launch_ints(l, (int)(sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t)),                     \
+                   (int64_t[]){__VA_ARGS__})
+
 /* Every hook is required unless it says otherwise; op_table_check() refuses by name. */
 struct op {
     const char *name;
@@ -167,6 +179,7 @@ int op_param_index(const struct op *op, const char *name);            /* into pa
 int op_slot_index(const struct op_io *io, const char *name);          /* into slot; -1: none */
 
 uint64_t op_input_bytes(const struct op_case *c); /* all slots but the output: the base of ratios */
+struct tensor_desc op_output(const struct op_case *c);
 uint64_t op_output_bytes(const struct op_case *c);
 
 /* Variants are spelled "image,direct,pipelined,TM=8,TN=8,lws=8x8,loads=1". */

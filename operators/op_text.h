@@ -1,4 +1,4 @@
-/* operators/op_text.h - reading and writing "name=value,...", for op.c (cases) and op_variant.c. */
+/* operators/op_text.h - reading and writing "name=value,...", and options of launches. */
 #ifndef FLASHMEM_OPERATORS_OP_TEXT_H
 #define FLASHMEM_OPERATORS_OP_TEXT_H
 

@@ -50,20 +50,11 @@ static void concat_io(const struct op_case *c, struct op_io *ret_io)
     *ret_io = io;
 }
 
-static void concat_prefer(const struct op_case *c, const struct device_info *dev,
-                          struct op_variant *v)
-{
-    struct tensor_desc y = whole(c);
-
-    run_prefer(dev, y.rows, (y.cols + 3) / 4, v);
-}
-
 static int concat_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
-    struct tensor_desc y = whole(c);
-    struct op_launch l = run_launch(v, y.rows, y.cols);
+    struct op_launch l = run_launch(c, v);
     bool aligned = true;
     int64_t end = 0;
 
@@ -71,11 +62,11 @@ static int concat_launch(const struct op_case *c, const struct op_variant *v,
     (void)err;
     for (int i = 0; i < MAX_INPUTS; i++) {
         end += c->p[P_SIZE0 + i];
-        RUN_INTS(&l, end);
+        OP_INTS(&l, end);
         aligned = aligned && (i + 1 >= c->p[P_N] || end % 4 == 0);
     }
     for (int i = 0; i < MAX_INPUTS; i++)
-        RUN_INTS(&l, (part(c, c->p[P_SIZE0 + i]).cols + 3) / 4);
+        OP_INTS(&l, (part(c, c->p[P_SIZE0 + i]).cols + 3) / 4);
     snprintf(l.options, sizeof l.options, "-DNX=%d -D%s -DWHOLE=%d", (int)c->p[P_N],
              c->p[P_AXIS] == AXIS_ROWS ? "ROWS" : "COLS", aligned);
     *ret_launch = l;
@@ -101,7 +92,7 @@ static void concat_reference(const struct op_case *c, const double *const *in, d
 const struct op op_concat = {
     .name = "concat",
     .summary = "y = x0, x1, ... one below the other or side by side",
-    .class = OP_ELEMENTAL,
+    RUN_MOVES,
     .params = {[P_N] = {"n", 0, 2, MAX_INPUTS, NULL, "inputs"},
                [P_AXIS] = {"axis", AXIS_ROWS, 0, 1, axis_names, "what their sizes add up along"},
                [P_SIZE0] = {"size0", 0, 1, 1 << 26, NULL, "rows or columns of x0"},
@@ -110,12 +101,9 @@ const struct op op_concat = {
                [P_SIZE3] = {"size3", 0, 0, 1 << 26, NULL, "of x3"},
                [P_OTHER] = {"other", 0, 1, 1 << 26, NULL, "columns or rows that all have"}},
     .kernels = {RUN_KERNEL("direct", "concat.cl")},
-    .tol_f32 = RUN_EXACT,
-    .tol_f16 = RUN_EXACT,
     .check = concat_check,
     .io = concat_io,
-    .cost = run_cost,
-    .prefer = concat_prefer,
+    .prefer = run_prefer,
     .launch = concat_launch,
     .reference = concat_reference,
 };

@@ -15,21 +15,15 @@ static void gather_io(const struct op_case *c, struct op_io *ret_io)
         3, {{"ids", ROLE_IDS, ids}, {"weight", ROLE_WEIGHT, w}, {"y", ROLE_OUTPUT, y}}};
 }
 
-static void gather_prefer(const struct op_case *c, const struct device_info *dev,
-                          struct op_variant *v)
-{
-    run_prefer(dev, c->p[P_T], (c->p[P_COLS] + 3) / 4, v);
-}
-
 static int gather_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
-    struct op_launch l = run_launch(v, c->p[P_T], c->p[P_COLS]);
+    struct op_launch l = run_launch(c, v);
 
     (void)dev;
     (void)err;
-    RUN_INTS(&l, (c->p[P_COLS] + 3) / 4, 0, c->p[P_VOCAB]);
+    OP_INTS(&l, (c->p[P_COLS] + 3) / 4, 0, c->p[P_VOCAB]);
     snprintf(l.options, sizeof l.options, "-DMAP_GATHER");
     *ret_launch = l;
     return 0;
@@ -51,16 +45,13 @@ static void gather_reference(const struct op_case *c, const double *const *in, d
 const struct op op_gather = {
     .name = "gather",
     .summary = "y[r,c] = weight[ids[r],c]",
-    .class = OP_ELEMENTAL,
+    RUN_MOVES,
     .params = {{"t", 0, 1, 1 << 24, NULL, "ids"},
                {"vocab", 0, 1, 1 << 24, NULL, "rows of the weight"},
                {"cols", 0, 1, 1 << 24, NULL, "elements of a row"}},
     .kernels = {RUN_KERNEL("direct", "move.cl")},
-    .tol_f32 = RUN_EXACT,
-    .tol_f16 = RUN_EXACT,
     .io = gather_io,
-    .cost = run_cost,
-    .prefer = gather_prefer,
+    .prefer = run_prefer,
     .launch = gather_launch,
     .reference = gather_reference,
 };

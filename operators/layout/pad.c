@@ -22,23 +22,18 @@ static int64_t out_c(const struct op_case *c)
 
 static void pad_io(const struct op_case *c, struct op_io *ret_io)
 {
-    run_io(c, c->p[P_H] * c->p[P_W], c->p[P_C], out_h(c) * out_w(c), out_c(c), ret_io);
-}
-
-static void pad_prefer(const struct op_case *c, const struct device_info *dev, struct op_variant *v)
-{
-    run_prefer(dev, out_h(c) * out_w(c), (out_c(c) + 3) / 4, v);
+    slots_map(c, c->p[P_H] * c->p[P_W], c->p[P_C], out_h(c) * out_w(c), out_c(c), ret_io);
 }
 
 static int pad_launch(const struct op_case *c, const struct op_variant *v,
                       const struct device_info *dev, struct op_launch *ret_launch, struct err *err)
 {
-    struct op_launch l = run_launch(v, out_h(c) * out_w(c), out_c(c));
+    struct op_launch l = run_launch(c, v);
 
     (void)dev;
     (void)err;
-    RUN_INTS(&l, (c->p[P_C] + 3) / 4, -c->p[P_C0], c->p[P_H], c->p[P_W], out_w(c), c->p[P_TOP],
-             c->p[P_LEFT]);
+    OP_INTS(&l, (c->p[P_C] + 3) / 4, -c->p[P_C0], c->p[P_H], c->p[P_W], out_w(c), c->p[P_TOP],
+            c->p[P_LEFT]);
     snprintf(l.options, sizeof l.options, "-DMAP_PAD -DCOLUMNS=%d", c->p[P_C0] || c->p[P_C1]);
     *ret_launch = l;
     return 0;
@@ -60,7 +55,7 @@ static void pad_reference(const struct op_case *c, const double *const *in, doub
 const struct op op_pad = {
     .name = "pad",
     .summary = "y = x with zeros around the map and beside the channels",
-    .class = OP_ELEMENTAL,
+    RUN_MOVES,
     .params = {[P_H] = {"h", 0, 1, 1 << 13, NULL, "height of x"},
                [P_W] = {"w", 0, 1, 1 << 13, NULL, "width of x"},
                [P_C] = {"c", 0, 1, 1 << 24, NULL, "channels of x"},
@@ -71,11 +66,8 @@ const struct op op_pad = {
                [P_C0] = {"c0", 0, 0, 1 << 24, NULL, "channels of zeros before"},
                [P_C1] = {"c1", 0, 0, 1 << 24, NULL, "channels of zeros behind"}},
     .kernels = {RUN_KERNEL("direct", "move.cl")},
-    .tol_f32 = RUN_EXACT,
-    .tol_f16 = RUN_EXACT,
     .io = pad_io,
-    .cost = run_cost,
-    .prefer = pad_prefer,
+    .prefer = run_prefer,
     .launch = pad_launch,
     .reference = pad_reference,
 };

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "operators/grid.h"
-#include "operators/op.h"
+#include "operators/slots.h"
 
 enum { P_H, P_W, P_C, P_KIND, P_R, P_S, P_STRIDE, P_PAD, P_COUNT_PAD };
 
@@ -47,10 +47,7 @@ static int pool2d_check(const struct op_case *c, struct err *err)
 
 static void pool2d_io(const struct op_case *c, struct op_io *ret_io)
 {
-    struct tensor_desc x = {.rows = c->p[P_H] * c->p[P_W], .cols = c->p[P_C], .dtype = c->dtype};
-    struct tensor_desc y = {.rows = out_h(c) * out_w(c), .cols = c->p[P_C], .dtype = c->dtype};
-
-    *ret_io = (struct op_io){2, {{"x", ROLE_INPUT, x}, {"y", ROLE_OUTPUT, y}}};
+    slots_map(c, c->p[P_H] * c->p[P_W], c->p[P_C], out_h(c) * out_w(c), c->p[P_C], ret_io);
 }
 
 static void pool2d_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
@@ -70,14 +67,12 @@ static int pool2d_launch(const struct op_case *c, const struct op_variant *v,
                          struct err *err)
 {
     const int64_t *p = c->p, ct = (p[P_C] + 3) / 4, oh = out_h(c), ow = out_w(c);
-    struct op_launch l = {.gws = {(size_t)ct, (size_t)(oh * ow)},
-                          .n_ints = 9,
-                          .ints = {(int)p[P_H], (int)p[P_W], (int)ct, (int)oh, (int)ow, (int)p[P_R],
-                                   (int)p[P_S], (int)p[P_STRIDE], (int)p[P_PAD]}};
+    struct op_launch l = {.gws = {(size_t)ct, (size_t)(oh * ow)}};
 
     (void)v;
     (void)dev;
     (void)err;
+    OP_INTS(&l, p[P_H], p[P_W], ct, oh, ow, p[P_R], p[P_S], p[P_STRIDE], p[P_PAD]);
     snprintf(l.options, sizeof l.options, "%s -DCOUNT_PAD=%d",
              p[P_KIND] == KIND_MAX ? "-DPOOL_MAX" : "-DPOOL_AVG", (int)p[P_COUNT_PAD]);
     *ret_launch = l;
@@ -131,9 +126,7 @@ const struct op op_pool2d = {
                {"stride", 1, 1, 1 << 13, NULL, "both ways"},
                {"pad", 0, 0, 1 << 12, NULL, "on all four sides"},
                {"count_pad", 0, 0, 1, NULL, "1: averages count the padding, as zeros"}},
-    .kernels = {{.name = "direct",
-                 .source = "pool2d.cl",
-                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED}},
+    .kernels = {{.name = "direct", .source = "pool2d.cl", .forms = OP_ALL_FORMS}},
     .tol_f32 = 4e-6,
     .tol_f16 = 5e-4,
     .check = pool2d_check,

@@ -16,7 +16,7 @@ static const char *const coord_names[] = {"half_pixel", "align_corners", "asymme
 
 static void resize_io(const struct op_case *c, struct op_io *ret_io)
 {
-    run_io(c, c->p[P_H] * c->p[P_W], c->p[P_C], c->p[P_OH] * c->p[P_OW], c->p[P_C], ret_io);
+    slots_map(c, c->p[P_H] * c->p[P_W], c->p[P_C], c->p[P_OH] * c->p[P_OW], c->p[P_C], ret_io);
 }
 
 /* Interpolations are a multiply-add and a difference: three a result. */
@@ -32,22 +32,22 @@ static void resize_prefer(const struct op_case *c, const struct device_info *dev
                           struct op_variant *v)
 {
     v->kernel = (int)c->p[P_KIND];
-    run_prefer(dev, c->p[P_OH] * c->p[P_OW], (c->p[P_C] + 3) / 4, v);
+    run_prefer(c, dev, v);
 }
 
 static int resize_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
-    struct op_launch l = run_launch(v, c->p[P_OH] * c->p[P_OW], c->p[P_C]);
+    struct op_launch l = run_launch(c, v);
 
     (void)dev;
     if (v->kernel != c->p[P_KIND])
         return err_set(err, -EINVAL, "resize: kind=%s wants the kernel of this name",
                        kind_names[c->p[P_KIND]]);
     if (c->p[P_KIND] == KIND_NEAREST)
-        RUN_INTS(&l, (c->p[P_C] + 3) / 4, 0);
-    RUN_INTS(&l, c->p[P_H], c->p[P_W], c->p[P_OH], c->p[P_OW]);
+        OP_INTS(&l, (c->p[P_C] + 3) / 4, 0);
+    OP_INTS(&l, c->p[P_H], c->p[P_W], c->p[P_OH], c->p[P_OW]);
     snprintf(l.options, sizeof l.options, "-DCOORD=%d", (int)c->p[P_COORD]);
     *ret_launch = l;
     return 0;

@@ -26,13 +26,7 @@ static int slice_check(const struct op_case *c, struct err *err)
 
 static void slice_io(const struct op_case *c, struct op_io *ret_io)
 {
-    run_io(c, c->p[P_ROWS], c->p[P_COLS], c->p[P_RN], c->p[P_CN], ret_io);
-}
-
-static void slice_prefer(const struct op_case *c, const struct device_info *dev,
-                         struct op_variant *v)
-{
-    run_prefer(dev, c->p[P_RN], (c->p[P_CN] + 3) / 4, v);
+    slots_map(c, c->p[P_ROWS], c->p[P_COLS], c->p[P_RN], c->p[P_CN], ret_io);
 }
 
 static int slice_launch(const struct op_case *c, const struct op_variant *v,
@@ -40,12 +34,12 @@ static int slice_launch(const struct op_case *c, const struct op_variant *v,
                         struct err *err)
 {
     int64_t c0 = c->p[P_C0], cn = c->p[P_CN], step = c->p[P_CSTEP];
-    struct op_launch l = run_launch(v, c->p[P_RN], cn);
+    struct op_launch l = run_launch(c, v);
     int columns = step > 1 ? 2 : c0 % 4 ? 1 : 0;
 
     (void)dev;
     (void)err;
-    RUN_INTS(&l, (c->p[P_COLS] + 3) / 4, columns ? c0 : c0 / 4, c->p[P_R0], c->p[P_RSTEP], step);
+    OP_INTS(&l, (c->p[P_COLS] + 3) / 4, columns ? c0 : c0 / 4, c->p[P_R0], c->p[P_RSTEP], step);
     snprintf(l.options, sizeof l.options, "-DMAP_SLICE -DCOLUMNS=%d -DMASK=%d", columns,
              step == 1 && cn % 4 && c0 + cn < c->p[P_COLS]);
     *ret_launch = l;
@@ -64,7 +58,7 @@ static void slice_reference(const struct op_case *c, const double *const *in, do
 const struct op op_slice = {
     .name = "slice",
     .summary = "y[r,c] = x[r0 + r * rstep, c0 + c * cstep]",
-    .class = OP_ELEMENTAL,
+    RUN_MOVES,
     .params = {[P_ROWS] = {"rows", 0, 1, 1 << 26, NULL, "rows of x"},
                [P_COLS] = {"cols", 0, 1, 1 << 26, NULL, "columns of x"},
                [P_R0] = {"r0", 0, 0, 1 << 26, NULL, "first row"},
@@ -74,12 +68,9 @@ const struct op op_slice = {
                [P_CN] = {"cn", 0, 1, 1 << 26, NULL, "columns of y"},
                [P_CSTEP] = {"cstep", 1, 1, 1 << 26, NULL, "from column to column"}},
     .kernels = {RUN_KERNEL("direct", "move.cl")},
-    .tol_f32 = RUN_EXACT,
-    .tol_f16 = RUN_EXACT,
     .check = slice_check,
     .io = slice_io,
-    .cost = run_cost,
-    .prefer = slice_prefer,
+    .prefer = run_prefer,
     .launch = slice_launch,
     .reference = slice_reference,
 };

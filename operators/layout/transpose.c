@@ -173,7 +173,7 @@ static void transpose_io(const struct op_case *c, struct op_io *ret_io)
 {
     struct dims d = dims_of(c);
 
-    run_io(c, d.xrows, d.xcols, d.rows, d.cols, ret_io);
+    slots_map(c, d.xrows, d.xcols, d.rows, d.cols, ret_io);
 }
 
 /* Blocks, for a last dimension of y of `size` elements. */
@@ -193,7 +193,7 @@ static void transpose_prefer(const struct op_case *c, const struct device_info *
     /* On GPUs the texture cache serves the lanes of a texel one by one: H100, 8000x4096, image:
      * 1.96 TB/s against 1.87 by blocks; buffer: 1.69 against 2.58. */
     if (b < 0 || (dev->type != DEVICE_CPU && v->path == PATH_IMAGE)) {
-        run_prefer(dev, d.rows, (d.cols + 3) / 4, v);
+        run_prefer(c, dev, v);
         if (dev->type == DEVICE_CPU && whole(&d))
             v->tunable[RUN_VT] = 1; /* rows of an item lie far apart: one stream more for each */
         return;
@@ -212,7 +212,7 @@ static struct op_launch block_launch(const struct dims *d, int b, int vt)
     struct op_launch l = {
         .gws = {(size_t)((d->dim[d->n - 1].size + 3) / 4), (size_t)((blocks(d, b) + vt - 1) / vt)}};
 
-    RUN_INTS(&l, d->rows, d->cols, (d->cols + 3) / 4);
+    OP_INTS(&l, d->rows, d->cols, (d->cols + 3) / 4);
     return l;
 }
 
@@ -229,10 +229,10 @@ static int transpose_launch(const struct op_case *c, const struct op_variant *v,
     if (block)
         l = block_launch(&d, b, v->tunable[0]);
     else
-        l = run_launch(v, d.rows, d.cols);
-    RUN_INTS(&l, (d.xcols + 3) / 4);
+        l = run_launch(c, v);
+    OP_INTS(&l, (d.xcols + 3) / 4);
     for (int i = 0; i < d.n; i++)
-        RUN_INTS(&l, d.dim[i].size, d.dim[i].x_row, d.dim[i].x_col);
+        OP_INTS(&l, d.dim[i].size, d.dim[i].x_row, d.dim[i].x_col);
     snprintf(l.options, sizeof l.options,
              "-DND=%d -DNC=%d -DBLOCK=%d -DBDIM=%d -DWHOLE=%d -DSWAP=%d", d.n, d.n_col, block,
              block ? b : 0, !block && whole(&d),
@@ -270,7 +270,7 @@ static void transpose_reference(const struct op_case *c, const double *const *in
 const struct op op_transpose = {
     .name = "transpose",
     .summary = "y[perm of i0, i1, ...] = x[i0, i1, ...], rows and columns divided anew",
-    .class = OP_ELEMENTAL,
+    RUN_MOVES,
     .params = {DIM_PARAM(0, 0), DIM_PARAM(1, 1), DIM_PARAM(2, 1), DIM_PARAM(3, 1), DIM_PARAM(4, 1),
                DIM_PARAM(5, 1),
                [P_PERM] = {"perm", -1, 0, 543210, NULL,
@@ -282,14 +282,10 @@ const struct op op_transpose = {
                 [KERNEL_BLOCK] = {.name = "block",
                                   .source = "transpose.cl",
                                   .shared = "run.cl",
-                                  .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING |
-                                           1u << FORM_PIPELINED,
+                                  .forms = OP_ALL_FORMS,
                                   .tunables = {{"VT", 1, 1, {1, 2, 4, 8}, "blocks of an item"}}}},
-    .tol_f32 = RUN_EXACT,
-    .tol_f16 = RUN_EXACT,
     .check = transpose_check,
     .io = transpose_io,
-    .cost = run_cost,
     .prefer = transpose_prefer,
     .launch = transpose_launch,
     .reference = transpose_reference,

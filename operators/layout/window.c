@@ -31,25 +31,19 @@ static void window_io(const struct op_case *c, struct op_io *ret_io)
 {
     int64_t map = c->p[P_H] * c->p[P_W];
 
-    run_io(c, c->p[P_KIND] == KIND_PARTITION ? map : window_rows(c), c->p[P_C], out_rows(c),
-           c->p[P_C], ret_io);
-}
-
-static void window_prefer(const struct op_case *c, const struct device_info *dev,
-                          struct op_variant *v)
-{
-    run_prefer(dev, out_rows(c), (c->p[P_C] + 3) / 4, v);
+    slots_map(c, c->p[P_KIND] == KIND_PARTITION ? map : window_rows(c), c->p[P_C], out_rows(c),
+              c->p[P_C], ret_io);
 }
 
 static int window_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
-    struct op_launch l = run_launch(v, out_rows(c), c->p[P_C]);
+    struct op_launch l = run_launch(c, v);
 
     (void)dev;
     (void)err;
-    RUN_INTS(&l, (c->p[P_C] + 3) / 4, 0, c->p[P_H], c->p[P_W], c->p[P_WH], c->p[P_WW], across(c));
+    OP_INTS(&l, (c->p[P_C] + 3) / 4, 0, c->p[P_H], c->p[P_W], c->p[P_WH], c->p[P_WW], across(c));
     snprintf(l.options, sizeof l.options, "%s",
              c->p[P_KIND] == KIND_PARTITION ? "-DMAP_SPLIT" : "-DMAP_JOIN");
     *ret_launch = l;
@@ -78,7 +72,7 @@ static void window_reference(const struct op_case *c, const double *const *in, d
 const struct op op_window = {
     .name = "window",
     .summary = "y = pixels of x in windows of wh x ww (zeros beyond the map), or back",
-    .class = OP_ELEMENTAL,
+    RUN_MOVES,
     .params = {[P_H] = {"h", 0, 1, 1 << 13, NULL, "height of the map"},
                [P_W] = {"w", 0, 1, 1 << 13, NULL, "width of the map"},
                [P_C] = {"c", 0, 1, 1 << 24, NULL, "channels"},
@@ -86,11 +80,8 @@ const struct op op_window = {
                [P_WW] = {"ww", 0, 1, 1 << 12, NULL, "width of a window"},
                [P_KIND] = {"kind", KIND_PARTITION, 0, 1, kind_names, "into windows, or back"}},
     .kernels = {RUN_KERNEL("direct", "move.cl")},
-    .tol_f32 = RUN_EXACT,
-    .tol_f16 = RUN_EXACT,
     .io = window_io,
-    .cost = run_cost,
-    .prefer = window_prefer,
+    .prefer = run_prefer,
     .launch = window_launch,
     .reference = window_reference,
 };

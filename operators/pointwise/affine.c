@@ -1,6 +1,5 @@
 /* y = act(x * scale + offset) by column: a normalisation over a batch, folded. Kernel:
  * kernels/affine.cl. */
-#include <string.h>
 
 #include "operators/activation.h"
 #include "operators/pointwise/pointwise.h"
@@ -9,14 +8,7 @@ enum { P_ROWS, P_COLS, P_ACT };
 
 static void affine_io(const struct op_case *c, struct op_io *ret_io)
 {
-    struct tensor_desc d = {.rows = c->p[P_ROWS], .cols = c->p[P_COLS], .dtype = c->dtype};
-    struct tensor_desc v = {.rows = 1, .cols = c->p[P_COLS], .dtype = c->dtype};
-
-    *ret_io = (struct op_io){4,
-                             {{"x", ROLE_INPUT, d},
-                              {"scale", ROLE_VECTOR, v},
-                              {"offset", ROLE_VECTOR, v},
-                              {"y", ROLE_OUTPUT, d}}};
+    slots_by_column(c, c->p[P_ROWS], c->p[P_COLS], "scale", "offset", ret_io);
 }
 
 static void affine_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
@@ -27,24 +19,14 @@ static void affine_cost(const struct op_case *c, double *ret_macs, double *ret_o
     *ret_ops = activation_ops((int)c->p[P_ACT]) * n;
 }
 
-static void affine_prefer(const struct op_case *c, const struct device_info *dev,
-                          struct op_variant *v)
-{
-    pointwise_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
-}
-
 static int affine_launch(const struct op_case *c, const struct op_variant *v,
                          const struct device_info *dev, struct op_launch *ret_launch,
                          struct err *err)
 {
-    size_t n;
-
     (void)dev;
     (void)err;
-    pointwise_launch(v, c->p[P_ROWS], c->p[P_COLS], ret_launch);
-    n = strlen(ret_launch->options);
-    snprintf(ret_launch->options + n, sizeof ret_launch->options - n, " -DACT=%d",
-             (int)c->p[P_ACT]);
+    pointwise_launch(c, v, ret_launch);
+    op_text_append(ret_launch->options, sizeof ret_launch->options, " -DACT=%d", (int)c->p[P_ACT]);
     return 0;
 }
 
@@ -67,7 +49,7 @@ const struct op op_affine = {
     .tol_f16 = 5e-4,
     .io = affine_io,
     .cost = affine_cost,
-    .prefer = affine_prefer,
+    .prefer = pointwise_prefer,
     .launch = affine_launch,
     .reference = affine_reference,
 };

@@ -1,7 +1,6 @@
 /* y = act(a op b), b broadcast over rows or columns, from one table. Kernel: kernels/binary.cl. */
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
 #include "operators/activation.h"
 #include "operators/pointwise/pointwise.h"
@@ -44,27 +43,18 @@ static void binary_cost(const struct op_case *c, double *ret_macs, double *ret_o
     *ret_ops = (1 + activation_ops((int)c->p[P_ACT])) * (double)c->p[P_ROWS] * (double)c->p[P_COLS];
 }
 
-static void binary_prefer(const struct op_case *c, const struct device_info *dev,
-                          struct op_variant *v)
-{
-    pointwise_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
-}
-
 static int binary_launch(const struct op_case *c, const struct op_variant *v,
                          struct op_launch *ret_launch, const char *function)
 {
     const int64_t *p = c->p;
-    size_t n;
-
-    pointwise_launch(v, p[P_ROWS], p[P_COLS], ret_launch);
+    pointwise_launch(c, v, ret_launch);
     ret_launch->ints[ret_launch->n_ints++] = (int)p[P_BROWS];
-    n = strlen(ret_launch->options);
-    snprintf(ret_launch->options + n, sizeof ret_launch->options - n,
-             " -D%s -DBROW=%d -DBCOL=%d -DBVECTOR=%d -DACT=%d -DSWAP=%d", function,
-             p[P_BROWS] == p[P_ROWS] ? 0
-             : p[P_BROWS] == 1       ? 1
-                                     : 2,
-             p[P_BCOLS] != p[P_COLS], p[P_B] == B_VECTOR, (int)p[P_ACT], (int)p[P_SWAP]);
+    op_text_append(ret_launch->options, sizeof ret_launch->options,
+                   " -D%s -DBROW=%d -DBCOL=%d -DBVECTOR=%d -DACT=%d -DSWAP=%d", function,
+                   p[P_BROWS] == p[P_ROWS] ? 0
+                   : p[P_BROWS] == 1       ? 1
+                                           : 2,
+                   p[P_BCOLS] != p[P_COLS], p[P_B] == B_VECTOR, (int)p[P_ACT], (int)p[P_SWAP]);
     return 0;
 }
 
@@ -139,7 +129,7 @@ static double min(double a, double b)
         .check = binary_check,                                                                     \
         .io = binary_io,                                                                           \
         .cost = binary_cost,                                                                       \
-        .prefer = binary_prefer,                                                                   \
+        .prefer = pointwise_prefer,                                                                \
         .launch = id##_launch,                                                                     \
         .reference = id##_reference,                                                               \
     };

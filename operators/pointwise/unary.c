@@ -1,6 +1,5 @@
 /* y = f(x), element by element, from one table. Kernel: kernels/unary.cl; functions: math.cl. */
 #include <math.h>
-#include <string.h>
 
 #include "operators/activation.h"
 #include "operators/pointwise/pointwise.h"
@@ -12,26 +11,15 @@ static const char *const approx_names[] = {"erf", "tanh", NULL};
 
 static void unary_io(const struct op_case *c, struct op_io *ret_io)
 {
-    struct tensor_desc d = {.rows = c->p[P_ROWS], .cols = c->p[P_COLS], .dtype = c->dtype};
-
-    *ret_io = (struct op_io){2, {{"x", ROLE_INPUT, d}, {"y", ROLE_OUTPUT, d}}};
-}
-
-static void unary_prefer(const struct op_case *c, const struct device_info *dev,
-                         struct op_variant *v)
-{
-    pointwise_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
+    slots_map(c, c->p[P_ROWS], c->p[P_COLS], c->p[P_ROWS], c->p[P_COLS], ret_io);
 }
 
 static int unary_launch(const struct op_case *c, const struct op_variant *v,
                         struct op_launch *ret_launch, const char *function, bool zero)
 {
-    size_t n;
-
-    pointwise_launch(v, c->p[P_ROWS], c->p[P_COLS], ret_launch);
-    n = strlen(ret_launch->options);
-    snprintf(ret_launch->options + n, sizeof ret_launch->options - n, " -DF=%s -DZERO=%d", function,
-             zero);
+    pointwise_launch(c, v, ret_launch);
+    op_text_append(ret_launch->options, sizeof ret_launch->options, " -DF=%s -DZERO=%d", function,
+                   zero);
     return 0;
 }
 
@@ -110,7 +98,7 @@ static double recip(double x)
         tolerance,                                                                                 \
         .io = unary_io,                                                                            \
         .cost = id##_cost,                                                                         \
-        .prefer = unary_prefer,                                                                    \
+        .prefer = pointwise_prefer,                                                                \
         .launch = id##_launch,                                                                     \
         .reference = id##_reference,                                                               \
     };
@@ -165,7 +153,7 @@ const struct op op_gelu = {
     CLOSE,
     .io = unary_io,
     .cost = gelu_cost,
-    .prefer = unary_prefer,
+    .prefer = pointwise_prefer,
     .launch = gelu_launch,
     .reference = gelu_reference,
 };

@@ -270,8 +270,6 @@ static unsigned attention_repeatable(const struct op_case *c)
     return (c->p[P_CAUSAL] ? 0 : 1u << P_M) | 1u << P_DV;
 }
 
-#define ATTENTION_FORMS (1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED)
-
 const struct op op_attention = {
     .name = "attention",
     .summary = "y = softmax(q k^T [/ sqrt(d)]) v for each head and member of a batch",
@@ -286,17 +284,17 @@ const struct op op_attention = {
                [P_SCALED] = {"scaled", 1, 0, 1, NULL, "1: scores are divided by sqrt(d)"}},
     .kernels =
         {[KERNEL_DIRECT] =
-             {"direct", "attention_direct.cl", "attention.cl", ATTENTION_FORMS, {{NULL}}},
+             {"direct", "attention_direct.cl", "attention.cl", OP_ALL_FORMS, {{NULL}}},
          [KERNEL_STAGED] = {"staged",
                             "attention_staged.cl",
                             "attention.cl",
-                            ATTENTION_FORMS,
+                            OP_ALL_FORMS,
                             {{"BM", 128, 8, {8, 32, 64, 128, 256, 512}, "queries of a group"},
                              {"MR", 8, 8, {4, 8}, "rows of the micro-kernel"}}},
          [KERNEL_TILED] = {"tiled",
                            "attention_tiled.cl",
                            "attention.cl",
-                           ATTENTION_FORMS,
+                           OP_ALL_FORMS,
                            {{"TM", 2, 8, {1, 2, 4, 8}, "rows of an item"}}}},
     /* An absolute error of a score is a relative error of its weight: scores up to 50 have 4e-6.
      * f16: half a unit of the result, and cancellation in it. */

@@ -8,6 +8,7 @@
 
 #include "operators/activation.h"
 #include "operators/grid.h"
+#include "operators/op_text.h"
 #include "operators/products/gemm.h"
 #include "operators/reference.h"
 
@@ -86,18 +87,14 @@ static void conv2d_io(const struct op_case *c, struct op_io *ret_io)
 {
     int64_t cin = c->p[P_CIN], cout = c->p[P_COUT], taps = c->p[P_R] * c->p[P_S];
     int64_t inner = cin / c->p[P_GROUPS];
+    struct tensor_desc y = {out_h(c) * out_w(c), cout, cout, c->dtype};
+    struct gemm_end end = conv2d_end(c);
     struct op_io io = {0};
 
     io.slot[io.n++] =
         (struct op_slot){"x", ROLE_INPUT, {c->p[P_H] * c->p[P_W], cin, cin, c->dtype}};
     io.slot[io.n++] = (struct op_slot){"w", ROLE_WEIGHT, {cout, taps * inner, inner, c->dtype}};
-    if (c->p[P_BIAS])
-        io.slot[io.n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, cout, 0, c->dtype}};
-    if (c->p[P_RES])
-        io.slot[io.n++] =
-            (struct op_slot){"res", ROLE_INPUT, {out_h(c) * out_w(c), cout, cout, c->dtype}};
-    io.slot[io.n++] =
-        (struct op_slot){"y", ROLE_OUTPUT, {out_h(c) * out_w(c), cout, cout, c->dtype}};
+    gemm_end_slots(&end, &y, cout, &io);
     *ret_io = io;
 }
 
@@ -214,28 +211,6 @@ static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
     int64_t groups = c->p[P_GROUPS], cg = c->p[P_CIN] / groups, ct = (cg + 3) / 4;
     struct gemm_end end = conv2d_end(c);
     struct gemm g = conv2d_gemm(c);
-    /* texel columns of x, w, y; from one group to the next; then the geometry */
-    const int64_t ints[] = {(c->p[P_CIN] + 3) / 4,
-                            g.k_texels,
-                            (c->p[P_COUT] + 3) / 4,
-                            0,
-                            groups == 1 ? 0 : ct,
-                            groups == 1 ? 0 : g.n,
-                            0,
-                            0,
-                            groups == 1 ? 0 : g.n / 4,
-                            c->p[P_H],
-                            c->p[P_W],
-                            out_w(c),
-                            c->p[P_S],
-                            ct,
-                            c->p[P_STRIDE],
-                            along_w(c, P_STRIDE_W, P_STRIDE),
-                            c->p[P_PAD],
-                            along_w(c, P_PAD_W, P_PAD),
-                            c->p[P_DIL],
-                            along_w(c, P_DIL_W, P_DIL),
-                            cg};
     struct op_launch l;
     int rc;
 
@@ -253,14 +228,18 @@ static int conv2d_launch(const struct op_case *c, const struct op_variant *v,
         if (rc < 0)
             return rc;
     }
-    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
-        l.ints[l.n_ints++] = (int)ints[i];
+    /* texel columns of x, w, y; from one group to the next; then the geometry */
+    OP_INTS(&l, (c->p[P_CIN] + 3) / 4, g.k_texels, (c->p[P_COUT] + 3) / 4, 0, groups == 1 ? 0 : ct,
+            groups == 1 ? 0 : g.n, 0, 0, groups == 1 ? 0 : g.n / 4, c->p[P_H], c->p[P_W], out_w(c),
+            c->p[P_S], ct, c->p[P_STRIDE], along_w(c, P_STRIDE_W, P_STRIDE), c->p[P_PAD],
+            along_w(c, P_PAD_W, P_PAD), c->p[P_DIL], along_w(c, P_DIL_W, P_DIL), cg);
     if (v->kernel == GROUPED)
         snprintf(l.options, sizeof l.options,
                  "-DDEPTHWISE=%d -DWIDE=%d -DSTAGE=%" PRId64 " -DSTAGE_TAPS=%" PRId64 " ",
                  depthwise(c), 4 * (int)grouped_texels(c, dev), grouped_stage(c, v, dev),
                  c->p[P_R] * c->p[P_S]);
-    gemm_options(&end, &l, "-DCONV=1 -DTB=1");
+    op_text_append(l.options, sizeof l.options, "-DCONV=1 -DTB=1");
+    gemm_end_options(&end, &l);
     *ret_launch = l;
     return 0;
 }
@@ -293,15 +272,13 @@ static void conv2d_rows(const struct op_case *c, const double *const *in, double
     int64_t cout = c->p[P_COUT], stride = c->p[P_STRIDE], pad = c->p[P_PAD];
     int64_t stride_w = along_w(c, P_STRIDE_W, P_STRIDE), pad_w = along_w(c, P_PAD_W, P_PAD);
     struct gemm_end end = conv2d_end(c);
-    const double *bias = end.bias ? in[2] : NULL, *res = end.res ? in[2 + end.bias] : NULL;
     int64_t at = from * cout;
 
     for (int64_t r = from; r < to; r++) {
         int64_t y = r / out_w(c) * stride - pad, x = r % out_w(c) * stride_w - pad_w;
 
         for (int64_t n = 0; n < cout; n++, at++)
-            out[at] = gemm_end_value(&end, 0, conv2d_sum(c, in, y, x, n), bias ? bias[n] : 0,
-                                     res ? res[at] : 0);
+            out[at] = gemm_end_value(&end, 0, conv2d_sum(c, in, y, x, n), in, n, at);
     }
 }
 
@@ -320,12 +297,7 @@ const struct op op_conv2d = {
     .name = "conv2d",
     .summary = "y[oy*ox,n] = act(sum over r, s, c of x[iy*ix,c] * w[n,(r,s,c)] (+ bias[n] + res))",
     .class = OP_REUSABLE,
-    .params = {[P_H] = {"h", 0, 1, 1 << 13, NULL, "rows of the input map"},
-               [P_W] = {"w", 0, 1, 1 << 13, NULL, "columns of the input map"},
-               [P_CIN] = {"cin", 0, 1, 1 << 16, NULL, "input channels"},
-               [P_COUT] = {"cout", 0, 1, 1 << 16, NULL, "output channels"},
-               [P_R] = {"r", 0, 1, 64, NULL, "rows of the filter"},
-               [P_S] = {"s", 0, 1, 64, NULL, "columns of the filter"},
+    .params = {GEMM_MAP_AND_FILTER,
                [P_STRIDE] = {"stride", 1, 1, 64, NULL, "pixels between output pixels"},
                [P_PAD] = {"pad", 0, 0, 1024, NULL, "zero pixels on each side"},
                [P_DIL] = {"dil", 1, 1, 64, NULL, "pixels between taps"},
@@ -340,7 +312,7 @@ const struct op op_conv2d = {
         {GEMM_KERNELS, [GROUPED] = {"grouped",
                                     "conv_grouped.cl",
                                     "gemm.cl",
-                                    GEMM_FORMS,
+                                    OP_ALL_FORMS,
                                     {[GROUPED_TP] =
                                          {"TP", 16, 4, {1, 2, 4, 8, 16, 32}, "pixels of an item"},
                                      [GROUPED_TR] =

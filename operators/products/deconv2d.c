@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "operators/activation.h"
+#include "operators/op_text.h"
 #include "operators/products/gemm.h"
 
 enum { P_H, P_W, P_CIN, P_COUT, P_R, P_S, P_STRIDE, P_PAD, P_OUTPAD, P_BIAS, P_ACT };
@@ -55,15 +56,14 @@ static int deconv2d_check(const struct op_case *c, struct err *err)
 static void deconv2d_io(const struct op_case *c, struct op_io *ret_io)
 {
     int64_t cin = c->p[P_CIN], cout = c->p[P_COUT], taps = c->p[P_R] * c->p[P_S];
+    struct tensor_desc y = {out_h(c) * out_w(c), cout, cout, c->dtype};
+    struct gemm_end end = deconv2d_end(c);
     struct op_io io = {0};
 
     io.slot[io.n++] =
         (struct op_slot){"x", ROLE_INPUT, {c->p[P_H] * c->p[P_W], cin, cin, c->dtype}};
     io.slot[io.n++] = (struct op_slot){"w", ROLE_WEIGHT, {cout, taps * cin, cin, c->dtype}};
-    if (c->p[P_BIAS])
-        io.slot[io.n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, cout, 0, c->dtype}};
-    io.slot[io.n++] =
-        (struct op_slot){"y", ROLE_OUTPUT, {out_h(c) * out_w(c), cout, cout, c->dtype}};
+    gemm_end_slots(&end, &y, cout, &io);
     *ret_io = io;
 }
 
@@ -111,38 +111,18 @@ static int deconv2d_launch(const struct op_case *c, const struct op_variant *v,
     int64_t ct = (c->p[P_CIN] + 3) / 4, stride = c->p[P_STRIDE], pad = c->p[P_PAD];
     struct gemm_end end = deconv2d_end(c);
     struct gemm g = deconv2d_gemm(c);
-    /* texel columns of x, w, y; no strides: phases share x and w; then the geometry */
-    const int64_t ints[] = {ct,
-                            c->p[P_R] * c->p[P_S] * ct,
-                            (c->p[P_COUT] + 3) / 4,
-                            0,
-                            0,
-                            0,
-                            0,
-                            0,
-                            0,
-                            c->p[P_H],
-                            c->p[P_W],
-                            of_phase(c, out_w(c)),
-                            of_phase(c, c->p[P_S]),
-                            ct,
-                            out_h(c),
-                            out_w(c),
-                            c->p[P_R],
-                            c->p[P_S],
-                            stride,
-                            stride,
-                            pad,
-                            pad};
     struct op_launch l;
     int rc;
 
     rc = gemm_launch(&g, v, dev, &l, err);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
-        l.ints[l.n_ints++] = (int)ints[i];
-    gemm_options(&end, &l, "-DCONV=2 -DTB=1");
+    /* texel columns of x, w, y; no strides: phases share x and w; then the geometry */
+    OP_INTS(&l, ct, c->p[P_R] * c->p[P_S] * ct, (c->p[P_COUT] + 3) / 4, 0, 0, 0, 0, 0, 0, c->p[P_H],
+            c->p[P_W], of_phase(c, out_w(c)), of_phase(c, c->p[P_S]), ct, out_h(c), out_w(c),
+            c->p[P_R], c->p[P_S], stride, stride, pad, pad);
+    op_text_append(l.options, sizeof l.options, "-DCONV=2 -DTB=1");
+    gemm_end_options(&end, &l);
     *ret_launch = l;
     return 0;
 }
@@ -179,7 +159,7 @@ static void deconv2d_reference(const struct op_case *c, const double *const *in,
         for (int64_t ix = 0; ix < c->p[P_W]; ix++)
             scatter(c, in, iy, ix, out);
     for (int64_t i = 0; i < n; i++)
-        out[i] = gemm_end_value(&end, 0, out[i], end.bias ? in[2][i % cout] : 0, 0);
+        out[i] = gemm_end_value(&end, 0, out[i], in, i % cout, i);
 }
 
 static unsigned deconv2d_repeatable(const struct op_case *c)
@@ -193,17 +173,12 @@ const struct op op_deconv2d = {
     .summary = "y[oy*ox,n] = act(sum over iy, ix, c, where oy = iy*stride-pad+r, ox likewise, of "
                "x[iy*ix,c] * w[n,(r,s,c)] (+ bias[n]))",
     .class = OP_REUSABLE,
-    .params = {[P_H] = {"h", 0, 1, 1 << 13, NULL, "rows of the input map"},
-               [P_W] = {"w", 0, 1, 1 << 13, NULL, "columns of the input map"},
-               [P_CIN] = {"cin", 0, 1, 1 << 16, NULL, "input channels"},
-               [P_COUT] = {"cout", 0, 1, 1 << 16, NULL, "output channels"},
-               [P_R] = {"r", 0, 1, 64, NULL, "rows of the filter"},
-               [P_S] = {"s", 0, 1, 64, NULL, "columns of the filter"},
-               [P_STRIDE] = {"stride", 1, 1, 64, NULL, "pixels of y between pixels of x"},
-               [P_PAD] = {"pad", 0, 0, 1024, NULL, "pixels of y that are cut off on each side"},
-               [P_OUTPAD] = {"outpad", 0, 0, 63, NULL, "rows and columns more at the end of y"},
-               [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[cout] is added"},
-               [P_ACT] = ACTIVATION_PARAM},
+    .params =
+        {GEMM_MAP_AND_FILTER,
+         [P_STRIDE] = {"stride", 1, 1, 64, NULL, "pixels of y between pixels of x"},
+         [P_PAD] = {"pad", 0, 0, 1024, NULL, "pixels of y that are cut off on each side"},
+         [P_OUTPAD] = {"outpad", 0, 0, 63, NULL, "rows and columns more at the end of y"},
+         [P_BIAS] = {"bias", 0, 0, 1, NULL, "1: bias[cout] is added"}, [P_ACT] = ACTIVATION_PARAM},
     .kernels = {GEMM_KERNELS},
     .tol_f32 = 1e-5, /* as matmul */
     .tol_f16 = 1e-3,

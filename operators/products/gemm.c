@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "operators/activation.h"
+#include "operators/op_text.h"
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -31,22 +29,28 @@ static int direct_launch(const struct gemm *g, const struct op_variant *v, struc
 
 /* ---- how a result ends ---- */
 
-void gemm_options(const struct gemm_end *e, struct op_launch *l, const char *fmt, ...)
+void gemm_end_slots(const struct gemm_end *e, const struct tensor_desc *y, int64_t n,
+                    struct op_io *io)
 {
-    size_t n = strlen(l->options), room = sizeof l->options;
-    va_list ap;
-
-    va_start(ap, fmt);
-    n += (size_t)vsnprintf(l->options + n, room - n, fmt, ap);
-    va_end(ap);
-    snprintf(l->options + n, room - n, " -DBIAS=%d -DRES=%d -DSCALED=%d -DACT=%d", e->bias, e->res,
-             e->scaled, e->act);
+    if (e->bias)
+        io->slot[io->n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, n, 0, y->dtype}};
+    if (e->res)
+        io->slot[io->n++] = (struct op_slot){"res", ROLE_INPUT, *y};
+    io->slot[io->n++] = (struct op_slot){"y", ROLE_OUTPUT, *y};
 }
 
-double gemm_end_value(const struct gemm_end *e, int64_t k, double sum, double bias, double res)
+void gemm_end_options(const struct gemm_end *e, struct op_launch *l)
+{
+    op_text_append(l->options, sizeof l->options, " -DBIAS=%d -DRES=%d -DSCALED=%d -DACT=%d",
+                   e->bias, e->res, e->scaled, e->act);
+}
+
+double gemm_end_value(const struct gemm_end *e, int64_t k, double sum, const double *const *in,
+                      int64_t n, int64_t at)
 {
     sum = e->scaled ? sum / sqrt((double)k) : sum;
-    return activation_value(e->act, sum + (e->bias ? bias : 0) + (e->res ? res : 0));
+    return activation_value(e->act,
+                            sum + (e->bias ? in[2][n] : 0) + (e->res ? in[2 + e->bias][at] : 0));
 }
 
 int gemm_end_ops(const struct gemm_end *e)

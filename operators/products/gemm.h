@@ -39,7 +39,6 @@ enum {
 enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
 
 /* The first of op.kernels. */
-#define GEMM_FORMS (1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED)
 #define GEMM_ORDER                                                                                 \
     {                                                                                              \
         "ORDER", 1, 1, {1, 2}, "global x walks 1: n, 2: m"                                         \
@@ -56,34 +55,46 @@ enum { GEMM_BM, GEMM_BN, GEMM_BK, GEMM_MR, GEMM_NR, GEMM_STAGED_ORDER };
     [GEMM_DIRECT] = {"direct",                                                                     \
                      "gemm_direct.cl",                                                             \
                      "gemm.cl",                                                                    \
-                     GEMM_FORMS,                                                                   \
+                     OP_ALL_FORMS,                                                                 \
                      {{"TM", 4, 8, {1, 2, 4, 8, 16}, "results of an item along m"},                \
                       {"TN", 16, 8, {4, 8, 16}, "results of an item along n"},                     \
                       GEMM_ORDER}},                                                                \
-    [GEMM_STAGED] = {"staged",                                                                     \
-                     "gemm_staged.cl",                                                             \
-                     "gemm.cl",                                                                    \
-                     GEMM_FORMS,                                                                   \
-                     {{"BM", 128, 32, {8, 16, 32, 64, 128, 256, 264, 512}, "rows of a block", true},    \
-                      {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512, 544}, "and columns", true},     \
-                      {"BK", 256, 32, {32, 64, 128, 256, 512, 768, 1024}, "k per pass", true},     \
-                      {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                            \
-                      {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},                   \
-                      GEMM_ORDER},                                                                 \
-                     .also = "gemm_panels.cl"},                                                     \
-    [GEMM_TILED] = {"tiled", "gemm_tiled.cl", "gemm.cl", GEMM_FORMS, {GEMM_TILES}},                \
+    [GEMM_STAGED] =                                                                                \
+        {"staged",                                                                                 \
+         "gemm_staged.cl",                                                                         \
+         "gemm.cl",                                                                                \
+         OP_ALL_FORMS,                                                                             \
+         {{"BM", 128, 32, {8, 16, 32, 64, 128, 256, 264, 512}, "rows of a block", true},           \
+          {"BN", 256, 64, {32, 64, 128, 192, 256, 384, 512, 544}, "and columns", true},            \
+          {"BK", 256, 32, {32, 64, 128, 256, 512, 768, 1024}, "k per pass", true},                 \
+          {"MR", 8, 4, {4, 8}, "rows of the micro-kernel"},                                        \
+          {"NR", 32, 8, {8, 16, 32}, "columns of the micro-kernel"},                               \
+          GEMM_ORDER},                                                                             \
+         .also = "gemm_panels.cl"},                                                                \
+    [GEMM_TILED] = {"tiled", "gemm_tiled.cl", "gemm.cl", OP_ALL_FORMS, {GEMM_TILES}},              \
     [GEMM_SPLIT] = {"split",                                                                       \
                     "gemm_tiled.cl",                                                               \
                     "gemm.cl",                                                                     \
-                    GEMM_FORMS,                                                                    \
+                    OP_ALL_FORMS,                                                                  \
                     {GEMM_TILES, {"SK", 4, 4, {2, 4, 8, 16, 32}, "runs of k in a group"}},         \
                     .own_order = true}
+
+/* The first parameters of convolutions. */
+#define GEMM_MAP_AND_FILTER                                                                        \
+    {"h", 0, 1, 1 << 13, NULL, "rows of the input map"},                                           \
+        {"w", 0, 1, 1 << 13, NULL, "columns of the input map"},                                    \
+        {"cin", 0, 1, 1 << 16, NULL, "input channels"},                                            \
+        {"cout", 0, 1, 1 << 16, NULL, "output channels"},                                          \
+        {"r", 0, 1, 64, NULL, "rows of the filter"},                                               \
+    {                                                                                              \
+        "s", 0, 1, 64, NULL, "columns of the filter"                                               \
+    }
 
 /* One more, of matmul alone. */
 #define GEMM_VECTOR GEMM_KERNELS_N
 #define GEMM_VECTOR_KERNEL                                                                         \
-    [GEMM_VECTOR] = {"vector", "gemm_vector.cl", "gemm.cl", GEMM_FORMS, {{.name = NULL}},          \
-                     .own_order = true}
+    [GEMM_VECTOR] = {"vector",     "gemm_vector.cl", "gemm.cl",                                    \
+                     OP_ALL_FORMS, {{.name = NULL}}, .own_order = true}
 /* And one for CPUs, which begins as "staged". */
 #define GEMM_FEW (GEMM_VECTOR + 1)
 enum { GEMM_FEW_MR, GEMM_FEW_BN, GEMM_FEW_BK };
@@ -91,7 +102,7 @@ enum { GEMM_FEW_MR, GEMM_FEW_BN, GEMM_FEW_BK };
     [GEMM_FEW] = {"few",                                                                           \
                   "gemm_few.cl",                                                                   \
                   "gemm.cl",                                                                       \
-                  GEMM_FORMS,                                                                      \
+                  OP_ALL_FORMS,                                                                    \
                   {{"MR", 4, 4, {1, 2, 4}, "rows at most"},                                        \
                    {"BN", 64, 64, {16, 32, 64, 128, 256}, "columns of a group", true},             \
                    {"BK", 1024, 64, {64, 256, 1024}, "k of an image read at a time", true}},       \
@@ -106,10 +117,14 @@ struct gemm_end {
     bool bias, res, scaled;
     int act; /* enum activation */
 };
-/* Appends to the options of a launch: `fmt`, what is computed, then how results end. */
-void gemm_options(const struct gemm_end *e, struct op_launch *l, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-double gemm_end_value(const struct gemm_end *e, int64_t k, double sum, double bias, double res);
+/* Appends what it reads beside the product, and y: slot 2 is the bias. */
+void gemm_end_slots(const struct gemm_end *e, const struct tensor_desc *y, int64_t n,
+                    struct op_io *io);
+/* Appends to the options of a launch, which say what is computed. */
+void gemm_end_options(const struct gemm_end *e, struct op_launch *l);
+/* Reference: element `at` of y, in column n, from a sum of k products. */
+double gemm_end_value(const struct gemm_end *e, int64_t k, double sum, const double *const *in,
+                      int64_t n, int64_t at);
 /* Operations that are not multiply-adds, of one result. */
 int gemm_end_ops(const struct gemm_end *e);
 

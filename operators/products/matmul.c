@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "operators/activation.h"
+#include "operators/op_text.h"
 #include "operators/products/gemm.h"
 #include "operators/reference.h"
 
@@ -47,17 +48,15 @@ static struct tensor_desc matrices(const struct op_case *c, int64_t rows, int64_
 static void matmul_io(const struct op_case *c, struct op_io *ret_io)
 {
     int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], ta = c->p[P_TA], tb = c->p[P_TB];
+    struct tensor_desc y = matrices(c, m, n, c->p[P_CHEADS]);
+    struct gemm_end end = matmul_end(c);
     struct op_io io = {0};
 
     io.slot[io.n++] = (struct op_slot){"a", c->p[P_A] ? ROLE_WEIGHT : ROLE_INPUT,
                                        matrices(c, ta ? k : m, ta ? m : k, c->p[P_AHEADS])};
     io.slot[io.n++] = (struct op_slot){"b", c->p[P_B] ? ROLE_INPUT : ROLE_WEIGHT,
                                        matrices(c, tb ? n : k, tb ? k : n, c->p[P_BHEADS])};
-    if (c->p[P_BIAS])
-        io.slot[io.n++] = (struct op_slot){"bias", ROLE_VECTOR, {1, n, 0, c->dtype}};
-    if (c->p[P_RES])
-        io.slot[io.n++] = (struct op_slot){"res", ROLE_INPUT, matrices(c, m, n, c->p[P_CHEADS])};
-    io.slot[io.n++] = (struct op_slot){"y", ROLE_OUTPUT, matrices(c, m, n, c->p[P_CHEADS])};
+    gemm_end_slots(&end, &y, n, &io);
     *ret_io = io;
 }
 
@@ -95,8 +94,7 @@ static void matmul_prefer(const struct op_case *c, const struct device_info *dev
 /* From one matrix of a batch to the next: texel rows, or texel columns. */
 static void add_strides(struct op_launch *l, int64_t rows, int64_t inner, int64_t heads)
 {
-    l->ints[l->n_ints++] = heads ? 0 : (int)rows;
-    l->ints[l->n_ints++] = heads ? (int)((inner + 3) / 4) : 0;
+    OP_INTS(l, heads ? 0 : rows, heads ? (inner + 3) / 4 : 0);
 }
 
 static int matmul_launch(const struct op_case *c, const struct op_variant *v,
@@ -116,11 +114,12 @@ static int matmul_launch(const struct op_case *c, const struct op_variant *v,
     matmul_io(c, &io);
     for (int i = 0; i < io.n; i++)
         if (io.slot[i].role != ROLE_VECTOR && strcmp(io.slot[i].name, "res") != 0)
-            l.ints[l.n_ints++] = (int)tensor_texel_cols(&io.slot[i].desc);
+            OP_INTS(&l, tensor_texel_cols(&io.slot[i].desc));
     add_strides(&l, ta ? k : m, ta ? m : k, c->p[P_AHEADS]);
     add_strides(&l, tb ? n : k, tb ? k : n, c->p[P_BHEADS]);
     add_strides(&l, m, n, c->p[P_CHEADS]);
-    gemm_options(&end, &l, "-DCONV=0 -DTA=%d -DTB=%d", (int)ta, (int)tb);
+    op_text_append(l.options, sizeof l.options, "-DCONV=0 -DTA=%d -DTB=%d", (int)ta, (int)tb);
+    gemm_end_options(&end, &l);
     *ret_launch = l;
     return 0;
 }
@@ -139,7 +138,6 @@ static void matmul_rows(const struct op_case *c, const double *const *in, double
     int64_t m = c->p[P_M], n = c->p[P_N], k = c->p[P_K], batch = c->p[P_BATCH];
     int64_t ah = c->p[P_AHEADS], bh = c->p[P_BHEADS];
     struct gemm_end end = matmul_end(c);
-    const double *bias = end.bias ? in[2] : NULL, *res = end.res ? in[2 + end.bias] : NULL;
 
     for (int64_t r = from; r < to; r++) {
         int64_t b = r / m, i = r % m;
@@ -153,7 +151,7 @@ static void matmul_rows(const struct op_case *c, const double *const *in, double
                                    : element(in[0], c, m, k, ah, b, i, l)) *
                        (c->p[P_TB] ? element(in[1], c, n, k, bh, b, j, l)
                                    : element(in[1], c, k, n, bh, b, l, j));
-            out[at] = gemm_end_value(&end, k, sum, bias ? bias[j] : 0, res ? res[at] : 0);
+            out[at] = gemm_end_value(&end, k, sum, in, j, at);
         }
     }
 }

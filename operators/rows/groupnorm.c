@@ -2,8 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "operators/activation.h"
 #include "operators/rows/rows.h"
@@ -22,14 +20,7 @@ static int groupnorm_check(const struct op_case *c, struct err *err)
 
 static void groupnorm_io(const struct op_case *c, struct op_io *ret_io)
 {
-    struct tensor_desc d = {.rows = c->p[P_ROWS], .cols = c->p[P_C], .dtype = c->dtype};
-    struct tensor_desc v = {.rows = 1, .cols = c->p[P_C], .dtype = c->dtype};
-
-    *ret_io = (struct op_io){4,
-                             {{"x", ROLE_INPUT, d},
-                              {"gamma", ROLE_VECTOR, v},
-                              {"beta", ROLE_VECTOR, v},
-                              {"y", ROLE_OUTPUT, d}}};
+    slots_by_column(c, c->p[P_ROWS], c->p[P_C], "gamma", "beta", ret_io);
 }
 
 /* Sum, difference, square and sum, scaling, multiply and add. */
@@ -72,7 +63,6 @@ static int groupnorm_launch(const struct op_case *c, const struct op_variant *v,
                                   (size_t)v->lws[1] * (size_t)v->tunable[0]},
                           .n_ints = 4,
                           .ints = {(int)rows, (int)cols, (int)ct, (int)(cols / c->p[P_GROUPS])}};
-    size_t n;
     int rc;
 
     rc = columns_options(c, v, dev, 1, &l, err);
@@ -83,9 +73,8 @@ static int groupnorm_launch(const struct op_case *c, const struct op_variant *v,
                        "groupnorm: groups of %d columns want %" PRIu64
                        " bytes of local memory, '%s' has %" PRIu64,
                        l.ints[3], local, dev->name, dev->local_bytes);
-    n = strlen(l.options);
-    snprintf(l.options + n, sizeof l.options - n, " -DBUNDLE=%d -DEPS=1e-%df -DACT=%d", (int)bundle,
-             (int)c->p[P_EPS_EXP], (int)c->p[P_ACT]);
+    op_text_append(l.options, sizeof l.options, " -DBUNDLE=%d -DEPS=1e-%df -DACT=%d", (int)bundle,
+                   (int)c->p[P_EPS_EXP], (int)c->p[P_ACT]);
     *ret_launch = l;
     return 0;
 }
@@ -125,7 +114,7 @@ const struct op op_groupnorm = {
     .kernels = {{.name = "direct",
                  .source = "groupnorm.cl",
                  .shared = "columns.cl",
-                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED,
+                 .forms = OP_ALL_FORMS,
                  .tunables = {{"SPLIT",
                                1,
                                4,

@@ -1,23 +1,13 @@
 /* Layer normalisation over each row. Kernel: kernels/layernorm.cl. */
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "operators/op.h"
 #include "operators/rows/rows.h"
 
 enum { P_ROWS, P_COLS, P_EPS_EXP };
 
 static void layernorm_io(const struct op_case *c, struct op_io *ret_io)
 {
-    struct tensor_desc d = {.rows = c->p[P_ROWS], .cols = c->p[P_COLS], .dtype = c->dtype};
-    struct tensor_desc v = {.rows = 1, .cols = c->p[P_COLS], .dtype = c->dtype};
-
-    *ret_io = (struct op_io){4,
-                             {{"x", ROLE_INPUT, d},
-                              {"gamma", ROLE_VECTOR, v},
-                              {"beta", ROLE_VECTOR, v},
-                              {"y", ROLE_OUTPUT, d}}};
+    slots_by_column(c, c->p[P_ROWS], c->p[P_COLS], "gamma", "beta", ret_io);
 }
 
 /* Sum, difference, square and sum, scaling, multiply and add. */
@@ -27,24 +17,15 @@ static void layernorm_cost(const struct op_case *c, double *ret_macs, double *re
     *ret_ops = 7 * (double)c->p[P_ROWS] * (double)c->p[P_COLS];
 }
 
-static void layernorm_prefer(const struct op_case *c, const struct device_info *dev,
-                             struct op_variant *v)
-{
-    rows_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
-}
-
 static int layernorm_launch(const struct op_case *c, const struct op_variant *v,
                             const struct device_info *dev, struct op_launch *ret_launch,
                             struct err *err)
 {
-    int rc = rows_launch(c, v, dev, c->p[P_ROWS], c->p[P_COLS], ret_launch, err);
+    int rc = rows_launch(c, v, dev, ret_launch, err);
 
-    if (rc == 0) {
-        size_t n = strlen(ret_launch->options);
-
-        snprintf(ret_launch->options + n, sizeof ret_launch->options - n, " -DEPS=1e-%df",
-                 (int)c->p[P_EPS_EXP]);
-    }
+    if (rc == 0)
+        op_text_append(ret_launch->options, sizeof ret_launch->options, " -DEPS=1e-%df",
+                       (int)c->p[P_EPS_EXP]);
     return rc;
 }
 
@@ -81,7 +62,7 @@ const struct op op_layernorm = {
     .tol_f16 = 5e-4,
     .io = layernorm_io,
     .cost = layernorm_cost,
-    .prefer = layernorm_prefer,
+    .prefer = rows_prefer,
     .launch = layernorm_launch,
     .reference = layernorm_reference,
 };

@@ -2,8 +2,6 @@
  * kernels/reduce_rows.cl. */
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "operators/rows/rows.h"
 
@@ -18,11 +16,9 @@ static const char *const axis_names[] = {"rows", "cols", NULL};
 static void reduce_io(const struct op_case *c, struct op_io *ret_io)
 {
     bool along = c->p[P_AXIS] == AXIS_COLS;
-    struct tensor_desc d = {.rows = c->p[P_ROWS], .cols = c->p[P_COLS], .dtype = c->dtype};
-    struct tensor_desc y = {
-        .rows = along ? d.rows : 1, .cols = along ? 1 : d.cols, .dtype = c->dtype};
+    int64_t rows = c->p[P_ROWS], cols = c->p[P_COLS];
 
-    *ret_io = (struct op_io){2, {{"x", ROLE_INPUT, d}, {"y", ROLE_OUTPUT, y}}};
+    slots_map(c, rows, cols, along ? rows : 1, along ? 1 : cols, ret_io);
 }
 
 static void reduce_cost(const struct op_case *c, double *ret_macs, double *ret_ops)
@@ -39,7 +35,7 @@ static void reduce_prefer(const struct op_case *c, const struct device_info *dev
 
     if (c->p[P_AXIS] == AXIS_COLS) {
         v->kernel = KERNEL_ALONG;
-        rows_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
+        rows_prefer(c, dev, v);
         return;
     }
     v->kernel = KERNEL_DOWN;
@@ -56,20 +52,18 @@ static int reduce_launch(const struct op_case *c, const struct op_variant *v,
     struct op_launch l = {.gws = {(size_t)((ct + vt - 1) / vt), (size_t)v->lws[1]},
                           .n_ints = 3,
                           .ints = {(int)rows, (int)cols, (int)ct}};
-    size_t n;
     int rc;
 
     if ((v->kernel == KERNEL_ALONG) != (c->p[P_AXIS] == AXIS_COLS))
         return err_set(err, -EINVAL, "reduce: kernel '%s' is for the other axis",
                        c->op->kernels[v->kernel].name);
     if (v->kernel == KERNEL_ALONG)
-        rc = rows_launch(c, v, dev, rows, cols, &l, err);
+        rc = rows_launch(c, v, dev, &l, err);
     else
         rc = columns_options(c, v, dev, (int)vt, &l, err);
     if (rc < 0)
         return rc;
-    n = strlen(l.options);
-    snprintf(l.options + n, sizeof l.options - n, " -D%s", kind_macros[c->p[P_KIND]]);
+    op_text_append(l.options, sizeof l.options, " -D%s", kind_macros[c->p[P_KIND]]);
     *ret_launch = l;
     return 0;
 }
@@ -115,7 +109,7 @@ const struct op op_reduce = {
                 {.name = "down",
                  .source = "reduce_rows.cl",
                  .shared = "columns.cl",
-                 .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED,
+                 .forms = OP_ALL_FORMS,
                  .tunables = {{"VT", 4, 1, {1, 2, 4}, "texels of a vector"}}}},
     .tol_f32 = 1e-5,
     .tol_f16 = 6e-4,

@@ -20,11 +20,19 @@ enum {
     KEPT_GPU = 16
 };
 
-void rows_prefer(const struct device_info *dev, int64_t rows, int64_t cols, struct op_variant *v)
+static struct tensor_desc input(const struct op_case *c)
 {
-    struct tensor_desc d = {.rows = rows, .cols = cols};
-    bool image = v->path == PATH_IMAGE, folded = image && tensor_folded(&d);
-    int64_t ct = (cols + 3) / 4;
+    struct op_io io;
+
+    c->op->io(c, &io);
+    return io.slot[0].desc;
+}
+
+void rows_prefer(const struct op_case *c, const struct device_info *dev, struct op_variant *v)
+{
+    struct tensor_desc x = input(c);
+    bool image = v->path == PATH_IMAGE, folded = image && tensor_folded(&x);
+    int64_t ct = (x.cols + 3) / 4;
     int wg = STRANDS_GPU / SLOTS_GPU;
 
     v->tunable[0] = dev->type == DEVICE_CPU ? 4 : 1;
@@ -61,12 +69,14 @@ static int check_local(const struct op_case *c, uint64_t bytes, const struct dev
 }
 
 int rows_launch(const struct op_case *c, const struct op_variant *v, const struct device_info *dev,
-                int64_t rows, int64_t cols, struct op_launch *ret_launch, struct err *err)
+                struct op_launch *ret_launch, struct err *err)
 {
+    struct tensor_desc x = input(c);
     bool cpu = dev->type == DEVICE_CPU;
     int strands = cpu ? STRANDS_CPU : STRANDS_GPU, vt = v->tunable[0];
     int wg = v->lws[0], wr = v->lws[1], kept, rc;
-    int64_t ct = (cols + 3) / 4;
+    int64_t ct = (x.cols + 3) / 4;
+    struct op_launch l = {.gws = {(size_t)wg, (size_t)x.rows}};
 
     rc = check_items(c, "X", wg, cpu ? 1 : strands / vt / SLOTS_GPU, strands / vt, err);
     if (rc == 0)
@@ -83,11 +93,11 @@ int rows_launch(const struct op_case *c, const struct op_variant *v, const struc
         if (kept * vt > KEPT_GPU)
             kept = 0;
     }
-    *ret_launch = (struct op_launch){
-        .gws = {(size_t)wg, (size_t)rows}, .n_ints = 3, .ints = {(int)rows, (int)cols, (int)ct}};
-    snprintf(ret_launch->options, sizeof ret_launch->options,
+    OP_INTS(&l, x.rows, x.cols, ct);
+    snprintf(l.options, sizeof l.options,
              "-DWG=%d -DWR=%d -DWIDE=%d -DSTRANDS=%d -DKEPT=%d -DUNROLL=%d", wg, wr, 4 * vt,
              strands, kept, !cpu);
+    *ret_launch = l;
     return 0;
 }
 

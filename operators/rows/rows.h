@@ -4,22 +4,23 @@
 #define FLASHMEM_OPERATORS_ROWS_ROWS_H
 
 #include "operators/op.h"
+#include "operators/op_text.h"
+#include "operators/slots.h"
 
 /* op.kernels of those that reduce rows. */
 #define ROWS_KERNEL(kernel, file)                                                                  \
     {                                                                                              \
-        .name = kernel, .source = file, .shared = "rows.cl",                                       \
-        .forms = 1u << FORM_NAIVE | 1u << FORM_BRANCHING | 1u << FORM_PIPELINED, .tunables = {     \
+        .name = kernel, .source = file, .shared = "rows.cl", .forms = OP_ALL_FORMS, .tunables = {  \
             {"VT", 4, 1, {1, 2, 4}, "texels of a vector"}                                          \
         }                                                                                          \
     }
 
-/* Sets the tunable and the local size for so many rows and columns, on v->path. */
-void rows_prefer(const struct device_info *dev, int64_t rows, int64_t cols, struct op_variant *v);
+/* op.prefer of those: the tunable and the local size for the shape of x. */
+void rows_prefer(const struct op_case *c, const struct device_info *dev, struct op_variant *v);
 
-/* Grid, ints rows cols ct, options of rows.cl. -EINVAL: a local size that it does not take. */
+/* Grid, ints rows cols ct of x, options of rows.cl. -EINVAL: a local size that it does not take. */
 int rows_launch(const struct op_case *c, const struct op_variant *v, const struct device_info *dev,
-                int64_t rows, int64_t cols, struct op_launch *ret_launch, struct err *err);
+                struct op_launch *ret_launch, struct err *err);
 
 /* The same for columns.cl, `vt` texels a vector: sets the options; the grid is the caller's. */
 int columns_options(const struct op_case *c, const struct op_variant *v,

@@ -1,16 +1,13 @@
 /* Softmax over each row, with a causal mask for attention scores. Kernel: kernels/softmax.cl. */
 #include <math.h>
 
-#include "operators/op.h"
 #include "operators/rows/rows.h"
 
 enum { P_ROWS, P_COLS, P_CAUSAL };
 
 static void softmax_io(const struct op_case *c, struct op_io *ret_io)
 {
-    struct tensor_desc d = {.rows = c->p[P_ROWS], .cols = c->p[P_COLS], .dtype = c->dtype};
-
-    *ret_io = (struct op_io){2, {{"x", ROLE_INPUT, d}, {"y", ROLE_OUTPUT, d}}};
+    slots_map(c, c->p[P_ROWS], c->p[P_COLS], c->p[P_ROWS], c->p[P_COLS], ret_io);
 }
 
 /* Maximum, difference, exponential (as 8), sum, scaling; masked columns cost as the others do. */
@@ -20,20 +17,14 @@ static void softmax_cost(const struct op_case *c, double *ret_macs, double *ret_
     *ret_ops = 12 * (double)c->p[P_ROWS] * (double)c->p[P_COLS];
 }
 
-static void softmax_prefer(const struct op_case *c, const struct device_info *dev,
-                           struct op_variant *v)
-{
-    rows_prefer(dev, c->p[P_ROWS], c->p[P_COLS], v);
-}
-
 static int softmax_launch(const struct op_case *c, const struct op_variant *v,
                           const struct device_info *dev, struct op_launch *ret_launch,
                           struct err *err)
 {
-    int rc = rows_launch(c, v, dev, c->p[P_ROWS], c->p[P_COLS], ret_launch, err);
+    int rc = rows_launch(c, v, dev, ret_launch, err);
 
     if (rc == 0)
-        ret_launch->ints[ret_launch->n_ints++] = (int)c->p[P_CAUSAL];
+        OP_INTS(ret_launch, c->p[P_CAUSAL]);
     return rc;
 }
 
@@ -70,7 +61,7 @@ const struct op op_softmax = {
     .tol_f16 = 5e-4,
     .io = softmax_io,
     .cost = softmax_cost,
-    .prefer = softmax_prefer,
+    .prefer = rows_prefer,
     .launch = softmax_launch,
     .reference = softmax_reference,
 };
