@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "operators/custom.h"
-#include "operators/expression.h"
+#include "operators/custom/custom.h"
+#include "operators/custom/expression.h"
 #include "tests/suite.h"
 
 static int named(const void *ctx, const char *name, int64_t *ret_v)

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "operators/trial.h"
+#include "operators/trial/trial.h"
 #include "tests/with_device.h"
 
 struct row {

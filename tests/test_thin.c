@@ -1,5 +1,5 @@
 /* Products of the real models at their full sizes, every element of them, by the references of the
- * few rows and columns that they are made of (operators/thin.h); and that this sees what is wrong:
+ * few rows and columns that they are made of (operators/trial/thin.h); and that this sees what is wrong:
  * one element among millions, one summand of hundreds, one key of thousands. */
 #include <check.h>
 #include <inttypes.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "operators/thin.h"
-#include "operators/trial.h"
+#include "operators/trial/thin.h"
+#include "operators/trial/trial.h"
 #include "tests/suite.h"
 #include "tests/with_device.h"
 

@@ -4,7 +4,7 @@
 #define FLASHMEM_HARNESS_SWEEP_OWN_H
 
 #include "harness/sweep/spec.h"
-#include "operators/custom.h"
+#include "operators/custom/custom.h"
 
 /* The file's kernel stands for its operator from now on, here and in workers. -ENOENT, -EINVAL
  * (err: FILE:LINE: what). */

@@ -13,7 +13,7 @@
 
 #include "harness/sweep/own.h"
 #include "harness/sweep/wire.h"
-#include "operators/trial.h"
+#include "operators/trial/trial.h"
 #include "profiler/clock.h"
 #include "profiler/device.h"
 

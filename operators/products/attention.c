@@ -7,7 +7,7 @@
 
 #include "operators/grid.h"
 #include "operators/op.h"
-#include "operators/reference.h"
+#include "operators/trial/reference.h"
 
 enum { P_BATCH, P_HEADS, P_M, P_N, P_D, P_DV, P_CAUSAL, P_SCALED };
 

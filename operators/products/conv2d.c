@@ -10,7 +10,7 @@
 #include "operators/grid.h"
 #include "operators/op_text.h"
 #include "operators/products/gemm.h"
-#include "operators/reference.h"
+#include "operators/trial/reference.h"
 
 enum {
     P_H,

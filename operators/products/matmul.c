@@ -7,7 +7,7 @@
 #include "operators/activation.h"
 #include "operators/op_text.h"
 #include "operators/products/gemm.h"
-#include "operators/reference.h"
+#include "operators/trial/reference.h"
 
 enum {
     P_BATCH,

@@ -7,7 +7,7 @@
 #ifndef FLASHMEM_TESTS_BENCH_H
 #define FLASHMEM_TESTS_BENCH_H
 
-#include "operators/trial.h"
+#include "operators/trial/trial.h"
 
 enum { BENCH_SIDES = 12 };
 

@@ -1,5 +1,5 @@
 /* An operator whose kernel comes from a file: hooks that evaluate its head. */
-#include "operators/custom.h"
+#include "operators/custom/custom.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "operators/custom_head.h"
+#include "operators/custom/custom_head.h"
 #include "profiler/hash.h"
 
 enum { FILE_MAX = 1 << 20 };

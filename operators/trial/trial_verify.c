@@ -1,5 +1,5 @@
 /* What one case should give, and what a launch of it gave: references and verdicts; see trial.h. */
-#include "operators/trial_parts.h"
+#include "operators/trial/trial_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>

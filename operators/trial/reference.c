@@ -1,5 +1,5 @@
 /* operators/reference.c - see reference.h. */
-#include "operators/reference.h"
+#include "operators/trial/reference.h"
 
 #include <pthread.h>
 #include <unistd.h>

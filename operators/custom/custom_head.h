@@ -1,8 +1,8 @@
-/* operators/custom_head.h - the head of a kernel file, cut into pieces; see custom.h. */
-#ifndef FLASHMEM_OPERATORS_CUSTOM_HEAD_H
-#define FLASHMEM_OPERATORS_CUSTOM_HEAD_H
+/* operators/custom/custom_head.h - the head of a kernel file, cut into pieces; see custom.h. */
+#ifndef FLASHMEM_OPERATORS_CUSTOM_CUSTOM_HEAD_H
+#define FLASHMEM_OPERATORS_CUSTOM_CUSTOM_HEAD_H
 
-#include "operators/custom.h"
+#include "operators/custom/custom.h"
 
 enum { ARGS_MAX = 40, SHAPES_MAX = 64 };
 

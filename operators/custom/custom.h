@@ -1,8 +1,8 @@
-/* operators/custom.h - a kernel of somebody else's, from a file: one of our operators with that
+/* operators/custom/custom.h - a kernel of somebody else's, from a file: one of our operators with that
  * kernel in place of ours. Its head says how it is launched; our reference verifies it. Format of
  * the head: datasets/kernels/README.md. */
-#ifndef FLASHMEM_OPERATORS_CUSTOM_H
-#define FLASHMEM_OPERATORS_CUSTOM_H
+#ifndef FLASHMEM_OPERATORS_CUSTOM_CUSTOM_H
+#define FLASHMEM_OPERATORS_CUSTOM_CUSTOM_H
 
 #include "operators/op.h"
 

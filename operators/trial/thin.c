@@ -1,5 +1,5 @@
 /* operators/thin.c - see thin.h. */
-#include "operators/thin.h"
+#include "operators/trial/thin.h"
 
 #include "profiler/rng.h"
 

@@ -1,6 +1,6 @@
 /* Inputs, outputs and extra load for one case; see trial.h. Everything that is filled comes from a
  * counter-based generator, so that nothing big is kept on the host to compare with later. */
-#include "operators/trial_parts.h"
+#include "operators/trial/trial_parts.h"
 
 #include <assert.h>
 #include <errno.h>

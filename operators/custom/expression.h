@@ -1,8 +1,8 @@
-/* operators/expression.h - whole numbers from text: "up(n, TN) / TN * 8". C's operators and their
+/* operators/custom/expression.h - whole numbers from text: "up(n, TN) / TN * 8". C's operators and their
  * precedence (+ - * / % == != < <= > >= && || ! and parentheses) on int64, and up(x, y): x rounded
  * up to a multiple of y; div_up(x, y); min; max. */
-#ifndef FLASHMEM_OPERATORS_EXPRESSION_H
-#define FLASHMEM_OPERATORS_EXPRESSION_H
+#ifndef FLASHMEM_OPERATORS_CUSTOM_EXPRESSION_H
+#define FLASHMEM_OPERATORS_CUSTOM_EXPRESSION_H
 
 #include <stdint.h>
 

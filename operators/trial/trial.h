@@ -1,9 +1,9 @@
-/* operators/trial.h - one case on one device, filled and ready: verify it, then time it.
+/* operators/trial/trial.h - one case on one device, filled and ready: verify it, then time it.
  *
  * A trial owns inputs (seeded, the same for every variant), the reference output (computed once),
  * a poisoned output with guard texels behind it, and the source and destination of extra load. */
-#ifndef FLASHMEM_OPERATORS_TRIAL_H
-#define FLASHMEM_OPERATORS_TRIAL_H
+#ifndef FLASHMEM_OPERATORS_TRIAL_TRIAL_H
+#define FLASHMEM_OPERATORS_TRIAL_TRIAL_H
 
 #include "operators/op.h"
 

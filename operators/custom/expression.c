@@ -1,5 +1,5 @@
 /* A recursive descent that computes as it reads: texts are short and read a few times. */
-#include "operators/expression.h"
+#include "operators/custom/expression.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* operators/thin.h - large products made of few distinct rows and columns, so that the reference of
+/* operators/trial/thin.h - large products made of few distinct rows and columns, so that the reference of
  * the few is the reference of all.
  *
  * A row of y = a b^T depends on one row of a alone, a column on one row of b alone; so do output
@@ -11,8 +11,8 @@
  * are the same, and the order differs from one such run to the next. A kernel that takes one for
  * another is therefore seen, but for one pair in `few` of those further apart. What is summed over
  * never repeats: a summand that is missing, doubled or misplaced is seen as ever. */
-#ifndef FLASHMEM_OPERATORS_THIN_H
-#define FLASHMEM_OPERATORS_THIN_H
+#ifndef FLASHMEM_OPERATORS_TRIAL_THIN_H
+#define FLASHMEM_OPERATORS_TRIAL_THIN_H
 
 #include "operators/op.h"
 

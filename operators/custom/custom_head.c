@@ -1,12 +1,12 @@
 /* "// key: value" lines: what a kernel file says of itself. */
-#include "operators/custom_head.h"
+#include "operators/custom/custom_head.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "operators/expression.h"
+#include "operators/custom/expression.h"
 
 #define MAGIC "// flashmem-kernel 1"
 

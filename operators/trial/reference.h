@@ -1,10 +1,10 @@
-/* operators/reference.h - the rows of a reference, dealt to threads.
+/* operators/trial/reference.h - the rows of a reference, dealt to threads.
  *
  * A product in double precision from its definition takes longer than everything else that a sweep
  * does with its case. Each output is still one sum in one order, so the result does not depend on
  * how many threads there are. */
-#ifndef FLASHMEM_OPERATORS_REFERENCE_H
-#define FLASHMEM_OPERATORS_REFERENCE_H
+#ifndef FLASHMEM_OPERATORS_TRIAL_REFERENCE_H
+#define FLASHMEM_OPERATORS_TRIAL_REFERENCE_H
 
 #include "operators/op.h"
 

@@ -1,10 +1,10 @@
-/* operators/trial_parts.h - what a trial holds and what it is filled with, for trial.c, which makes
+/* operators/trial/trial_parts.h - what a trial holds and what it is filled with, for trial.c, which makes
  * and launches it, and trial_verify.c, which knows what should come out. */
-#ifndef FLASHMEM_OPERATORS_TRIAL_PARTS_H
-#define FLASHMEM_OPERATORS_TRIAL_PARTS_H
+#ifndef FLASHMEM_OPERATORS_TRIAL_TRIAL_PARTS_H
+#define FLASHMEM_OPERATORS_TRIAL_TRIAL_PARTS_H
 
-#include "operators/thin.h"
-#include "operators/trial.h"
+#include "operators/trial/thin.h"
+#include "operators/trial/trial.h"
 #include "profiler/rng.h"
 
 /* Number of the generator's stream for streamed texels; those before are of the inputs. */
