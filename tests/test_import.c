@@ -343,6 +343,41 @@ START_TEST(test_sizes)
 }
 END_TEST
 
+/* Tensors without elements, inputs that are missing, constants where a matrix is wanted. */
+START_TEST(test_nothing)
+{
+    static const float ones[4] = {1, 1, 1, 1};
+    const int64_t zero = 0, last[2] = {2, 3}, four = 4;
+    struct bytes g = {0};
+
+    put_part(&g, 5, tensor("s", INT64, 1, (const int64_t[]){1}, &zero, sizeof(zero)));
+    put_part(&g, 1,
+             node("Slice", "", (const char *const[]){"x", "s", "s", ""},
+                  (const char *const[]){"c", ""}));
+    put_part(&g, 1, NODE("ReduceSum", "c", "", "y"));
+    expect("slice.onnx", small_graph(g, "y"), -ENOTSUP, "opset 17: its output has no elements");
+    g = (struct bytes){0};
+    put_part(&g, 5, tensor("w", FLOAT, 4, (const int64_t[]){0, 4, 1, 1}, NULL, 0));
+    put_part(&g, 5, tensor("s", INT64, 1, (const int64_t[]){2}, last, sizeof(last)));
+    put_part(&g, 1, NODE("Unsqueeze", "x", "s", "map"));
+    put_part(&g, 1, NODE("Conv", "map", "w", "y"));
+    expect("filter.onnx", small_graph(g, "y"), -EINVAL, "'y' (Conv): its weight does not fit");
+    g = (struct bytes){0};
+    put_part(&g, 5, tensor("w", FLOAT, 2, one_four, ones, sizeof(ones)));
+    put_part(&g, 1, NODE("Where", "w", "w", "c"));
+    put_part(&g, 1, NODE("Add", "x", "c", "y"));
+    expect("where.onnx", small_graph(g, "y"), -ENOTSUP, "'c': operator Where");
+    g = (struct bytes){0};
+    put_part(&g, 5, tensor("w", FLOAT, 2, one_four, ones, sizeof(ones)));
+    put_part(&g, 5, tensor("v", FLOAT, 1, &four, ones, sizeof(ones)));
+    put_part(&g, 1,
+             node("BatchNormalization", "", (const char *const[]){"w", "v", "v", "v", "v", ""},
+                  (const char *const[]){"c", ""}));
+    put_part(&g, 1, NODE("Add", "x", "c", "y"));
+    expect("constant.onnx", small_graph(g, "y"), -ENOTSUP, "its input is constant");
+}
+END_TEST
+
 /* Attributes with more numbers than a tensor has axes, or with numbers of another kind. */
 START_TEST(test_attributes)
 {
@@ -531,6 +566,7 @@ int main(void)
     tcase_add_test(hostile, test_depth);
     tcase_add_test(hostile, test_wire);
     tcase_add_test(hostile, test_sizes);
+    tcase_add_test(hostile, test_nothing);
     tcase_add_test(hostile, test_attributes);
     tcase_add_test(hostile, test_external);
     tcase_add_test(hostile, test_unsupported);

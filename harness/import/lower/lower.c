@@ -276,9 +276,14 @@ static bool lower_view(struct lowering *x, const struct ir_node *n)
 
 static void lower_node(struct lowering *x, const struct ir_node *n)
 {
-    for (int i = 0; i < n->n_out; i++)
-        if (n->out[i] >= 0 && !x->g->tensor[n->out[i]].known && i == 0)
+    for (int i = 0; i < n->n_out; i++) {
+        const struct ir_tensor *t = ir_out(x->g, n, i);
+
+        if (i == 0 && t && !t->known)
             lower_give_up(x, "its output has no static shape");
+        if (t && t->known && shape_elements(&t->shape) == 0)
+            lower_give_up(x, "its output has no elements");
+    }
     if (lower_view(x, n))
         return;
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)

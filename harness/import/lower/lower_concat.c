@@ -148,6 +148,8 @@ static struct val plus_constants(struct lowering *x, const struct ir_node *n, st
         struct view p = view_permute(&a.v, o->perm);
         int64_t cols = 1, rows;
 
+        if (view_elements(&p) == 0)
+            continue;
         for (int k = o->rank - o->n_cols; k < o->rank; k++)
             cols *= p.dim[k];
         rows = view_elements(&p) / cols;
@@ -206,7 +208,7 @@ void lower_concat(struct lowering *x, const struct ir_node *n)
         for (int k = o.by_cols ? o.rank - o.n_cols : 0;
              k < (o.by_cols ? o.rank : o.rank - o.n_cols); k++)
             size *= a.v.dim[k];
-        constants = true;
+        constants = constants || view_elements(&a.v) > 0;
         *(n_parts ? &part[n_parts - 1].behind : &waiting) += size;
     }
     for (int i = 0; i < n_parts; i++)

@@ -174,7 +174,7 @@ static struct val with_number(struct lowering *x, struct val a, const char *op, 
 
 void lower_clip(struct lowering *x, const struct ir_node *n)
 {
-    struct val a = lower_in(x, n, 0);
+    struct val a = lower_stored(x, n);
     double low, high;
     bool any = false;
 
@@ -235,7 +235,7 @@ void lower_where(struct lowering *x, const struct ir_node *n)
 /* y = x * scale + shift per channel. */
 void lower_batchnorm(struct lowering *x, const struct ir_node *n)
 {
-    struct val a = lower_in(x, n, 0);
+    struct val a = lower_stored(x, n);
     int64_t c = a.v.rank > 1 ? a.v.dim[1] : 0, perm[VIEW_MAX], back[VIEW_MAX];
     bool channels[VIEW_MAX] = {false, true};
     double eps = ir_float(n, "epsilon", 1e-5);

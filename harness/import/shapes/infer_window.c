@@ -76,14 +76,20 @@ void infer_convolution(struct ir *g, struct ir_node *n)
     const struct shape *x = &ir_in(g, n, 0)->shape;
     struct ir_tensor *w = ir_in(g, n, 1);
     bool up = ir_is(n, "ConvTranspose");
+    int64_t groups = ir_int(n, "group", 1), in, out;
     struct window win;
     struct shape s = {.rank = x->rank};
 
     if (!w || w->shape.rank != x->rank || x->rank < 3 || x->rank > 4)
         infer_fail(g, n, "want input and weight of three or four axes");
+    in = w->shape.dim[!up]; /* [cout, cin / groups, ..]; upwards [cin, cout / groups, ..] */
+    out = w->shape.dim[up];
+    if (groups < 1 || out < 1 || x->dim[1] % groups || in != x->dim[1] / (up ? 1 : groups) ||
+        (!up && out % groups))
+        infer_fail(g, n, "its weight does not fit the channels of its input");
     infer_window(g, n, x->dim + 2, x->rank - 2, w->shape.dim + 2, &win);
     s.dim[0] = x->dim[0];
-    s.dim[1] = up ? w->shape.dim[1] * ir_int(n, "group", 1) : w->shape.dim[0];
+    s.dim[1] = up ? out * groups : out;
     memcpy(s.dim + 2, win.out, (size_t)win.n * sizeof(win.out[0]));
     infer_set(g, n, 0, ELEM_FLOAT, &s);
 }
