@@ -56,12 +56,10 @@ static const struct tensor_desc *out_desc(const struct model *m, int l)
     return &m->layer[l].io.slot[m->layer[l].io.n - 1].desc;
 }
 
-int activations_new(struct activations *a, const struct model *m, enum mem_path path,
-                    struct device *dev, cl_command_queue queue, void *const *input,
-                    const int32_t *iota, struct mem *mem, struct err *err)
+int activations_room(struct activations *a, const struct model *m, enum mem_path path,
+                     struct tensor_desc *ret_ids, struct err *err)
 {
     struct tensor_desc ids = {.rows = 1, .dtype = DTYPE_I32};
-    int rc = 0;
 
     a->m = m;
     a->path = path;
@@ -69,11 +67,26 @@ int activations_new(struct activations *a, const struct model *m, enum mem_path 
     a->out = calloc((size_t)m->n_layers, sizeof(*a->out));
     if (!a->input || !a->out)
         return err_set(err, -ENOMEM, "out of memory for %d tensors", m->n_layers);
-    for (int i = 0; i < m->n_inputs && rc == 0; i++) {
+    for (int i = 0; i < m->n_inputs; i++) {
         const struct tensor_desc *d = &m->input[i].desc;
 
         if (d->dtype == DTYPE_I32 && d->cols > ids.cols)
             ids.cols = d->cols;
+    }
+    *ret_ids = ids;
+    return 0;
+}
+
+int activations_new(struct activations *a, const struct model *m, enum mem_path path,
+                    struct device *dev, cl_command_queue queue, void *const *input,
+                    const int32_t *iota, struct mem *mem, struct err *err)
+{
+    struct tensor_desc ids = {0};
+    int rc = activations_room(a, m, path, &ids, err);
+
+    for (int i = 0; i < m->n_inputs && rc == 0; i++) {
+        const struct tensor_desc *d = &m->input[i].desc;
+
         rc = tensor_new(dev, d, d->dtype == DTYPE_I32 ? PATH_BUFFER : path, mem, MEM_ACTIVATION,
                         &a->input[i], err);
         if (rc == 0)

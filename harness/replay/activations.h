@@ -27,6 +27,10 @@ struct activations {
     struct tensor_pool idle;
 };
 
+/* Arrays without tensors; *ret_ids: a vector as wide as the widest input of ids, of no columns if
+ * there is none. */
+int activations_room(struct activations *a, const struct model *m, enum mem_path path,
+                     struct tensor_desc *ret_ids, struct err *err);
 /* Allocate and write the inputs. `input`: packed texels (ids: int32) of each model input. */
 int activations_new(struct activations *a, const struct model *m, enum mem_path path,
                     struct device *dev, cl_command_queue queue, void *const *input,
@@ -39,7 +43,8 @@ void activations_end(struct activations *a, int l, struct mem *mem);
 void activations_done(struct activations *a, struct mem *mem);
 
 uint64_t activations_input_bytes(const struct model *m, enum mem_path path);
-/* The most bytes that are in use at once, inputs among them. A run's pool keeps more while there is room for it. */
+/* The most bytes that are in use at once, inputs among them. A run's pool keeps more while there is
+ * room for it. */
 uint64_t activations_peak_bytes(const struct model *m, enum mem_path path);
 
 #endif

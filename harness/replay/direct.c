@@ -103,21 +103,13 @@ static int open_activations(struct direct *d, struct err *err)
     const struct model *m = ex->m;
     const struct layout *y = &ex->layout;
     unsigned char *base = d->host + d->s->place_bytes;
-    struct tensor_desc ids = {.rows = 1, .dtype = DTYPE_I32};
+    struct tensor_desc ids = {0};
     struct activations *a = &d->acts;
-    int rc = 0;
+    int rc = activations_room(a, m, ex->opt.path, &ids, err);
 
-    a->m = m;
-    a->path = ex->opt.path;
-    a->input = calloc((size_t)m->n_inputs + 1, sizeof(*a->input));
-    a->out = calloc((size_t)m->n_layers, sizeof(*a->out));
-    if (!a->input || !a->out)
-        return err_set(err, -ENOMEM, "out of memory for %d tensors", m->n_layers);
     for (int i = 0; i < m->n_inputs && rc == 0; i++) {
         const struct tensor_desc *t = &m->input[i].desc;
 
-        if (t->dtype == DTYPE_I32 && t->cols > ids.cols)
-            ids.cols = t->cols;
         rc = tensor_new_at(ex->dev, t, a->path, base + y->input[i], 0, &a->input[i], err);
     }
     if (rc == 0 && ids.cols > 0)
