@@ -346,7 +346,8 @@ START_TEST(disk_rates)
     ck_assert_int_eq(disk_compare(path, &opt, &rate, &n, &err), -EINVAL);
     ck_assert_int_eq(truncate(path, (off_t)(65 * MIB)), 0);
     rc = disk_compare(path, &opt, &rate, &n, &err);
-    if (rc == -EOPNOTSUPP) /* no O_DIRECT where this suite's files are */
+    /* No O_DIRECT where this suite's files are, or less memory may be locked than loops register. */
+    if (rc == -EOPNOTSUPP || (rc == -ENOMEM && strstr(err.text, "ulimit -l")))
         return;
     ck_assert_msg(rc == 0, "%s", err.text);
     ck_assert_int_eq(n_rounds, 3);

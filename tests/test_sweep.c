@@ -129,7 +129,8 @@ START_TEST(pace_is_remembered)
     ck_assert(store_open(db, STORE_WRITE, &st, &err) == 0);
     ck_assert(store_exec(st, &err, "UPDATE session SET pace_ns = 1000", "") == 0);
     store_close(st);
-    for (int i = 0; i < 5 && slow == 0; i++) {
+    o.again = SWEEP_AGAIN_ALL; /* of the one configuration */
+    for (int i = 0; i < 50 && slow == 0; i++) {
         sweep_into(spec, db, &o, &s);
         ck_assert_int_eq(s.measured, 1);
         slow = number(db, "SELECT count(*) FROM sample WHERE status = 'noisy' AND error ="
