@@ -123,8 +123,8 @@ START_TEST(times_and_slopes)
     ck_assert_double_eq(f.mp.capacity[0].latency_ns, 5e6);
     for (int i = 0; i < 3; i++)
         add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 0, 0, alone[i]);
-    /* 5 MB on top of 3 ms: 40 % slower by the curve, 80 % as it ran: twice as steep. */
-    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 1, 5000000, 5400000);
+    /* 5 MB on top of 3 ms, in three pieces: 40 % slower by the curve, 80 % as it ran: twice as steep. */
+    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 3, 5000000, 5400000);
     ck_assert_msg(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
                                    &corrected, &err) == 0,
                   "%s", err.text);
@@ -174,7 +174,7 @@ START_TEST(a_machine_has_its_days)
     open_fixture(&f);
     ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
                                     &speed, &err), 0);
-    ck_assert_double_eq(speed.preload, 0);
+    ck_assert_double_eq(speed.preload.by_disk, 0);
     ck_assert_double_eq(speed.kernel_ns, 0);
     for (int i = 0; i < 3; i++) {
         double slow = 4 >> i;
@@ -189,7 +189,12 @@ START_TEST(a_machine_has_its_days)
     ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
                                     &speed, &err), 0);
     ck_assert_double_eq(speed.kernel_ns, 20e6);
-    ck_assert_double_eq(speed.preload, 2.5); /* the other model's too: 1, 2, 3 and 4 */
+    ck_assert_double_eq(speed.preload.by_disk, 3); /* of 2, 3, 4; the other model's is not asked */
+    ck_assert_double_eq(speed.preload.ns_per_byte, 15e6); /* of 10, 15, 20 ms for one byte */
+    /* kernels were the limit: so they are for a disk a tenth as fast, which is waited for apart */
+    ck_assert_double_eq(recorded_move_ns_per_byte(&speed.preload, 5e7), 15e6);
+    speed.preload.by_disk = 1.05; /* here the disk was, and 5 % go by it */
+    ck_assert_double_eq(recorded_move_ns_per_byte(&speed.preload, 5e7), 1.05 * 5e7);
     ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
                                       &corrected, &err), 0);
     ck_assert_double_eq(f.mp.capacity[0].latency_ns, 3e6);
@@ -201,13 +206,19 @@ START_TEST(a_machine_has_its_days)
                                     &speed, &err), 0);
     ck_assert_double_eq(speed.kernel_ns, 0);
     /* what transforms is another matter: 4 of the four is its own then */
-    ck_assert_double_eq(speed.natural, 0);
+    ck_assert_double_eq(speed.natural.by_disk, 0);
     ck_assert_int_eq(store_exec(f.st, &err, "UPDATE run SET policy = 'preload-transform'"
                                 " WHERE init_ns = 4 * disk_ns", ""), 0);
     ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
                                     &speed, &err), 0);
-    ck_assert_double_eq(speed.natural, 4);
-    ck_assert_double_eq(speed.preload, 2);
+    ck_assert_double_eq(speed.natural.by_disk, 4);
+    ck_assert_double_eq(speed.preload.by_disk, 2.5);
+    /* a model that never preloaded asks the others */
+    ck_assert_int_eq(store_exec(f.st, &err, "UPDATE run SET model = 'third' WHERE model = 'tiny'", ""),
+                     0);
+    ck_assert_int_eq(recorded_speed(f.st, f.device_id, f.m, &f.dev, PATH_BUFFER, "pipelined",
+                                    &speed, &err), 0);
+    ck_assert_double_eq(speed.preload.by_disk, 2); /* 1, 2 and 3 */
     close_fixture(&f);
 }
 END_TEST

@@ -30,6 +30,7 @@ void problem_done(struct model_problem *mp)
     free(mp->weight);
     free(mp->weight_index);
     free(mp->capacity);
+    free(mp->recorded);
     free(mp->curve);
     for (int i = 0; i < mp->n_splits; i++)
         free((char *)mp->split[i].part[0].name);

@@ -38,7 +38,8 @@ struct model_problem {
     struct plan_layer *layer;
     struct plan_weight *weight;
     int *weight_index;         /* [n_weights] into model->weight; -1 is the vector bundle */
-    struct capacity *capacity; /* [n_layers] */
+    struct capacity *capacity; /* [n_layers] that plans are made with */
+    struct capacity *recorded; /* [n_layers] that runs are predicted with; NULL: the same */
     struct plan_curve *curve;  /* [n_layers], the same in ns */
     char *capacities;          /* the problem's; NULL: by the regressor */
     double *spare;             /* the problem's; NULL: none */

@@ -18,11 +18,23 @@ uint64_t prediction_load_bytes(const struct executor *ex, const struct schedule 
     return bytes;
 }
 
+struct prediction_speed prediction_speed_now(const struct recorded_speed *then, double bytes,
+                                             double disk_ns, double kernel_ns, bool natural)
+{
+    return (struct prediction_speed){
+        .disk_bytes_per_s = bytes / disk_ns * 1e9,
+        .move_ns_per_byte = recorded_move_ns_per_byte(natural ? &then->natural : &then->preload,
+                                                      disk_ns / bytes),
+        .kernel = then->kernel_ns > 0 ? kernel_ns / then->kernel_ns : 1,
+    };
+}
+
 double prediction_layer_ns(const struct executor *ex, const struct schedule *s,
                            const struct model_problem *mp, const struct prediction_speed *speed,
                            int l)
 {
-    const struct capacity *c = mp->capacity ? &mp->capacity[l] : NULL;
+    const struct capacity *known = mp->recorded ? mp->recorded : mp->capacity;
+    const struct capacity *c = known ? &known[l] : NULL;
     uint64_t bytes = prediction_load_bytes(ex, s, l);
 
     if (!c || !(c->latency_ns >= 0)) /* 0: made in place */

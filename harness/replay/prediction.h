@@ -4,6 +4,7 @@
 #define FLASHMEM_HARNESS_REPLAY_PREDICTION_H
 
 #include "harness/replay/executor.h"
+#include "harness/replay/recorded.h"
 
 /* Bytes that layer l's own kernel carries. */
 uint64_t prediction_load_bytes(const struct executor *ex, const struct schedule *s, int l);
@@ -13,6 +14,9 @@ struct prediction_speed {
     double move_ns_per_byte; /* of what is moved in front of layers; 0: nothing, beside reading it */
     double kernel;           /* layers take so many times what the problem says */
 };
+/* By the controls of a run that reads so many bytes; natural: its weights are transformed. */
+struct prediction_speed prediction_speed_now(const struct recorded_speed *then, double bytes,
+                                             double disk_ns, double kernel_ns, bool natural);
 /* Layer l with what it carries; NaN: nobody knows. */
 double prediction_layer_ns(const struct executor *ex, const struct schedule *s,
                            const struct model_problem *mp, const struct prediction_speed *speed,

@@ -11,6 +11,7 @@
 enum { RUNS = 15, MOST = 2048 }; /* newest runs that count, and samples of a case in all of them */
 #define LEAST_SLOWDOWN 0.02 /* a curve that rises by less says nothing of its slope */
 #define MOST_STEEPER   8.0
+#define DISK_LIMITED   1.1 /* preloading that takes less beyond the disk shows the disk, not the movers */
 
 static bool shares_cores(const struct device_info *dev)
 {
@@ -22,15 +23,17 @@ struct sample {
     double load, ns;
 };
 
-/* The newest kernel control of a model; ?1: the device. */
-#define NEWEST_CONTROL(model, dtype, path, kernel) \
-    "(SELECT k.kernel_ns FROM run k JOIN session t ON t.id = k.session_id" \
-    " WHERE t.device_id = ?1 AND k.model = " model " AND k.dtype = " dtype " AND k.path = " path \
-    " AND (k.kernel = 'direct') = (" kernel " = 'direct') AND k.kernel_ns > 0" \
-    " ORDER BY k.taken_utc DESC, k.id DESC LIMIT 1)"
+/* Every kernel control of the device ?1 and the newest of its model, once for all samples that a
+ * query reads. */
+#define CONTROLS \
+    "control AS MATERIALIZED (SELECT k.id, k.kernel_ns, first_value(k.kernel_ns) OVER" \
+    "   (PARTITION BY k.model, k.dtype, k.path, k.kernel = 'direct'" \
+    "    ORDER BY k.taken_utc DESC, k.id DESC) AS newest_ns" \
+    "  FROM run k JOIN session t ON t.id = k.session_id" \
+    "  WHERE t.device_id = ?1 AND k.kernel_ns > 0)"
 
-/* Newest first, of one case in one variant, of the build that ran it last: another one's kernels
- * are others. Returns how many, or -errno. */
+/* Newest first, of one case in the variants that `variant` matches (GLOB), of the build that ran it
+ * last: another one's kernels are others. Returns how many, or -errno. */
 static int read_samples(struct store *st, int64_t device_id, const struct device_info *dev,
                         const char *op_case, const char *variant, struct sample *s,
                         struct err *err)
@@ -38,15 +41,17 @@ static int read_samples(struct store *st, int64_t device_id, const struct device
     struct store_query *q;
     int n = 0, runs = 0,
         rc = store_query(st, &q, err,
-                         "WITH x AS (SELECT r.id, r.taken_utc, s.program, l.layer, l.load_bytes,"
-                         "  (l.end_ns - l.start_ns) * CASE WHEN ?4 AND r.kernel_ns > 0 THEN "
-                         NEWEST_CONTROL("r.model", "r.dtype", "r.path", "r.kernel")
-                         "  / r.kernel_ns ELSE 1.0 END AS ns FROM run_layer l"
+                         "WITH " CONTROLS ", x AS MATERIALIZED ("
+                         " SELECT r.id, r.taken_utc, s.program, l.layer, l.load_bytes,"
+                         "  l.end_ns - l.start_ns AS ns"
+                         "  FROM run_layer l"
                          "  JOIN run r ON r.id = l.run_id JOIN session s ON s.id = r.session_id"
-                         "  WHERE l.op_case = ?2 AND l.variant = ?3 AND s.device_id = ?1)"
-                         " SELECT id, load_bytes, ns FROM x WHERE program ="
+                         "  WHERE l.op_case = ?2 AND l.variant GLOB ?3 AND s.device_id = ?1)"
+                         " SELECT x.id, load_bytes,"
+                         "  ns * CASE WHEN ?4 THEN coalesce(newest_ns / kernel_ns, 1.0) ELSE 1.0 END"
+                         " FROM x LEFT JOIN control ON control.id = x.id WHERE program ="
                          "  (SELECT program FROM x ORDER BY taken_utc DESC, id DESC LIMIT 1)"
-                         " ORDER BY taken_utc DESC, id DESC, layer LIMIT ?5",
+                         " ORDER BY taken_utc DESC, x.id DESC, layer LIMIT ?5",
                          "issii", device_id, op_case, variant, (int64_t)shares_cores(dev),
                          (int64_t)MOST);
 
@@ -139,6 +144,7 @@ static int correct(struct store *st, int64_t device_id, const struct device_info
         return 1;
     loaded.n_loads = 1;
     op_variant_print(op, &loaded, variant);
+    variant[strlen(variant) - 1] = '*'; /* the curve is over bytes, in however many pieces */
     n = read_samples(st, device_id, dev, text, variant, s, err);
     if (n <= 0)
         return n < 0 ? n : 1;
@@ -173,7 +179,11 @@ static int newest_control(struct store *st, int64_t device_id, const struct mode
                           enum mem_path path, const char *kernel, double *ret_ns, struct err *err)
 {
     struct store_query *q;
-    int rc = store_query(st, &q, err, "SELECT " NEWEST_CONTROL("?2", "?3", "?4", "?5"), "issss",
+    int rc = store_query(st, &q, err,
+                         "SELECT k.kernel_ns FROM run k JOIN session t ON t.id = k.session_id"
+                         " WHERE t.device_id = ?1 AND k.model = ?2 AND k.dtype = ?3 AND k.path = ?4"
+                         " AND (k.kernel = 'direct') = (?5 = 'direct') AND k.kernel_ns > 0"
+                         " ORDER BY k.taken_utc DESC, k.id DESC LIMIT 1", "issss",
                          device_id, m->name, dtype_name(m->dtype), mem_path_name(path), kernel);
 
     if (rc < 0)
@@ -185,36 +195,47 @@ static int newest_control(struct store *st, int64_t device_id, const struct mode
     return rc < 0 ? rc : 0;
 }
 
-/* Initialisation by the disk's control: the median of a policy's newest runs, of the newest build that
- * has any; 0: there are none. */
-static int init_by_disk(struct store *st, int64_t device_id, const struct model *m,
-                        enum mem_path path, const char *kernel, const char *policy, double *ret_by,
-                        struct err *err)
+/* How a policy's initialisation went: medians of its newest runs of the newest build that has any, of
+ * this model where there are some. All forms but copies move by the same kernels. */
+static int read_moving(struct store *st, int64_t device_id, const struct model *m,
+                       enum mem_path path, const char *kernel, const char *policy,
+                       struct recorded_moving *ret_y, struct err *err)
 {
     enum { NEWEST = 5 };
-    double by[NEWEST];
+    double by[NEWEST], per_byte[NEWEST];
     struct store_query *q;
     int n = 0, rc;
 
     rc = store_query(st, &q, err,
-                     "WITH x AS (SELECT r.id, r.model, r.taken_utc, s.program,"
-                     "  r.init_ns / r.disk_ns AS by FROM run r JOIN session s ON s.id = r.session_id"
+                     "WITH x AS (SELECT r.id, r.model, r.taken_utc, s.program, r.init_ns,"
+                     "  r.disk_ns, r.bytes_read FROM run r JOIN session s ON s.id = r.session_id"
                      "  WHERE s.device_id = ?1 AND r.policy = ?7 AND r.source = 'disk'"
-                     "  AND r.cache = 'cold' AND r.dtype = ?3 AND r.path = ?4 AND r.kernel = ?5"
-                     "  AND r.init_ns > 0 AND r.disk_ns > 0)"
-                     " SELECT by FROM x WHERE program ="
-                     "  (SELECT program FROM x ORDER BY taken_utc DESC, id DESC LIMIT 1)"
-                     " ORDER BY model = ?2 DESC, taken_utc DESC, id DESC LIMIT ?6",
+                     "  AND r.cache = 'cold' AND r.dtype = ?3 AND r.path = ?4"
+                     "  AND (r.kernel = 'direct') = (?5 = 'direct')"
+                     "  AND (r.kernel = 'copy') = (?5 = 'copy')"
+                     "  AND r.init_ns > 0 AND r.disk_ns > 0 AND r.bytes_read > 0),"
+                     " y AS (SELECT * FROM x WHERE program ="
+                     "  (SELECT program FROM x ORDER BY taken_utc DESC, id DESC LIMIT 1))"
+                     " SELECT init_ns / disk_ns, init_ns / bytes_read FROM y"
+                     " WHERE model = ?2 OR NOT EXISTS (SELECT 1 FROM y WHERE model = ?2)"
+                     " ORDER BY taken_utc DESC, id DESC LIMIT ?6",
                      "issssis", device_id, m->name, dtype_name(m->dtype), mem_path_name(path),
                      kernel, (int64_t)NEWEST, policy);
     if (rc < 0)
         return rc;
-    while ((rc = store_step(q, err)) == 1)
-        by[n++] = store_real(q, 0);
+    while ((rc = store_step(q, err)) == 1) {
+        by[n] = store_real(q, 0);
+        per_byte[n++] = store_real(q, 1);
+    }
     store_query_done(q);
-    if (rc == 0)
-        *ret_by = n ? stats_median(by, n) : 0;
+    if (rc == 0 && n > 0)
+        *ret_y = (struct recorded_moving){stats_median(by, n), stats_median(per_byte, n)};
     return rc;
+}
+
+double recorded_move_ns_per_byte(const struct recorded_moving *y, double disk_ns_per_byte)
+{
+    return y->by_disk >= DISK_LIMITED ? y->ns_per_byte : y->by_disk * disk_ns_per_byte;
 }
 
 int recorded_speed(struct store *st, int64_t device_id, const struct model *m,
@@ -222,10 +243,10 @@ int recorded_speed(struct store *st, int64_t device_id, const struct model *m,
                    struct recorded_speed *ret_speed, struct err *err)
 {
     struct recorded_speed y = {0};
-    int rc = init_by_disk(st, device_id, m, path, kernel, "preload", &y.preload, err);
+    int rc = read_moving(st, device_id, m, path, kernel, "preload", &y.preload, err);
 
     if (rc == 0)
-        rc = init_by_disk(st, device_id, m, path, kernel, "preload-transform", &y.natural, err);
+        rc = read_moving(st, device_id, m, path, kernel, "preload-transform", &y.natural, err);
     if (rc == 0 && shares_cores(dev))
         rc = newest_control(st, device_id, m, path, kernel, &y.kernel_ns, err);
     if (rc == 0)

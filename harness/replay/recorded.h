@@ -18,11 +18,20 @@ int recorded_correct(struct store *st, int64_t device_id, const struct model *m,
                      const struct device_info *dev, const struct best *best, enum mem_path path,
                      struct model_problem *mp, int *ret_layers, struct err *err);
 
+/* Preloading as recorded: its time by that of reading alone, and for each byte. 0: there was none. */
+struct recorded_moving {
+    double by_disk, ns_per_byte;
+};
+/* What moving a byte takes where the disk takes so long for it. Where recorded preloads took clearly
+ * longer than the disk, kernels were the limit, and how fast the disk is now does not matter to them;
+ * else the disk was, and it is. */
+double recorded_move_ns_per_byte(const struct recorded_moving *y, double disk_ns_per_byte);
+
 /* What runs before say of runs of a model, beside its layers. */
 struct recorded_speed {
-    double preload; /* preloading, by reading alone: the median of the newest build's newest runs. 0:
-                       there were none */
-    double natural; /* the same of preloading with transformation */
+    struct recorded_moving preload; /* medians of the newest build's newest runs, of this model if there
+                                       are any */
+    struct recorded_moving natural; /* the same of preloading with transformation */
     double kernel_ns; /* the kernel control that the times of recorded_correct() are of; 0: any */
 };
 int recorded_speed(struct store *st, int64_t device_id, const struct model *m,

@@ -177,19 +177,6 @@ static int take_rounds(struct comparison *c, struct err *err)
     return rc;
 }
 
-static struct prediction_speed speed_now(const struct comparison *c, const struct replay_outcome *o,
-                                         bool natural)
-{
-    const struct recorded_speed *then = &c->opt->recorded;
-    double byte_ns = o->disk_ns / (double)c->preload.read_bytes;
-
-    return (struct prediction_speed){
-        .disk_bytes_per_s = 1e9 / byte_ns,
-        .move_ns_per_byte = (natural ? then->natural : then->preload) * byte_ns,
-        .kernel = then->kernel_ns > 0 ? o->kernel_ns / then->kernel_ns : 1,
-    };
-}
-
 static void summarize(const struct comparison *c, struct lane *l)
 {
     struct replay_outcome *o = l->o;
@@ -219,7 +206,8 @@ static void summarize(const struct comparison *c, struct lane *l)
     o->disk_ns = stats_median(c->disk, c->rounds);
     o->kernel_ns = stats_median(c->kernel, c->rounds);
     o->bound_ns = o->disk_ns > o->kernel_ns ? o->disk_ns : o->kernel_ns;
-    speed = speed_now(c, o, l->schedule.natural);
+    speed = prediction_speed_now(&c->opt->recorded, (double)c->preload.read_bytes, o->disk_ns,
+                                 o->kernel_ns, l->schedule.natural);
     if (!l->schedule.natural || speed.move_ns_per_byte > 0) /* what rearranging takes is not known */
         o->predicted_ns = prediction_run_ns(c->ex, &l->schedule, l->policy->mp, &speed);
     o->predicted_peak_bytes = (double)prediction_peak_bytes(c->ex, &l->schedule);

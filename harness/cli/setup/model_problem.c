@@ -52,6 +52,26 @@ static int other_capacities(const struct model_setting *x, const struct problem_
     return how == CAPACITIES_REGRESSOR ? 0 : capacities_replace(&y, how, mp, err);
 }
 
+/* Both kinds: what the planner is told in place of recorded capacities, and these, by which the run of
+ * its plan is predicted: what layers take does not depend on what the plan was made with. */
+static int keep_recorded(const struct model_setting *x, enum mem_path path,
+                         const struct problem_options *po, struct model_problem *mp, int *corrected,
+                         struct err *err)
+{
+    size_t bytes = (size_t)x->m->n_layers * sizeof(*mp->capacity);
+    struct capacity *planned = malloc(bytes + 1);
+    int rc;
+
+    if (!planned)
+        return err_set(err, -ENOMEM, "out of memory for %d layers", x->m->n_layers);
+    memcpy(planned, mp->capacity, bytes);
+    rc = recorded_correct(x->st, x->device_id, x->m, x->dev, x->best, path, mp, corrected, err);
+    mp->recorded = mp->capacity;
+    mp->capacity = planned;
+    problem_refresh(mp);
+    return rc < 0 ? rc : other_capacities(x, po, mp, err);
+}
+
 /* Where activations are used no more, weights come. */
 static int add_spare(const struct model_setting *x, enum mem_path path, struct model_problem *mp,
                      struct err *err)
@@ -106,7 +126,7 @@ int model_problem_make(const struct model_setting *x, struct predictor **predict
         return rc;
     }
     if (x->o->capacities != CAPACITIES_RECORDED)
-        rc = other_capacities(x, &po, &mp, err);
+        rc = keep_recorded(x, path, &po, &mp, &corrected, err);
     else if (x->dev)
         rc = recorded_correct(x->st, x->device_id, x->m, x->dev, x->best, path, &mp, &corrected,
                               err);
