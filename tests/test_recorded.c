@@ -148,6 +148,34 @@ START_TEST(times_and_slopes)
 }
 END_TEST
 
+/* A layer that should carry nothing and did: 3 ms, and 2 ms more for 4 MB; 3 ms more for 12 MB, in
+ * another run, and one at the speed of light. Its capacity stays as it is. */
+START_TEST(bytes_without_a_curve)
+{
+    struct fixture f;
+    struct err err = {0};
+    int corrected;
+
+    open_fixture(&f);
+    f.mp.capacity[0].curve.n = 0;
+    f.mp.capacity[0].bytes = 0;
+    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 0, 0, 3000000);
+    ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
+                                      &corrected, &err), 0);
+    ck_assert_double_eq(f.mp.capacity[0].recorded_ns_per_byte, 0);
+    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 2, 4000000, 5000000);
+    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 4, 12000000, 6000000);
+    add_layer(&f, add_run(&f, "m", "pipelined", 1), 0, 1, 12000000, 2000000);
+    ck_assert_int_eq(recorded_correct(f.st, f.device_id, f.m, &f.dev, f.best, PATH_BUFFER, &f.mp,
+                                      &corrected, &err), 0);
+    ck_assert_double_eq_tol(f.mp.capacity[0].recorded_ns_per_byte, 0.25, 1e-12); /* of 0.5, 0.25, 0 */
+    ck_assert_uint_eq(f.mp.capacity[0].bytes, 0);
+    ck_assert_int_eq(f.mp.layer[0].capacity, 0);
+    ck_assert_ptr_null(f.mp.layer[0].curve);
+    close_fixture(&f);
+}
+END_TEST
+
 /* The controls of a run. */
 static void set_controls(struct fixture *f, int64_t run, double kernel_ns, double init_ns,
                          double disk_ns)
@@ -290,6 +318,7 @@ int main(void)
 
     tcase_add_checked_fixture(t, folder_make_in_memory, folder_remove);
     tcase_add_test(t, times_and_slopes);
+    tcase_add_test(t, bytes_without_a_curve);
     tcase_add_test(t, a_machine_has_its_days);
     tcase_add_test(t, runs_vote);
     tcase_add_test(t, forms_are_voted_for);

@@ -48,6 +48,15 @@ static struct best *give_variants(struct fixture *f, const struct executor_optio
     return best;
 }
 
+/* What runs are predicted with beside what they are planned with: 1 ms and some a layer, and 2 ns for
+ * each byte that it carries. */
+static void give_times(struct fixture *f)
+{
+    f->mp.recorded = calloc((size_t)f->m->n_layers, sizeof(*f->mp.recorded));
+    for (int l = 0; l < f->m->n_layers; l++)
+        f->mp.recorded[l] = (struct capacity){.latency_ns = 1e6 + l, .recorded_ns_per_byte = 2};
+}
+
 /* Every policy, compared by replay_compare() itself; then with the reference. */
 START_TEST(policies_agree)
 {
@@ -73,6 +82,7 @@ START_TEST(policies_agree)
     open_fixture(&f, cases[_i].dtype, cases[_i].path);
     opt.best = best = give_variants(&f, &opt);
     give_capacity(&f, cases[_i].capacity);
+    give_times(&f);
     ro.reference = f.reference;
     for (int k = 0; k < 5; k++) {
         ck_assert_msg(plan_make(policy_find(names[k]), &f.mp.problem, &plan[k], &err) == 0,
@@ -98,6 +108,14 @@ START_TEST(policies_agree)
         for (int l = 0; l < f.m->n_layers; l++)
             busy += (double)(out[k].layer[l].end_ns - out[k].layer[l].start_ns);
         ck_assert_double_eq_tol(out[k].order_ns, busy + out[k].stall_ns, 1);
+        busy = 0;
+        for (int l = 0; l < f.m->n_layers; l++) {
+            double ns = 1e6 + l + 2 * (double)out[k].layer_load[l];
+
+            ck_assert_double_eq(out[k].layer_predicted[l], ns);
+            busy += ns;
+        }
+        ck_assert_double_ge(out[k].predicted_ns, busy);
         ck_assert_double_ge(out[k].least_ns, out[k].kernel_ns * 0.999);
         ck_assert(out[k].stall_ns > 0 && strstr(out[k].note, "of it waiting"));
         /* only the gathered rows of the table of 3001 are read */

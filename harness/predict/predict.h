@@ -125,6 +125,8 @@ struct capacity {
     const char *reason;      /* why zero, or "": static text ("hierarchical", "no streaming form",
                                 "no samples of this operator", "below one texel") */
     struct load_curve curve; /* n == 0 where bytes is zero by rule */
+    double recorded_ns_per_byte; /* there, of what naive policies have it carry all the same; 0: no run
+                                    has shown it */
 };
 
 /* Capacity of one operator in the form of predictor_curve(). Zero with a reason for hierarchical

@@ -35,11 +35,15 @@ double prediction_layer_ns(const struct executor *ex, const struct schedule *s,
 {
     const struct capacity *known = mp->recorded ? mp->recorded : mp->capacity;
     const struct capacity *c = known ? &known[l] : NULL;
-    uint64_t bytes = prediction_load_bytes(ex, s, l);
+    double bytes = (double)prediction_load_bytes(ex, s, l);
 
     if (!c || !(c->latency_ns >= 0)) /* 0: made in place */
         return NAN;
-    return c->latency_ns * speed->kernel * (bytes ? load_curve_at(&c->curve, (double)bytes) : 1);
+    if (c->curve.n >= 2)
+        return c->latency_ns * speed->kernel * (bytes > 0 ? load_curve_at(&c->curve, bytes) : 1);
+    if (c->recorded_ns_per_byte > 0)
+        return (c->latency_ns + bytes * c->recorded_ns_per_byte) * speed->kernel;
+    return c->latency_ns * speed->kernel + bytes * speed->move_ns_per_byte;
 }
 
 double prediction_run_ns(const struct executor *ex, const struct schedule *s,

@@ -122,6 +122,16 @@ static void steepen(struct capacity *c, double by, int64_t texel_bytes)
     c->bytes = (uint64_t)bytes / (uint64_t)texel_bytes * (uint64_t)texel_bytes;
 }
 
+/* What each byte cost a layer that should carry none; NaN: no sample tells. */
+static double ns_per_byte(const struct capacity *c, const struct sample *s, int n)
+{
+    double by[MOST];
+
+    for (int i = 0; i < n; i++)
+        by[i] = s[i].load > 0 ? fmax(s[i].ns - c->latency_ns, 0) / s[i].load : NAN;
+    return median_of_runs(s, by, n);
+}
+
 static int correct(struct store *st, int64_t device_id, const struct device_info *dev,
                    const struct op_case *op,
                    const struct op_variant *v, struct capacity *c, struct err *err)
@@ -140,7 +150,7 @@ static int correct(struct store *st, int64_t device_id, const struct device_info
     if (n <= 0)
         return n;
     c->latency_ns = median_ns(s, n);
-    if (v->form == FORM_NAIVE || c->curve.n < 2 || c->bytes == 0)
+    if (v->form == FORM_NAIVE)
         return 1;
     loaded.n_loads = 1;
     op_variant_print(op, &loaded, variant);
@@ -148,8 +158,10 @@ static int correct(struct store *st, int64_t device_id, const struct device_info
     n = read_samples(st, device_id, dev, text, variant, s, err);
     if (n <= 0)
         return n < 0 ? n : 1;
-    by = steeper(c, s, n);
-    if (!isnan(by))
+    by = c->curve.n < 2 ? ns_per_byte(c, s, n) : c->bytes > 0 ? steeper(c, s, n) : NAN;
+    if (c->curve.n < 2)
+        c->recorded_ns_per_byte = isnan(by) ? 0 : by;
+    else if (!isnan(by))
         steepen(c, by, 4 * (int64_t)dtype_bytes(op->dtype));
     return 1;
 }
