@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "harness/reader/disk.h"
+#include "harness/reader/engine.h"
 #include "tests/reader_case.h"
 #include "tests/suite.h"
 
@@ -405,6 +406,60 @@ START_TEST(memory_comes_and_goes)
 }
 END_TEST
 
+static void not_asleep(struct reader *r)
+{
+    (void)r;
+}
+
+/* A disk that tells of all reads when it has done them: bytes of the next batch. */
+static uint64_t next_batch(struct reader *r)
+{
+    struct err ok = {0};
+    struct piece p[64];
+    uint64_t bytes = 0;
+    int n = 0;
+
+    while (bytes < reader_window(r) && reader_next(r, &p[n]))
+        bytes += p[n++].bytes;
+    for (int i = 0; i < n; i++) {
+        p[i].got_bytes = p[i].bytes;
+        reader_book(r, &p[i], NULL, &ok);
+    }
+    return bytes;
+}
+
+/* Batches grow from half a megabyte to what is worth waiting for, become small again with what is
+ * left, and begin anew when the disk has rested. */
+START_TEST(batches)
+{
+    static const uint64_t halves[] = {1, 2, 4, 8, 16, 32};
+    const struct reader_engine awake = {.wake = not_asleep};
+    struct reader r = {.engine = &awake, .block_bytes = 4 * MIB};
+    struct read_job job = {.dst = &r, .bytes = 1024 * MIB, .read_bytes = 1024 * MIB, .name = "w"};
+    uint64_t left = 1024 * MIB, n;
+
+    pthread_mutex_init(&r.lock, NULL);
+    ck_assert_int_eq(reader_post(&r, &job, NULL), 0);
+    for (int k = 0; k < 6; k++) {
+        ck_assert_uint_eq(n = next_batch(&r), halves[k] * MIB / 2);
+        left -= n;
+    }
+    while (left > 0) {
+        n = next_batch(&r);
+        ck_assert_uint_le(n, left > 256 * MIB ? left / 32 + 4 * MIB : 8 * MIB);
+        ck_assert_uint_ge(n, left < 8 * MIB ? left : 8 * MIB);
+        left -= n;
+    }
+    ck_assert_uint_eq(next_batch(&r), 0);
+    job.bytes = job.read_bytes = 32 * MIB;
+    ck_assert_int_eq(reader_post(&r, &job, NULL), 0);
+    for (int k = 0; k < 5; k++)
+        ck_assert_uint_eq(next_batch(&r), halves[k] * MIB / 2);
+    free(r.job);
+    pthread_mutex_destroy(&r.lock);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("reader");
@@ -421,6 +476,7 @@ int main(void)
     tcase_add_loop_test(t, emulated_rate, 0, 2);
     tcase_add_loop_test(t, freed_early, 0, 4);
     tcase_add_loop_test(t, memory_comes_and_goes, 0, 4);
+    tcase_add_test(t, batches);
     tcase_add_test(t, disk_rates);
     suite_add_tcase(s, t);
     return suite_run(s);

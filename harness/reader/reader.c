@@ -12,9 +12,15 @@
 
 #include "harness/reader/engine.h"
 
-/* The first read of an idle disk is so long, the next twice, and so on to the engine's blocks: the
- * first weights are there early, and the disk is at its rate a millisecond later. */
-#define FIRST_BYTES (UINT64_C(512) << 10)
+/* A virtual disk may tell of reads only when it has done all that it was given. So the first read of
+ * a disk that has rested is alone and short, the next twice as long, and so on to the engine's blocks
+ * and the window: the first weights are there early, and the disk is at its rate 3 ms later. And it
+ * idles between such batches, 50 to 200 us, longer where kernels keep processors and memory busy:
+ * larger ones idle less often, but delay what is needed first, so they are a 32nd of what waits. */
+#define FIRST_BYTES       (UINT64_C(512) << 10)
+#define WINDOW_BYTES      (UINT64_C(8) << 20)
+#define MOST_WINDOW_BYTES (UINT64_C(32) << 20)
+#define WINDOW_SHARE      32
 
 uint64_t reader_staging_bytes(void)
 {
@@ -75,6 +81,7 @@ static void next_rows(struct reader *r, struct piece *p)
     p->copy_from = at - p->file_byte;
     p->copy_bytes = end - at;
     r->next_byte += p->copy_bytes;
+    r->queued_bytes -= p->copy_bytes;
     if (r->next_byte == total) {
         r->next_job++;
         r->next_byte = 0;
@@ -103,6 +110,7 @@ static void next_run(struct reader *r, struct piece *p)
             p->must_bytes = p->bytes + min_u64(payload, take);
         p->bytes += take;
         r->next_byte += take;
+        r->queued_bytes -= take;
         if (r->next_byte < j->read_bytes)
             return;
         r->next_job++;
@@ -114,15 +122,24 @@ static void next_run(struct reader *r, struct piece *p)
     }
 }
 
+uint64_t reader_window(const struct reader *r)
+{
+    uint64_t most = min_u64(r->queued_bytes / WINDOW_SHARE, MOST_WINDOW_BYTES);
+
+    return min_u64(FIRST_BYTES + r->awake_bytes, most > WINDOW_BYTES ? most : WINDOW_BYTES);
+}
+
 bool reader_next(struct reader *r, struct piece *ret_piece)
 {
     struct piece p = {.job = r->next_job, .job_byte = r->next_byte};
 
     if (r->next_job == r->n_posted || r->drain || r->quit || r->failure.code) {
         r->hungry = true;
+        if (r->in_flight == 0)
+            r->awake_bytes = 0;
         return false;
     }
-    if (r->in_flight == 0)
+    if (r->in_flight == 0 && r->awake_bytes == 0)
         r->piece_bytes = min_u64(FIRST_BYTES, r->block_bytes);
     if (r->job[r->next_job].what.n_rows)
         next_rows(r, &p);
@@ -207,6 +224,7 @@ void reader_book(struct reader *r, const struct piece *p, const unsigned char *b
     pthread_mutex_lock(&r->lock);
     r->in_flight--;
     r->read_bytes += p->got_bytes;
+    r->awake_bytes += p->got_bytes;
     if (failure->code && !r->failure.code)
         r->failure = *failure;
     if (!failure->code)
@@ -399,6 +417,7 @@ void reader_reset(struct reader *r)
     pthread_mutex_lock(&r->lock);
     r->n_posted = r->n_done = r->next_job = 0;
     r->next_byte = 0;
+    r->queued_bytes = r->awake_bytes = 0;
     r->drain = false;
     r->read_bytes = 0;
     r->failure.code = 0;
@@ -427,6 +446,7 @@ int reader_post(struct reader *r, const struct read_job *job, struct err *err)
         uint64_t bytes = job->n_rows ? (uint64_t)job->n_rows * job->row_bytes : job->read_bytes;
 
         r->job[r->n_posted++] = (struct job){.what = *job, .left_bytes = bytes};
+        r->queued_bytes += bytes;
         if (r->hungry) {
             r->hungry = false;
             r->engine->wake(r);

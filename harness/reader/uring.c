@@ -11,8 +11,7 @@
 #ifdef HAVE_URING
 #include <liburing.h>
 
-#define BLOCK_BYTES  (UINT64_C(4) << 20)
-#define WINDOW_BYTES (UINT64_C(8) << 20) /* in flight; more would only delay what is needed first */
+#define BLOCK_BYTES (UINT64_C(4) << 20)
 /* The kernel takes at most 1 GiB in one registered buffer. */
 #define REGION_BYTES (UINT64_C(1) << 30)
 #define MAX_REGIONS  64
@@ -95,7 +94,7 @@ static bool begin_reads(struct reader *r, struct uring *u)
     bool quit;
 
     pthread_mutex_lock(&r->lock);
-    while (u->n_busy < BOUNCES && u->flight_bytes < WINDOW_BYTES) {
+    while (u->n_busy < BOUNCES && u->flight_bytes < reader_window(r)) {
         struct slot *s = free_slot(u);
 
         if (!reader_next(r, &s->p))
