@@ -107,6 +107,15 @@ const struct op *op_find(const char *name)
     return NULL;
 }
 
+int op_unknown(const char *name, struct err *err)
+{
+    char names[2 * OP_TEXT_MAX] = "";
+
+    for (int i = 0; op_table[i]; i++)
+        op_text_append(names, sizeof names, "%s%s", i ? " " : "", op_table[i]->name);
+    return err_set(err, -EINVAL, "no operator '%.64s'; there are: %s", name, names);
+}
+
 /* ---- the table's own consistency ---- */
 
 static int kernel_check(const struct op *op, const struct op_kernel *k, struct err *err)
@@ -233,7 +242,7 @@ int op_case_make(const char *name, enum dtype dtype, const char *params, struct 
     int rc;
 
     if (!c.op)
-        return err_set(err, -EINVAL, "no operator '%s'", name);
+        return op_unknown(name, err);
     if (dtype != DTYPE_F32 && dtype != DTYPE_F16)
         return err_set(err, -EINVAL, "%s: dtype wants f32|f16, got '%s'", name, dtype_name(dtype));
     while ((rc = op_text_token(&params, token)) > 0) {
@@ -283,7 +292,7 @@ int op_case_parse(const char *text, struct op_case *ret_c, struct err *err)
     memcpy(name, text, n);
     name[n] = '\0';
     if (!op_find(name))
-        return err_set(err, -EINVAL, "no operator '%s'", name);
+        return op_unknown(name, err);
     rest++;
     m = strcspn(rest, ":");
     snprintf(dtype, sizeof dtype, "%.*s", (int)(m < 7 ? m : 7), rest);

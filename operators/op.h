@@ -163,6 +163,7 @@ struct op {
 /* The table, in order, NULL-terminated; op_find() is NULL for an unknown name. */
 extern const struct op *const op_table[];
 const struct op *op_find(const char *name);
+int op_unknown(const char *name, struct err *err); /* -EINVAL: no such operator, there are ... */
 int op_table_check(struct err *err);
 /* op_find() gives this one for its name (custom.h); NULL: the table's again. */
 void op_override(const struct op *op);

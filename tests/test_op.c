@@ -48,7 +48,7 @@ static const struct {
 
     {"", NULL, "want OP:DTYPE:name=value"},
     {"relu", NULL, "want OP:DTYPE:name=value"},
-    {"reul:f32:rows=1,cols=1", NULL, "no operator 'reul'"},
+    {"reul:f32:rows=1,cols=1", NULL, "no operator 'reul'; there are: null relu"},
     {"relu:f64:rows=1,cols=1", NULL, "dtype wants f32|f16, got 'f64'"},
     {"relu:i32:rows=1,cols=1", NULL, "dtype wants f32|f16, got 'i32'"},
     {"relu:f32extra:rows=1,cols=1", NULL, "dtype wants"},

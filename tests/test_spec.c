@@ -271,7 +271,7 @@ static const struct {
     {"ResNet,,,,119e6,\n", 30, ""},
     {"ResNet,,,,117e6,\n", 29, ""},
     {"ResNett,,,,,\n", -1, "ResNett"},
-    {"ResNet,convolution,,,,\n", -1, "op: no operator or class 'convolution'"},
+    {"ResNet,convolution,,,,\n", -1, "no operator 'convolution'; there are: null"},
     {",relu,,,5,\n", -1, "max_macs"},
     {"ResNet,,,,-1,\n", -1, "max_macs"},
     {",,,,,\n", -1, "op: want"},

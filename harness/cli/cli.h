@@ -58,6 +58,7 @@ struct command {
     const struct opt *opts; /* ended by a NULL name; may be NULL */
     size_t opts_size;
     int min_args, max_args; /* positional; max_args -1: any number */
+    void (*help)(FILE *f);  /* NULL, or what --help adds behind the options: names from a table */
     bool hidden;
     /* Returns an EXIT_ status; on EXIT_FAILED or EXIT_USAGE err holds the message for main(). */
     int (*run)(const struct cli *cli, const void *opts, int n_args, char **args, struct err *err);

@@ -165,7 +165,8 @@ static int run(const struct cli *cli, const void *options, int n_args, char **ar
         return EXIT_USAGE;
     if (n_args != (o->list ? 0 : 2)) {
         err_set(err, -EINVAL, o->list ? "--list takes no A B"
-                                      : "compare wants A B, each device:NAME, session:ID or run:ID");
+                                      : "compare wants A B, each device:NAME, session:ID or run:ID: "
+                                        "'flashmem compare --list' shows them");
         return EXIT_USAGE;
     }
     t = table_new(o->list ? "kind,id,uuid,device,utc,host,program,count,what"

@@ -19,10 +19,9 @@ static const struct opt opts[] = {
     {.name = "--all", .type = OPT_FLAG, .offset = FIELD(all),
      .help = "every table and figure, and index.html"},
     {.name = "--table", .type = OPT_TEXT, .offset = FIELD(table), .arg = "N",
-     .help = "print one table: 1, 4, 6, 7, 8, 9, summary, by_model, findings, figure1, breakdown, bounds, "
-             "capacity, regressor, scores, operators, predicted, predictor, plans, queues, urgent, warm, ratios, fits, samples, machine"},
+     .help = "print one table"},
     {.name = "--figure", .type = OPT_TEXT, .offset = FIELD(figure), .arg = "N",
-     .help = "draw one figure: 2, 4, 5, 6, 7, 8, 9, 10, memory, predictions, layers or regime"},
+     .help = "draw one figure"},
     {.name = "--where", .type = OPT_TEXT, .offset = FIELD(where), .arg = "CONDITIONS",
      .help = "of what is current, only this: " FILTER_HELP "; a wrong column lists the right ones"},
     {.name = "--size", .type = OPT_TEXT, .offset = FIELD(size), .arg = "W[,H]",
@@ -31,6 +30,24 @@ static const struct opt opts[] = {
      .help = "folder for files"},
     {0},
 };
+
+/* As they are typed: "table7" is 7. */
+static void print_names(const char *kind, bool figures, FILE *f)
+{
+    size_t n = strlen(kind);
+
+    fprintf(f, "\n%ss\n ", kind);
+    for (const struct report_item *i = report_items; i->name; i++)
+        if ((i->gnuplot != NULL) == figures)
+            fprintf(f, " %s", i->name + (strncmp(i->name, kind, n) == 0 ? n : 0));
+    fputc('\n', f);
+}
+
+static void help(FILE *f)
+{
+    print_names("table", false, f);
+    print_names("figure", true, f);
+}
 
 static const struct report_item *find(const char *kind, const char *name, struct err *err)
 {
@@ -41,7 +58,7 @@ static const struct report_item *find(const char *kind, const char *name, struct
     if (!item)
         item = report_find(full);
     if (!item || (strcmp(kind, "figure") == 0) != (item->gnuplot != NULL)) {
-        err_set(err, -EINVAL, "--%s: no %s '%s': see `flashmem report --help`", kind, kind, name);
+        err_set(err, -EINVAL, "--%s: no %s '%s': 'flashmem report --help' lists them", kind, kind, name);
         return NULL;
     }
     return item;
@@ -171,5 +188,6 @@ const struct command command_report = {
     .opts_size = sizeof(struct report_opts),
     .min_args = 0,
     .max_args = 0,
+    .help = help,
     .run = run,
 };

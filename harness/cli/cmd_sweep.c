@@ -100,7 +100,7 @@ static int make_options(const struct cli *cli, const struct sweep_opts *in,
     for (int i = 0; i < in->threshold.n; i++) {
         rc = thresholds_set(&o->thresholds, in->threshold.item[i], err);
         if (rc < 0)
-            return err_prefix(err, "--threshold");
+            return rc;
     }
     return parse_shard(in->shard, o, err);
 }

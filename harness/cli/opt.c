@@ -533,6 +533,8 @@ void opt_help(const struct command *const *table, const struct command *command,
             fputs("\noptions\n", f);
             help_opts(command->opts, f);
         }
+        if (command->help)
+            command->help(f);
     } else {
         fputs("usage: flashmem [global options] COMMAND [options] [arguments]\n\n"
               "Measures GPU kernels, learns what extra load they bear, plans when to stream which\n"

@@ -7,7 +7,7 @@
 
 #include "harness/compare/internal.h"
 
-#define WANT "want device:NAME, session:ID[,ID...] or run:ID[,ID...]"
+#define WANT "want device:NAME, session:ID[,ID...] or run:ID[,ID...], as 'flashmem compare --list' shows them"
 
 unsigned side_drops(const struct side_spec *s)
 {
@@ -58,7 +58,8 @@ static int find_run(struct store *st, const char *value, int64_t *ret_id, struct
     int rc;
 
     if (*end || end == value)
-        return err_set(err, -EINVAL, "run: want a number, got '%s'", value);
+        return err_set(err, -EINVAL, "run: want a number, as 'flashmem compare --list' shows them, got '%s'",
+                       value);
     rc = store_query(st, &q, err, "SELECT id FROM run WHERE id = ?", "i", id);
     if (rc == 0)
         rc = one_id(q, &id, err);
@@ -188,7 +189,8 @@ static int device_of(struct store *st, struct side_spec *s, struct err *err)
         if (rc == 0)
             rc = one_id(q, &id, err);
         if (rc == 0 && s->device_id && s->device_id != id)
-            rc = err_set(err, -EINVAL, "'%s': these are of more than one device", s->text);
+            rc = err_set(err, -EINVAL, "'%s': these are of more than one device: 'flashmem compare --list' says "
+                         "of which, give one side to each", s->text);
         s->device_id = id;
     }
     if (rc == 0 && !s->device_id) /* form: alone: of the only device there is */
@@ -227,7 +229,8 @@ int side_parse(struct store *st, const char *text, struct side_spec *ret_s, stru
     if (rc < 0)
         return rc;
     if (s->n_runs && (s->n_sessions || s->device || s->op || side_drops(s)))
-        return err_set(err, -EINVAL, "'%s': run: stands alone", text);
+        return err_set(err, -EINVAL, "'%s': run: stands alone, without device:, session:, op:, path:, "
+                       "kernel: and form:", text);
     return device_of(st, s, err);
 }
 

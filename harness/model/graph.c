@@ -451,18 +451,6 @@ static int bind_slots(struct builder *b, struct layer *l)
     return rc;
 }
 
-static int known_operators(struct builder *b, const char *name)
-{
-    char names[256] = "";
-
-    for (int i = 0; op_table[i]; i++) {
-        size_t n = strlen(names);
-
-        snprintf(names + n, sizeof(names) - n, " %s", op_table[i]->name);
-    }
-    return FAIL(b, "no operator '%s'; there are:%s", name, names);
-}
-
 static int layer_row(struct builder *b, const char *name)
 {
     const char *op = csv_get(b->csv, b->row, "op");
@@ -475,8 +463,10 @@ static int layer_row(struct builder *b, const char *name)
 
     if (check_name(b, "layer", name) < 0)
         return -EINVAL;
-    if (!op_find(op))
-        return known_operators(b, op);
+    if (!op_find(op)) {
+        op_unknown(op, &why);
+        return FAIL(b, "%s", why.text);
+    }
     if (strlen(params) >= sizeof(spelled) - 1)
         return FAIL(b, "params: %zu characters are too many", strlen(params));
     for (const char *p = params; *p; p++) { /* blanks here are commas in the spelling of a case */

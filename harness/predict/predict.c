@@ -496,17 +496,17 @@ int thresholds_set(struct thresholds *t, const char *text, struct err *err)
             continue;
         v = strtod(value + 1, &end);
         if (end == value + 1 || *end || !(v >= 0 && v <= most))
-            return err_set(err, -EINVAL, "threshold of %s: want a fraction 0..%g, got '%s'", name,
+            return err_set(err, -EINVAL, "--threshold %s: want a fraction 0..%g, got '%s'", name,
                            most, value + 1);
         if (c == OP_HIERARCHICAL && v > 0)
             return err_set(err, -EINVAL,
-                           "threshold of %s: these operators carry no load, by rule; want 0,"
+                           "--threshold %s: these operators carry no load, by rule; want 0,"
                            " got '%s'", name, value + 1);
         t->allowed[c] = v;
         return 0;
     }
     return err_set(err, -EINVAL,
-                   "threshold: want CLASS=FRACTION with class elemental or reusable, got '%s'",
+                   "--threshold: want CLASS=FRACTION with class elemental or reusable, got '%s'",
                    text);
 }
 

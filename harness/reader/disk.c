@@ -253,7 +253,8 @@ static int open_all(struct comparison *c, struct err *err)
         return err_set(err, -EOPNOTSUPP, "'%s': this file system has no O_DIRECT: its disk cannot be "
                        "measured through it", c->path);
     if (c->fd < 0 || fstat(c->fd, &s) < 0)
-        return err_set(err, -errno, "'%s': %s", c->path, strerror(errno));
+        return err_set(err, -errno, "cannot read '%s': %s: want a file on the disk to be measured, such "
+                       "as a model's weights", c->path, strerror(errno));
     c->n_regions = (uint64_t)s.st_size / c->opt->turn_bytes;
     if (c->n_regions < 2)
         return err_set(err, -EINVAL,

@@ -28,8 +28,10 @@ static int check_ops(const struct axis *ops, struct err *err)
     for (int i = 0; i < ops->n; i++) {
         const char *name = ops->value[i];
 
-        if (*name && strcmp(name, "*") != 0 && !op_find(name) && !is_class(name))
-            return err_set(err, -EINVAL, "op: no operator or class '%s'", name);
+        if (*name && strcmp(name, "*") != 0 && !op_find(name) && !is_class(name)) {
+            op_unknown(name, err);
+            return err_prefix(err, "op: no class elemental, reusable or hierarchical");
+        }
     }
     return 0;
 }

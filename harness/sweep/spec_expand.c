@@ -306,8 +306,10 @@ static int expand_ops(struct spec_row *row, enum dtype dtype, struct spec_growin
     int rc = 0;
 
     for (int i = 0; i < row->op.n && rc == 0; i++) {
-        if (!op_find(row->op.value[i]))
-            return err_set(err, -EINVAL, "op: no operator '%s'", row->op.value[i]);
+        if (!op_find(row->op.value[i])) {
+            op_unknown(row->op.value[i], err);
+            return err_prefix(err, "op");
+        }
         rc = expand_shapes(row, row->op.value[i], dtype, out, err);
     }
     return rc;

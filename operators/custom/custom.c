@@ -196,9 +196,10 @@ static int describe(struct custom *c, size_t length, struct err *err)
     const struct op *ours = op_find(c->agrees.text);
     struct op_kernel *k = &c->op.kernels[0];
 
-    if (!ours)
-        return err_set(err, -EINVAL, "%s:%d: no operator '%s'", c->path, c->agrees.line,
-                       c->agrees.text);
+    if (!ours) {
+        op_unknown(c->agrees.text, err);
+        return err_prefix(err, "%s:%d", c->path, c->agrees.line);
+    }
     c->op = *ours;
     memset(c->op.kernels, 0, sizeof(c->op.kernels));
     *k = (struct op_kernel){.name = c->kernel,

@@ -29,7 +29,7 @@ int plan_options_check(const struct plan_options *o, struct err *err)
 
     for (int i = 0; i < o->thresholds.n; i++)
         if (thresholds_set(&t, o->thresholds.item[i], err) < 0)
-            return err_prefix(err, "--threshold");
+            return -EINVAL;
     if (o->m_peak && parse_m_peak(o->m_peak, &bytes, err) < 0)
         return err_prefix(err, "--m-peak");
     if (o->ring && o->ring < SCHEDULE_MIN_RING)
