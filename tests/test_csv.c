@@ -101,7 +101,7 @@ START_TEST(refused)
         {"thing,1,x\n", ":1: want 'thing,2' and no more, got 'x' in field 3"},
         {"thing,1\n", ":1: no row with the names of the columns"},
         {"thing,1\na,c\n", ":2: column 'b' is missing"},
-        {"thing,1\na,b,d\n", ":2: unknown column 'd'"},
+        {"thing,1\na,b,d\n", ":2: unknown column 'd', want: a b c"},
         {"thing,1\na,b,a\n", ":2: column 'a' is there twice"},
         {"thing,1\na,b\n1\n", ":3: want 2 fields, got 1"},
         {"thing,1\na,b\n1,2\n#\n\n1,2,3\n", ":6: want 2 fields, got 3"},

@@ -41,15 +41,9 @@ static int counts_read(struct counts *c, struct err *err)
         "model",         "size",       "paper_params_m", "module_params_m", "module_ratio",
         "file_params_m", "file_ratio", "paper_macs_g",   "macs_g",          "macs_ratio",
         "paper_layers",  "nodes",      "note",           "reason",          NULL};
-    char path[PATH_MAX];
-    int rc;
+    int rc = model_dataset("paper/table6_models.csv", paper, &c->paper, err);
 
-    snprintf(path, sizeof(path), "%s/paper/table6_models.csv", model_datasets_dir());
-    rc = csv_read(path, NULL, 0, paper, NULL, &c->paper, err);
-    if (rc < 0)
-        return rc;
-    snprintf(path, sizeof(path), "%s/counts.csv", model_datasets_dir());
-    return csv_read(path, NULL, 0, file, NULL, &c->file, err);
+    return rc < 0 ? rc : model_dataset("counts.csv", file, &c->file, err);
 }
 
 static void counts_done(struct counts *c)
@@ -130,7 +124,7 @@ static int add_all(struct table *t, const struct counts *c, const struct cli *cl
     snprintf(folder, sizeof(folder), "%s/models", model_datasets_dir());
     n = scandir(folder, &entry, is_graph, alphasort);
     if (n < 0)
-        return err_set(err, -errno, "cannot list '%s': %s; set FLASHMEM_DATASETS", folder,
+        return err_set(err, -errno, "cannot list '%s': %s: " MODEL_DATASETS_HINT, folder,
                        strerror(errno));
     for (int i = 0; i < n; i++) {
         entry[i]->d_name[strlen(entry[i]->d_name) - 4] = '\0';

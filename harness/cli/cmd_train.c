@@ -163,14 +163,12 @@ static void comparison_done(struct comparison *c)
 static int comparison_new(struct table *t, struct comparison *ret_c, struct err *err)
 {
     struct comparison c = {.t = t};
-    char path[PATH_MAX];
     struct axis *model = calloc(2, sizeof(*model)), *all = model + 1;
     int rc;
 
     if (!model)
         return err_set(err, -ENOMEM, "out of memory");
-    snprintf(path, sizeof(path), "%s/paper/table6_models.csv", model_datasets_dir());
-    rc = csv_read(path, NULL, 0, NULL, NULL, &c.paper, err);
+    rc = model_dataset("paper/table6_models.csv", NULL, &c.paper, err);
     if (rc < 0)
         goto out;
     c.cases = calloc((size_t)c.paper.n_rows + 1, sizeof(*c.cases));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "harness/model/graph.h"
+#include "harness/text/csv.h"
 #include "profiler/hash.h"
 
 /* ---- where ---- */
@@ -122,6 +123,18 @@ static int read_graph(const char *path, enum dtype dtype, struct model **ret_m, 
     return rc;
 }
 
+int model_dataset(const char *file, const char *const *required, struct csv *ret_csv,
+                  struct err *err)
+{
+    char path[PATH_MAX];
+    int rc;
+
+    if (snprintf(path, sizeof(path), "%s/%s", model_datasets_dir(), file) >= (int)sizeof(path))
+        return err_set(err, -ENAMETOOLONG, "'%s': too long a path", model_datasets_dir());
+    rc = csv_read(path, NULL, 0, required, NULL, ret_csv, err);
+    return rc == -ENOENT ? err_set(err, rc, "no '%s': " MODEL_DATASETS_HINT, path) : rc;
+}
+
 int model_read(const char *name, enum dtype dtype, struct model **ret_m, struct err *err)
 {
     size_t length = strlen(name);
@@ -134,9 +147,12 @@ int model_read(const char *name, enum dtype dtype, struct model **ret_m, struct 
         return err_set(err, -ENAMETOOLONG, "model name of %zu characters", length);
     if (length == 0 || access(path, F_OK) < 0) {
         known_models(dir, known, sizeof(known));
+        if (!known[0])
+            return err_set(err, -ENOENT, "no model '%s', nor any other in '%s': " MODEL_DATASETS_HINT,
+                           name, dir);
         return err_set(err, -ENOENT,
                        "no model '%s' in '%s'; want a path to a graph CSV or one of:%s", name, dir,
-                       known[0] ? known : " (none)");
+                       known);
     }
     return read_graph(path, dtype, ret_m, err);
 }

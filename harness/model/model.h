@@ -65,6 +65,12 @@ int model_hash(const char *path, uint64_t *ret_hash, struct err *err);
 /* Where datasets/ is: $FLASHMEM_DATASETS, else beside the program, else in the source tree it was
  * built from. */
 const char *model_datasets_dir(void);
+#define MODEL_DATASETS_HINT "set FLASHMEM_DATASETS to flashmem's folder datasets"
+
+/* Reads FILE of datasets/, which has at least the columns `required` (NULL: any); see csv_read(). */
+struct csv;
+int model_dataset(const char *file, const char *const *required, struct csv *ret_csv,
+                  struct err *err);
 
 /* Bytes that one run has to read of a weight: all of it, but for a gather's table only the rows of
  * its index vector. */

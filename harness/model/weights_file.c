@@ -299,7 +299,8 @@ static int open_file(struct opener *o)
     o->fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not make us wait */
     if (o->fd < 0 && errno == ENOENT)
         return err_set(o->err, -ENOENT,
-                       "no weights file '%s': make it with '%s'", o->path, o->command);
+                       "no weights file '%s': make it with '%s', or set FLASHMEM_WEIGHTS to its folder",
+                       o->path, o->command);
     if (o->fd < 0)
         return err_set(o->err, -errno, "cannot read '%s': %s", o->path, strerror(errno));
     if (fstat(o->fd, &st) < 0 || !S_ISREG(st.st_mode))

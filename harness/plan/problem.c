@@ -393,8 +393,8 @@ static int fill_limits(const struct model *m, enum mem_path path, const struct p
         return 0;
     if (opt->memory_limit < reserve + opt->chunk_bytes)
         return err_set(err, -ENOSPC,
-                       "memory: '%" PRIu64 "' bytes leave nothing for weights: activations and "
-                       "staging take %" PRIu64,
+                       "--memory: '%" PRIu64 "' bytes leave nothing for weights: activations and "
+                       "staging take %" PRIu64 ", want more",
                        opt->memory_limit, reserve);
     p->m_total = (int64_t)((opt->memory_limit - reserve) / opt->chunk_bytes);
     return 0;

@@ -87,6 +87,8 @@ int workload_read(const char *path, int64_t iterations, struct workload *ret_w, 
     int rc = w.path ? csv_read(path, "flashmem-workload", 1, required, optional, &csv, err)
                     : err_set(err, -ENOMEM, "out of memory");
 
+    if (rc == -ENOENT)
+        err_set(err, rc, "no workload '%s': want a CSV such as datasets/workloads/paper.csv", path);
     if (rc < 0) {
         free(w.path);
         return rc;

@@ -64,13 +64,9 @@ static char *insert_sql(const char *table, const struct csv *csv, int row)
 /* A file of datasets/ as a temporary table. */
 static int load_file(struct store *st, const char *file, const char *table, struct err *err)
 {
-    char path[4096];
     struct csv csv;
-    int rc;
+    int rc = model_dataset(file, NULL, &csv, err);
 
-    if (snprintf(path, sizeof(path), "%s/%s", model_datasets_dir(), file) >= (int)sizeof(path))
-        return err_set(err, -ENAMETOOLONG, "'%s': too long a path", model_datasets_dir());
-    rc = csv_read(path, NULL, 0, NULL, NULL, &csv, err);
     if (rc < 0)
         return rc;
     rc = exec_free(st, create_sql(table, &csv), err);

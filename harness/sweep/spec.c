@@ -98,6 +98,8 @@ int spec_read(const char *path, const struct device_info *dev, struct spec *ret_
     int rc;
 
     rc = csv_read(path, "flashmem-sweep", 1, required, optional, &csv, err);
+    if (rc == -ENOENT)
+        err_set(err, rc, "no sweep spec '%s': want a CSV such as datasets/sweeps/quick.csv", path);
     if (rc < 0)
         return rc;
     row = malloc(sizeof(*row));

@@ -134,6 +134,18 @@ static void version_row(struct reader *r)
     free(field);
 }
 
+static void unknown_column(struct reader *r, const char *name)
+{
+    char names[512] = "";
+    size_t n = 0;
+
+    for (int k = 0; k < 2; k++)
+        for (const char *const *p = k ? r->optional : r->required; p && *p; p++)
+            if (n < sizeof(names))
+                n += (size_t)snprintf(names + n, sizeof(names) - n, " %s", *p);
+    fail(r, r->row_line, -EINVAL, "unknown column '%s', want:%s", name, names);
+}
+
 static void header_row(struct reader *r)
 {
     struct csv *csv = r->csv;
@@ -149,7 +161,7 @@ static void header_row(struct reader *r)
             if (strcmp(csv->column[k], name) == 0)
                 fail(r, r->row_line, -EINVAL, "column '%s' is there twice", name);
         if (r->required && !listed(r->required, name) && !listed(r->optional, name))
-            fail(r, r->row_line, -EINVAL, "unknown column '%s'", name);
+            unknown_column(r, name);
     }
     for (const char *const *p = r->required; p && *p; p++) {
         bool there = false;

@@ -48,10 +48,10 @@ int cli_inputs(const struct cli *cli, const struct model *m, const struct opt_li
         input[i] = malloc((size_t)(d->rows * d->cols) * sizeof(float));
         if (!input[i])
             rc = err_set(err, -ENOMEM, "out of memory for input '%s'", m->input[i].name);
-        else if (file[i])
-            rc = model_load_input(m, i, file[i], input[i], err);
-        else
+        else if (!file[i])
             model_fill_input(m, i, (uint64_t)cli->seed, input[i]);
+        else if ((rc = model_load_input(m, i, file[i], input[i], err)) < 0)
+            err_prefix(err, "--input");
     }
     free(file);
     if (rc < 0)

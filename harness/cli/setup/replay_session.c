@@ -303,7 +303,7 @@ static int no_plan(const struct replay_session *s, int k, struct err *err)
 
     if (least > 0)
         return err_set(err, -ENOSPC,
-                       "memory: policy '%s' has no plan for '%s' within '%llu' bytes, the least "
+                       "--memory: policy '%s' has no plan for '%s' within '%llu' bytes, the least "
                        "that works is %llu: %s",
                        s->policy[k].name, s->m->name, (unsigned long long)s->o->planning.memory,
                        (unsigned long long)(s->o->planning.memory +

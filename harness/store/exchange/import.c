@@ -182,7 +182,8 @@ static int read_version(const char *folder, int *ret_version, bool *ret_sweeps, 
     if (rc == 0)
         rc = csv_read(path, NULL, 0, columns, optional, &csv, err);
     if (rc == -ENOENT || rc == -ENOTDIR)
-        err_set(err, rc, "'%s' is no export of flashmem: it has no schema.csv", folder);
+        err_set(err, rc, "'%s' is no export of flashmem: it has no schema.csv; 'flashmem db "
+                "export DIR' makes one", folder);
     free(path);
     if (rc < 0)
         return rc;
