@@ -414,6 +414,7 @@ void mem_stop(struct mem *mem, struct mem_summary *ret_summary)
 {
     struct mem_summary s = {0};
     uint64_t now;
+    bool sampled;
 
     if (!mem) {
         *ret_summary = s;
@@ -425,9 +426,10 @@ void mem_stop(struct mem *mem, struct mem_summary *ret_summary)
     integrate(mem, now);
     add_point(mem, now, mem->sampling ? sample_rss(mem) : 0);
     mem->running = false;
-    if (mem->sampling)
-        sample_watched(mem);
+    sampled = mem->sampling;
     stop_sampler(mem);
+    if (sampled) /* it lets go of the lock: nothing samples any more */
+        sample_watched(mem);
     if (mem->statm_fd >= 0)
         close(mem->statm_fd);
     mem->statm_fd = -1;
