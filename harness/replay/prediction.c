@@ -25,6 +25,7 @@ struct prediction_speed prediction_speed_now(const struct recorded_speed *then, 
         .disk_bytes_per_s = bytes / disk_ns * 1e9,
         .move_ns_per_byte = recorded_move_ns_per_byte(natural ? &then->natural : &then->preload,
                                                       disk_ns / bytes),
+        .carry_ns_per_byte = recorded_move_ns_per_byte(&then->preload, 0),
         .kernel = then->kernel_ns > 0 ? kernel_ns / then->kernel_ns : 1,
     };
 }
@@ -43,7 +44,7 @@ double prediction_layer_ns(const struct executor *ex, const struct schedule *s,
         return c->latency_ns * speed->kernel * (bytes > 0 ? load_curve_at(&c->curve, bytes) : 1);
     if (c->recorded_ns_per_byte > 0)
         return (c->latency_ns + bytes * c->recorded_ns_per_byte) * speed->kernel;
-    return c->latency_ns * speed->kernel + bytes * speed->move_ns_per_byte;
+    return c->latency_ns * speed->kernel + bytes * speed->carry_ns_per_byte;
 }
 
 double prediction_run_ns(const struct executor *ex, const struct schedule *s,

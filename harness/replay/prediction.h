@@ -12,6 +12,7 @@ uint64_t prediction_load_bytes(const struct executor *ex, const struct schedule 
 struct prediction_speed {
     double disk_bytes_per_s;
     double move_ns_per_byte; /* of what is moved in front of layers; 0: nothing, beside reading it */
+    double carry_ns_per_byte; /* where a layer carries and nothing else is known; 0: it hides */
     double kernel;           /* layers take so many times what the problem says */
 };
 /* By the controls of a run that reads so many bytes; natural: its weights are transformed. */
