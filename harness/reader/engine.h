@@ -64,9 +64,8 @@ struct reader {
     int n_posted, n_done, allocated; /* n_done: all jobs before it are done */
     int next_job;                    /* the cursor: not cut into pieces yet */
     uint64_t next_byte;
-    uint64_t piece_bytes;  /* the next one's most */
+    uint64_t piece_bytes;  /* the next one's most; 0: the disk has rested */
     uint64_t queued_bytes; /* posted, behind the cursor */
-    uint64_t awake_bytes;  /* read since the disk last had nothing to do */
     int in_flight;         /* pieces */
     bool hungry;   /* the engine found nothing to do and wants to be woken */
     bool quit, drain;
@@ -80,8 +79,8 @@ struct reader {
  * Linux 6.12 on wakes it at once. */
 void reader_hurry(void);
 
-/* How many bytes may be in flight: little when the disk has rested, as much more as has come since,
- * and a share of what waits at most. The lock is held. */
+/* How many bytes may be in flight: little in the beginning, as much more as has come since, and a
+ * share of what waits at most. The lock is held. */
 uint64_t reader_window(const struct reader *r);
 
 /* The next piece, in order, counted as in flight; false (and hungry): nothing to do now. The lock

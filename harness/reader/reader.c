@@ -12,11 +12,12 @@
 
 #include "harness/reader/engine.h"
 
-/* A virtual disk may tell of reads only when it has done all that it was given. So the first read of
- * a disk that has rested is alone and short, the next twice as long, and so on to the engine's blocks
- * and the window: the first weights are there early, and the disk is at its rate 3 ms later. And it
- * idles between such batches, 50 to 200 us, longer where kernels keep processors and memory busy:
- * larger ones idle less often, but delay what is needed first, so they are a 32nd of what waits. */
+/* The first read of a disk that has rested is short, the next twice as long, and so on to the engine's
+ * blocks. A virtual disk may tell of reads only when it has done all that it was given: so the first of
+ * a run is alone, and what is in flight doubles, too. The first weights are there early, and the disk
+ * is at its rate 3 ms later. Between such batches it idles, 50 to 200 us, longer where kernels keep
+ * processors and memory busy: larger ones idle less often, but delay what is needed first, so they
+ * are a 32nd of what waits. */
 #define FIRST_BYTES       (UINT64_C(512) << 10)
 #define WINDOW_BYTES      (UINT64_C(8) << 20)
 #define MOST_WINDOW_BYTES (UINT64_C(32) << 20)
@@ -126,7 +127,7 @@ uint64_t reader_window(const struct reader *r)
 {
     uint64_t most = min_u64(r->queued_bytes / WINDOW_SHARE, MOST_WINDOW_BYTES);
 
-    return min_u64(FIRST_BYTES + r->awake_bytes, most > WINDOW_BYTES ? most : WINDOW_BYTES);
+    return min_u64(FIRST_BYTES + r->read_bytes, most > WINDOW_BYTES ? most : WINDOW_BYTES);
 }
 
 bool reader_next(struct reader *r, struct piece *ret_piece)
@@ -136,10 +137,10 @@ bool reader_next(struct reader *r, struct piece *ret_piece)
     if (r->next_job == r->n_posted || r->drain || r->quit || r->failure.code) {
         r->hungry = true;
         if (r->in_flight == 0)
-            r->awake_bytes = 0;
+            r->piece_bytes = 0;
         return false;
     }
-    if (r->in_flight == 0 && r->awake_bytes == 0)
+    if (r->piece_bytes == 0)
         r->piece_bytes = min_u64(FIRST_BYTES, r->block_bytes);
     if (r->job[r->next_job].what.n_rows)
         next_rows(r, &p);
@@ -224,7 +225,6 @@ void reader_book(struct reader *r, const struct piece *p, const unsigned char *b
     pthread_mutex_lock(&r->lock);
     r->in_flight--;
     r->read_bytes += p->got_bytes;
-    r->awake_bytes += p->got_bytes;
     if (failure->code && !r->failure.code)
         r->failure = *failure;
     if (!failure->code)
@@ -417,7 +417,7 @@ void reader_reset(struct reader *r)
     pthread_mutex_lock(&r->lock);
     r->n_posted = r->n_done = r->next_job = 0;
     r->next_byte = 0;
-    r->queued_bytes = r->awake_bytes = 0;
+    r->queued_bytes = r->piece_bytes = 0;
     r->drain = false;
     r->read_bytes = 0;
     r->failure.code = 0;
