@@ -1,7 +1,7 @@
 # Figure 6: models one after another: run `gnuplot figure6.gp` in this folder; restyle at will, the data is figure6.csv.
 data = "figure6.csv"
 n_panels = 2
-array panels[2] = ['latency within 1500 MB: 25.9 s; mean 796 MB', 'preload without a limit: 74.8 s; mean 2067 MB']
+array panels[2] = ['latency within 1500 MB: 26.8 s; mean 797 MB', 'preload without a limit: 71.3 s; mean 2031 MB']
 n_series = 6
 array series[6] = ['Whisp-M', 'between two', 'GPTN-1.3B', 'SD-UNet', 'ViT', 'DepA-S']
 # Prepended to every figure, after the generated lines that set data, panels[] and series[].

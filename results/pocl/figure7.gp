@@ -21,13 +21,13 @@ array shape[7] = [7, 5, 9, 11, 13, 6, 4]
 colour(i) = okabe_ito[(i - 1) % 7 + 1]
 mark(i) = shape[(i - 1) % 7 + 1]
 set xtics ()
+set xtics add ('preload' 2)
 set xtics add ('+ plan' 3)
 set xtics add ('+ adaptive fusion' 4)
 set xtics add ('+ kernel rewriting' 5)
 set xtics add ('all but the solver' 6)
-set xtics add ('all but tuning' 9)
-set xtics add ('preload' 2)
 set xtics add ('all but fusion' 7)
+set xtics add ('all but tuning' 9)
 set terminal svg noenhanced name 'figure7' size 528,928 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "figure7.svg"
 set key above left horizontal maxcols 0 maxrows 1 width 0 height 0 samplen 1

@@ -31,6 +31,7 @@ set xtics add ('DeepViT' 5)
 set xtics add ('SAM-2' 6)
 set xtics add ('DepA-L' 7)
 set xtics add ('Whisp-M' 8)
+set xtics add ('GPTN-2.7B' 11)
 set terminal svg noenhanced name 'predictions' size 528,960 dynamic font 'Helvetica,15' linewidth 1.4 background rgb 'white'
 set output "predictions.svg"
 set ylabel "predicted / measured" offset 1,0
