@@ -3,18 +3,23 @@
 #ifndef FLASHMEM_TESTS_FOLDER_H
 #define FLASHMEM_TESTS_FOLDER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/statvfs.h>
 
 static char folder[32];
 
+static inline bool folder_make_below(const char *where)
+{
+    snprintf(folder, sizeof(folder), "%s/flashmem-test-XXXXXX", where); /* as mkdtemp() wants it */
+    return mkdtemp(folder) != NULL;
+}
+
 static inline void folder_make(void)
 {
-    strcpy(folder, "/tmp/flashmem-test-XXXXXX");
-    if (!mkdtemp(folder)) {
+    if (!folder_make_below("/tmp")) {
         perror(folder);
         exit(EXIT_FAILURE);
     }
@@ -29,9 +34,8 @@ static inline void folder_make_in_memory(void)
 {
     struct statvfs s;
 
-    strcpy(folder, "/dev/shm/flashmem-test-XXXXXX");
     if (statvfs("/dev/shm", &s) != 0 ||
-        (uint64_t)s.f_bavail * s.f_frsize < FOLDER_IN_MEMORY_FREE || !mkdtemp(folder))
+        (uint64_t)s.f_bavail * s.f_frsize < FOLDER_IN_MEMORY_FREE || !folder_make_below("/dev/shm"))
         folder_make();
 }
 
