@@ -59,7 +59,6 @@ double prediction_run_ns(const struct executor *ex, const struct schedule *s,
         .move_ns_per_byte = speed->move_ns_per_byte,
         .carried = carried,
     };
-
     bool known = ns && carried;
 
     for (int l = 0; known && l < s->n_layers; l++) {

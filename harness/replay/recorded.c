@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "harness/predict/curve.h"
+#include "operators/op_text.h"
 #include "profiler/stats.h"
 
 enum { RUNS = 15, MOST = 2048 }; /* newest runs that count, and samples of a case in all of them */
@@ -136,14 +136,14 @@ static int correct(struct store *st, int64_t device_id, const struct device_info
                    const struct op_case *op,
                    const struct op_variant *v, struct capacity *c, struct err *err)
 {
-    struct op_variant alone = *v, loaded = *v;
+    struct op_variant alone = *v, loaded = *v; /* both without a count of loads */
     char text[OP_TEXT_MAX], variant[OP_TEXT_MAX];
     struct sample s[MOST];
     double by;
     int n;
 
     alone.form = FORM_NAIVE;
-    alone.n_loads = 0;
+    alone.n_loads = loaded.n_loads = 0;
     op_case_print(op, text);
     op_variant_print(op, &alone, variant);
     n = read_samples(st, device_id, dev, text, variant, s, err);
@@ -152,9 +152,8 @@ static int correct(struct store *st, int64_t device_id, const struct device_info
     c->latency_ns = median_ns(s, n);
     if (v->form == FORM_NAIVE)
         return 1;
-    loaded.n_loads = 1;
     op_variant_print(op, &loaded, variant);
-    variant[strlen(variant) - 1] = '*'; /* the curve is over bytes, in however many pieces */
+    op_text_append(variant, sizeof(variant), ",loads=*"); /* curves are over bytes, in any pieces */
     n = read_samples(st, device_id, dev, text, variant, s, err);
     if (n <= 0)
         return n < 0 ? n : 1;
