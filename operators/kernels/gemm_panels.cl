@@ -86,11 +86,12 @@ PACKS(pack16_global, pack8_global, __global const store_t, GLOBAL16)
         do {                                                                                       \
             int j = 0;                                                                             \
             do {                                                                                   \
-                int2 at = texel_at(fold, ct, r, c + j);                                            \
-                const int end = fold ? min(n, j + FOLD_MASK + 1 - at.x) : n;                       \
+                const int2 from = texel_at(fold, ct, r, c + j);                                    \
+                const int end = fold ? min(n, j + FOLD_MASK + 1 - from.x) : n, x = from.x - j;     \
                 do {                                                                               \
+                    const int2 at = (int2)(x + j, from.y);                                         \
+                                                                                                   \
                     TEXEL;                                                                         \
-                    at.x++;                                                                        \
                 } while (++j < end);                                                               \
             } while (j < n);                                                                       \
             p += pitch;                                                                            \
@@ -98,10 +99,10 @@ PACKS(pack16_global, pack8_global, __global const store_t, GLOBAL16)
         } while (--rows > 0);                                                                      \
     }
 
-WALK(read_texels, IN(t), __local float, vstore4(read_imagef(t, texel_sampler, at), j, p))
+WALK(read_texels, IN(t), __local float, vstore4(read_texel(t, at), j, p))
 // The other way, PoCL reads the image's header again for each texel, for what it writes might be
 // that; but a call and its registers are saved.
-WALK(write_texels, OUT(t), __local const float, write_imagef(t, at, round_store(vload4(j, p))))
+WALK(write_texels, OUT(t), __local const float, write_texel(t, at, round_store(vload4(j, p))))
 #else
 static inline void read_texels(IN(t), int fold, int ct, int r, int rows, int c, int n,
                                __local float *restrict p, int pitch)

@@ -56,7 +56,7 @@
 #if IMAGE
 #define LOAD_DST(i) __write_only image2d_t ld_dst##i
 #define LOAD_READ(i, t) RAW((size_t)load_from(ld##i, load_at(ld##i, t)), ld_src##i)
-#define LOAD_WRITE(i, t, v) write_imagef(ld_dst##i, load_at(ld##i, t), from_raw(v))
+#define LOAD_WRITE(i, t, v) write_texel(ld_dst##i, load_at(ld##i, t), from_raw(v))
 
 // Exact for 0 <= v < 2^31: Granlund and Montgomery 1994, theorem 4.2.
 static inline int load_div(const int8 l, int v)
@@ -111,19 +111,21 @@ static inline int load_from(const int8 l, int2 p)
 static OF_ITS_OWN void load_texels(__global const store_t *restrict src, __write_only image2d_t dst,
                                    const int8 l, int t, int n)
 {
-    int2 at = load_at(l, t);
+    const int2 at = load_at(l, t);
     size_t from = (size_t)(l.s0 + t);
+    int x = at.x, y = at.y;
 
     do {
-        int i = min(n, l.s2 - at.x);
+        int i = min(n, l.s2 - x);
 
         n -= i;
         do {
-            write_imagef(dst, at, from_raw(RAW(from, src)));
+            write_texel(dst, (int2)(x, y), from_raw(RAW(from, src)));
             from++;
-            at.x++;
+            x++;
         } while (--i > 0);
-        at = (int2)(0, at.y + 1);
+        x = 0;
+        y++;
     } while (n > 0);
 }
 #endif
@@ -273,7 +275,7 @@ static OF_ITS_OWN void load_texels(__global const store_t *restrict src, __write
         ld_to = load_at(ld0, min(LOAD_TEXEL(ld_done), LOAD_TOTAL - 1));                            \
         ld_held = RAW((size_t)load_from(ld0, ld_to), ld_src0);                                     \
     }
-#define LOAD_PUT write_imagef(ld_dst0, ld_to, from_raw(ld_held));
+#define LOAD_PUT write_texel(ld_dst0, ld_to, from_raw(ld_held));
 #else
 #define LOAD_AHEAD                                                                                 \
     raw_t ld_held = (raw_t)(0);                                                                    \

@@ -48,13 +48,15 @@ static inline void pointwise_launch(const struct op_case *c, const struct op_var
     *ret_launch = l;
 }
 
-/* op.prefer. CPU: groups along a row, for one stream of memory; the whole vectors of an item. */
+/* op.prefer. CPU: the whole vectors of an item; groups along a row, for one stream of memory, and of
+ * images for sixteen, which is what its calls for texels keep busy. */
 static inline void pointwise_prefer(const struct op_case *c, const struct device_info *dev,
                                     struct op_variant *v)
 {
     struct tensor_desc y = op_output(c);
     int64_t vectors = (y.cols + 15) / 16;
     int items = vectors * y.rows < 1024 ? 4 : 64, x = 1;
+    int along = v->path == PATH_IMAGE ? 4 : items;
 
     if (dev->type != DEVICE_CPU) {
         struct op_launch l;
@@ -64,7 +66,7 @@ static inline void pointwise_prefer(const struct op_case *c, const struct device
         grid_prefer(dev, (int64_t)l.gws[0], (int64_t)l.gws[1], v->lws);
         return;
     }
-    while (x < vectors && x < items)
+    while (x < vectors && x < along)
         x *= 2;
     v->tunable[0] = 4;
     v->lws[0] = x;
