@@ -62,7 +62,8 @@ static void fill(struct roofline_row *row)
     uint64_t seed = 3;
 
     for (int i = 0; i < ROWS; i++) {
-        struct op_case c = rows_case(i % 2 ? "relu" : "softmax", 64 + (int)rng_below(&seed, 2000),
+        int rows = (16 + (int)rng_below(&seed, 16)) << rng_below(&seed, 7); /* 16 to 1984 */
+        struct op_case c = rows_case(i % 2 ? "relu" : "softmax", rows,
                                      4 * (16 + (int)rng_below(&seed, 200)));
 
         row[i] = row_of(&c);
