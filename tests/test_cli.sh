@@ -58,8 +58,11 @@ while IFS= read -r line; do
         continue
         ;;
     esac
+    # LeakSanitizer stops threads to look; some of OpenCL's platforms' it cannot look at, and fails.
+    leaks=1
+    case $want in *d) leaks=0 ;; esac
     want=${want%[dm]}
-    (eval "$command") >"$T/out" 2>"$T/err" </dev/null
+    (export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=$leaks" && eval "$command") >"$T/out" 2>"$T/err" </dev/null
     got=$?
     stream=${pattern%%:*}
     regex=${pattern#*: }
@@ -80,7 +83,7 @@ while IFS= read -r line; do
         echo "  want exit $want and $pattern"
         echo "  got exit $got"
         sed 's/^/  out: /' "$T/out" | head -n 5
-        sed 's/^/  err: /' "$T/err" | head -n 5
+        sed 's/^/  err: /' "$T/err" | tail -n 5
     fi
 done <"$table"
 echo "$bad wrong, $skipped skipped: device $device, mount $mount"
